@@ -1,0 +1,222 @@
+"""A compiled network: the instruction words, constants, tensor places and host parts, in one file.
+
+The file is a zip archive: `program.json` (everything readable), `constants.bin` (the bytes of DRAM region 0: parameters, tables, weights
+and, at `program_offset`, the instructions) and the host parts' ONNX models. The same constants run on the functional model, the cycle
+model, the generated Verilog and hardware.
+"""
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from talos.config import AcceleratorConfig
+from talos.errors import TalosError
+from talos.io import IoSpec
+from talos.isa import INSTRUCTION_BYTES, Instruction, decode
+
+__all__ = [
+    "CONSTANTS",
+    "INPUTS",
+    "OUTPUTS",
+    "SCRATCH",
+    "HostPart",
+    "LayerInfo",
+    "Placement",
+    "Port",
+    "Program",
+    "write_atomically",
+]
+
+CONSTANTS, SCRATCH, INPUTS, OUTPUTS = range(4)
+"""The DRAM regions, by the number of their base-address register."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Port:
+    """A program input or output: where its int8 tensor lies (contiguous HWC) and how the host converts it."""
+
+    spec: IoSpec
+    region: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """A layer as the user knows it: name and operator of the ONNX node, multiply-accumulates, and its instructions [first, last)."""
+
+    name: str
+    op: str
+    macs: int
+    placement: str
+    nodes: tuple[str, ...]
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an ONNX node runs (`array`, `vector`, `placement`, `folded` or `host`), in which layer, and why."""
+
+    node: str
+    op: str
+    placement: str
+    layer: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class HostPart:
+    """An ONNX model that onnxruntime runs on the host after the accelerator; `reason` says why."""
+
+    nodes: tuple[str, ...]
+    op_types: tuple[str, ...]
+    model: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """See the module. `layer_of[i]` is the index in `layers` of instruction i; `region_bytes` the size each region needs."""
+
+    name: str
+    config: AcceleratorConfig
+    constants: bytes
+    program_offset: int
+    instruction_count: int
+    region_bytes: tuple[int, int, int, int]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    layers: tuple[LayerInfo, ...]
+    layer_of: tuple[int, ...]
+    placements: tuple[Placement, ...] = ()
+    host: tuple[HostPart, ...] = ()
+    results: tuple[str, ...] = field(default=())  # the ONNX graph's outputs in order, made by `outputs` or by `host`
+
+    @cached_property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The decoded instruction words, in program order."""
+        start = self.program_offset
+        words = (self.constants[start + i * INSTRUCTION_BYTES :][:INSTRUCTION_BYTES] for i in range(self.instruction_count))
+        return tuple(decode(word) for word in words)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image."""
+        return sum(layer.macs for layer in self.layers)
+
+    def require_config(self, config: AcceleratorConfig, owner: str) -> None:
+        """Raise TalosError unless the program was compiled for `config`, which `owner` (named in the message) has."""
+        if self.config.hash != config.hash:
+            raise TalosError(
+                f"program '{self.name}' was compiled for {self.config.name} (hash {self.config.hash}) but {owner} is {config.name} "
+                f"(hash {config.hash}); compile it again with that configuration"
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write the program file; an existing file is replaced only when the new one is complete. Raises TalosError."""
+        manifest = {
+            "format": FORMAT,
+            "name": self.name,
+            "config": self.config.to_json(),
+            "config_hash": self.config.hash,
+            "program_offset": self.program_offset,
+            "instruction_count": self.instruction_count,
+            "region_bytes": self.region_bytes,
+            "inputs": [_port_to_json(port) for port in self.inputs],
+            "outputs": [_port_to_json(port) for port in self.outputs],
+            "layers": [asdict(layer) for layer in self.layers],
+            "layer_of": self.layer_of,
+            "placements": [asdict(placement) for placement in self.placements],
+            "host": [{key: value for key, value in asdict(part).items() if key != "model"} for part in self.host],
+            "results": self.results,
+        }
+        files = {"program.json": json.dumps(manifest, indent=1).encode(), "constants.bin": self.constants}
+        files |= {f"host_{i}.onnx": part.model for i, part in enumerate(self.host)}
+
+        def write(file: Any) -> None:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for name, data in files.items():
+                    archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)  # a fixed date: same program, same file
+
+        write_atomically(path, write)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Program":
+        """Read a program file. Raises TalosError if it is none, is damaged, or belongs to another version of the instruction set."""
+        try:
+            with zipfile.ZipFile(path) as archive:
+                manifest = json.loads(archive.read("program.json"))
+                constants = archive.read("constants.bin")
+                models = [archive.read(f"host_{i}.onnx") for i in range(len(manifest["host"]))]
+            if manifest["format"] != FORMAT:
+                raise TalosError(
+                    f"{path}: program format {manifest['format']}, this version reads {FORMAT}; compile the model again"
+                )
+            config = AcceleratorConfig.from_json(manifest["config"], str(path))
+            if config.hash != manifest["config_hash"]:
+                raise TalosError(
+                    f"{path}: configuration hash {manifest['config_hash']} in the file, {config.hash} here (another version of the "
+                    "instruction set or an edited file); compile the model again"
+                )
+            return cls(
+                name=manifest["name"],
+                config=config,
+                constants=constants,
+                program_offset=manifest["program_offset"],
+                instruction_count=manifest["instruction_count"],
+                region_bytes=tuple(manifest["region_bytes"]),
+                inputs=tuple(_port_from_json(port) for port in manifest["inputs"]),
+                outputs=tuple(_port_from_json(port) for port in manifest["outputs"]),
+                layers=tuple(LayerInfo(**_tuples(layer)) for layer in manifest["layers"]),
+                layer_of=tuple(manifest["layer_of"]),
+                placements=tuple(Placement(**placement) for placement in manifest["placements"]),
+                host=tuple(HostPart(model=model, **_tuples(part)) for part, model in zip(manifest["host"], models, strict=True)),
+                results=tuple(manifest["results"]),
+            )
+        except OSError as error:
+            raise TalosError(f"{path}: cannot be read ({error.strerror or error})") from error
+        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
+            raise TalosError(f"{path}: not a Talos program, or damaged ({error}); write one with 'talos compile'") from error
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _port_to_json(port: Port) -> dict[str, Any]:
+    return {"spec": port.spec.to_json(), "region": port.region, "offset": port.offset}
+
+
+def _port_from_json(values: dict[str, Any]) -> Port:
+    return Port(IoSpec.from_json(values["spec"]), values["region"], values["offset"])
+
+
+def write_atomically(path: str | Path, write: Any) -> None:
+    """Call `write(binary file)` on a temporary file beside `path`, then move it there: nothing half-written is ever seen.
+
+    Raises TalosError when the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise TalosError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
