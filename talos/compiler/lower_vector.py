@@ -1,0 +1,176 @@
+"""Layers of the vector unit alone → VECTOR instructions over bands of rows: pooling, addition, tables."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from talos.compiler.builder import Builder, OutOfMemory
+from talos.compiler.ir import Add, Lookup, Pool, Tensor
+from talos.compiler.storage import Storage
+from talos.compiler.tiling import splits
+from talos.compiler.transfers import Box, Place, input_tile, output_tile
+from talos.compiler.vector_fields import addition, set_tables
+from talos.effects import RECORD_BYTES
+from talos.isa import Opcode, Source
+from talos.numerics import average_parameters, average_window_parameters, split_multiplier
+from talos.parameters import pack_parameters
+
+__all__ = ["lower_elementwise", "lower_pool"]
+
+BAND_PIXELS = 256  # small enough that the next layer can start on the first band while the last is made
+
+
+def _bands(height: int, row_bytes: int, row_pixels: int, budget: int) -> Iterator[tuple[int, int]]:
+    """Output rows [top, bottom) whose buffers (`row_bytes` a row) fit `budget` twice if possible. Raises OutOfMemory."""
+    if row_bytes > budget:
+        raise OutOfMemory(row_bytes)
+    most = budget // (2 * row_bytes) if row_bytes else height
+    wanted = max(1, min(most, -(-BAND_PIXELS // row_pixels)))
+    rows = next(size for size in splits(height) if size <= wanted or size == 1)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
+
+
+def _channel_fields(b: Builder, channels: int) -> dict[str, int]:
+    blocks = -(-channels // b.config.cols)
+    return {"blocks": blocks, "tail": channels - (blocks - 1) * b.config.cols}
+
+
+def lower_elementwise(b: Builder, layer: Add | Lookup, storages: Callable[[Tensor], Storage], budget: int) -> None:
+    """Emit an addition or a table: one read of each operand per pixel."""
+    set_tables(b, layer)
+    height, width, channels = layer.output.shape
+    places = [storages(tensor) for tensor in (*layer.inputs, layer.output)]
+    row_bytes = sum(width * channels for storage in places if not storage.resident)
+    fields = addition(layer) if isinstance(layer, Add) else {}
+    fields["lookup"] = int(layer.table is not None)
+    for top, bottom in _bands(height, row_bytes, width, budget - len(places) * 2 * b.config.line_bytes):
+        box = Box(top, bottom, 0, width)
+        with ExitStack() as stack:
+            operands: list[Place] = []
+            for tensor in layer.inputs:
+                avoid = tuple(place.span for place in operands)
+                operands.append(stack.enter_context(input_tile(b, storages(tensor), tensor, box, avoid=avoid)))
+            avoid = tuple(place.span for place in operands)
+            out = stack.enter_context(output_tile(b, storages(layer.output), layer.output, box, range(channels), avoid))
+            a, other = operands[0], operands[-1]
+            b.emit(
+                Opcode.VECTOR,
+                source=Source.MAXIMUM,
+                low=-128,
+                high=127,
+                out_h=box.rows,
+                out_w=width,
+                a=a.address,
+                a_row_stride=a.pitch,
+                a_pixel_stride=a.pixel,
+                b=other.address if isinstance(layer, Add) else 0,
+                b_row_stride=other.pitch if isinstance(layer, Add) else 0,
+                b_pixel_stride=other.pixel if isinstance(layer, Add) else 0,
+                dst=out.address,
+                dst_row_stride=out.pitch,
+                dst_pixel_stride=out.pixel,
+                **_channel_fields(b, channels),
+                **fields,
+            )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Output positions [first, last) of one axis whose windows, cut at the image's edge, have the same `size` and follow by the stride."""
+
+    first: int
+    last: int
+    start: int
+    size: int
+
+
+def _runs(outputs: range, window: int, stride: int, pad: int, length: int) -> list[_Run]:
+    """Cut the output positions of one axis where the window meets the edge, so that padding is never read."""
+    runs: list[_Run] = []
+    for position in outputs:
+        start = max(position * stride - pad, 0)
+        size = min(position * stride - pad + window, length) - start
+        last = runs[-1] if runs else None
+        if last and last.size == size and last.start + (position - last.first) * stride == start:
+            runs[-1] = _Run(last.first, position + 1, last.start, size)
+        else:
+            runs.append(_Run(position, position + 1, start, size))
+    return runs
+
+
+def lower_pool(b: Builder, layer: Pool, storages: Callable[[Tensor], Storage], budget: int) -> None:
+    """Emit a pooling: windows cut at the image's edge are instructions of their own, so that no padding is needed."""
+    height, width, channels = layer.inputs[0].shape
+    out_h, out_w, _ = layer.output.shape
+    source, target = storages(layer.inputs[0]), storages(layer.output)
+    columns = _runs(range(out_w), layer.kernel[1], layer.strides[1], layer.pads[1], width)
+    slack = 4 * b.config.line_bytes
+    in_row = 0 if source.resident else width * channels
+    out_row = 0 if target.resident else out_w * channels
+    halo = max(0, layer.kernel[0] - layer.strides[0]) * in_row
+    for top, bottom in _bands(out_h, layer.strides[0] * in_row + out_row, out_w, budget - slack - 2 * halo):
+        rows = _runs(range(top, bottom), layer.kernel[0], layer.strides[0], layer.pads[0], height)
+        first = min(run.start for run in rows)
+        end = max(run.start + (run.last - run.first - 1) * layer.strides[0] + run.size for run in rows)
+        box = Box(first, end, 0, width)
+        with ExitStack() as stack:
+            act = stack.enter_context(input_tile(b, source, layer.inputs[0], box))
+            out_box = Box(top, bottom, 0, out_w)
+            out = stack.enter_context(output_tile(b, target, layer.output, out_box, range(channels), (act.span,)))
+            for row, column, blocks in product(rows, columns, _block_runs(b, layer, channels)):
+                first_channel = blocks.start * b.config.cols
+                b.emit(
+                    Opcode.VECTOR,
+                    out_h=row.last - row.first,
+                    out_w=column.last - column.first,
+                    win_h=row.size,
+                    win_w=column.size,
+                    a=act.address + (row.start - first) * act.pitch + column.start * act.pixel + first_channel,
+                    a_row_stride=layer.strides[0] * act.pitch,
+                    a_pixel_stride=layer.strides[1] * act.pixel,
+                    a_win_h_stride=act.pitch,
+                    a_win_w_stride=act.pixel,
+                    dst=out.address + (row.first - top) * out.pitch + column.first * out.pixel + first_channel,
+                    dst_row_stride=out.pitch,
+                    dst_pixel_stride=out.pixel,
+                    **_channel_fields(b, min(len(blocks) * b.config.cols, channels - first_channel)),
+                    **_pool_fields(b, layer, row.size * column.size, len(blocks)),
+                )
+
+
+def _block_runs(b: Builder, layer: Pool, channels: int) -> list[range]:
+    """Channel blocks per instruction: all, or as many as parameter memory holds records for."""
+    blocks = -(-channels // b.config.cols)
+    step = blocks if layer.kind == "max" else max(1, b.config.parameter_bytes // (4 * RECORD_BYTES * b.config.cols))
+    return [range(start, min(start + step, blocks)) for start in range(0, blocks, step)]
+
+
+def _pool_fields(b: Builder, layer: Pool, taps: int, blocks: int) -> dict[str, int]:
+    """The arithmetic of one window of `taps` values inside the image, for `blocks` channel blocks."""
+    if layer.kind == "max":
+        return {"source": Source.MAXIMUM, "low": layer.low, "high": layer.high}
+    source, target = layer.inputs[0], layer.output
+    count = layer.kernel[0] * layer.kernel[1] if layer.count_include_pad else taps
+    if layer.kernel == source.shape[:2] and taps == count:
+        bias, multiplier = average_parameters(source.scale, source.zero_point, target.scale, count)
+        zero_point = target.zero_point
+    else:
+        bias, multiplier, zero_point = average_window_parameters(
+            source.scale, source.zero_point, target.scale, target.zero_point, count
+        )
+    bias += source.zero_point * (count - taps)  # padding that counts is never summed, so its zero points are not taken off either
+    mantissa, shift = split_multiplier(multiplier)
+    width = blocks * b.config.cols
+    records = pack_parameters(np.full(width, bias), np.full(width, int(mantissa)), np.full(width, int(shift)))
+    return {
+        "source": Source.SUM,
+        "requantize": 1,
+        "param": b.parameters((id(layer), taps, blocks), records),
+        "zero_point": zero_point,
+        "low": layer.low,
+        "high": layer.high,
+    }

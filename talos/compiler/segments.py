@@ -1,0 +1,105 @@
+"""A convolution as weight tiles: its output channels in blocks of array columns, its contraction in slices of array rows.
+
+A dense convolution is one segment. With groups, blocks that hold whole groups form one segment whose blocks read different input
+channels; groups that do not fit blocks evenly become a segment each.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from talos.compiler.ir import Conv
+from talos.config import AcceleratorConfig
+from talos.numerics import split_multiplier
+from talos.parameters import pack_parameters
+
+__all__ = ["Contraction", "Segment", "contraction", "segment_parameters", "segment_weights", "segments"]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Output channels [first, first + count) in blocks of `cols`; block b reads `inputs` channels from `source` + b·`stride` on."""
+
+    first: int
+    count: int
+    source: int
+    stride: int
+    inputs: int
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """The loops over taps: (count, stride in bytes) of kernel rows and columns, and the contiguous bytes sliced by the array's rows."""
+
+    taps_h: int
+    tap_h_stride: int
+    taps_w: int
+    tap_w_stride: int
+    slices: int
+
+    @property
+    def tiles(self) -> int:
+        """Weight tiles of a block."""
+        return self.taps_h * self.taps_w * self.slices
+
+
+def segments(layer: Conv, config: AcceleratorConfig) -> list[Segment]:
+    """The segments of `layer`, in the order of their output channels."""
+    out_channels, _, _, group_inputs = layer.weight.shape
+    group_outputs = out_channels // layer.groups
+    cols = config.cols
+    if layer.groups == 1:
+        return [Segment(0, out_channels, 0, 0, group_inputs, -(-out_channels // cols))]
+    if cols % group_outputs == 0:
+        groups = cols // group_outputs
+        inputs = min(groups, layer.groups) * group_inputs
+        return [Segment(0, out_channels, 0, groups * group_inputs, inputs, -(-out_channels // cols))]
+    blocks = -(-group_outputs // cols)
+    return [Segment(g * group_outputs, group_outputs, g * group_inputs, 0, group_inputs, blocks) for g in range(layer.groups)]
+
+
+def contraction(layer: Conv, segment: Segment, config: AcceleratorConfig, pitch: int) -> Contraction:
+    """The tap loops over an input whose rows lie `pitch` bytes apart; loops that are contiguous in memory are merged."""
+    _, kernel_h, kernel_w, _ = layer.weight.shape
+    channels = layer.inputs[0].shape[2]
+    tap_h, tap_w = layer.dilations[0] * pitch, layer.dilations[1] * channels
+    whole_pixels = segment.inputs == channels
+    if whole_pixels and (kernel_w == 1 or layer.dilations[1] == 1):
+        row = kernel_w * channels
+        if kernel_h == 1 or tap_h == row:
+            return Contraction(1, 0, 1, 0, -(-kernel_h * row // config.rows))
+        return Contraction(kernel_h, tap_h, 1, 0, -(-row // config.rows))
+    return Contraction(kernel_h, tap_h, kernel_w, tap_w, -(-segment.inputs // config.rows))
+
+
+def segment_weights(layer: Conv, segment: Segment, loops: Contraction, config: AcceleratorConfig) -> np.ndarray:
+    """The weight tiles of `segment`, int8 (blocks, tiles, rows, cols) in the order in which a MATMUL consumes them."""
+    _, kernel_h, kernel_w, group_inputs = layer.weight.shape
+    rows, cols = config.rows, config.cols
+    # Dense weights of each block over its own input window: (blocks, cols, kernel_h, kernel_w, inputs).
+    dense = np.zeros((segment.blocks, cols, kernel_h, kernel_w, segment.inputs), np.int8)
+    weight = layer.weight[segment.first : segment.first + segment.count]
+    if segment.stride:
+        group_outputs = layer.weight.shape[0] // layer.groups
+        for channel in range(segment.count):
+            block, column = divmod(channel, cols)
+            start = column // group_outputs * group_inputs
+            dense[block, column, :, :, start : start + group_inputs] = weight[channel]
+    else:
+        dense.reshape(-1, kernel_h, kernel_w, segment.inputs)[: segment.count] = weight
+    runs = dense.reshape(segment.blocks, cols, loops.taps_h * loops.taps_w, -1)
+    padded = np.zeros((*runs.shape[:3], loops.slices * rows), np.int8)
+    padded[..., : runs.shape[3]] = runs
+    tiles = padded.reshape(segment.blocks, cols, -1, rows)
+    return np.ascontiguousarray(tiles.transpose(0, 2, 3, 1))
+
+
+def segment_parameters(layer: Conv, segment: Segment, config: AcceleratorConfig) -> bytes:
+    """Parameter records of `segment`, padded to whole blocks; the input's zero point is folded into the bias."""
+    channels = slice(segment.first, segment.first + segment.count)
+    sums = layer.weight[channels].astype(np.int64).sum(axis=(1, 2, 3))
+    bias = (layer.bias[channels].astype(np.int64) - layer.inputs[0].zero_point * sums).astype(np.int32)
+    mantissa, shift = split_multiplier(layer.multiplier[channels])
+    spare = segment.blocks * config.cols - segment.count
+    return pack_parameters(np.pad(bias, (0, spare)), np.pad(mantissa, (0, spare)), np.pad(shift, (0, spare)))

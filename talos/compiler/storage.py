@@ -1,0 +1,98 @@
+"""Where tensors live: whole in activation memory with their padding in place, or in DRAM."""
+
+from dataclasses import dataclass, field
+
+from talos.compiler.ir import Conv, Graph, Layer, Tensor, View
+from talos.isa import SYNC_UNITS
+from talos.program import INPUTS, OUTPUTS, SCRATCH
+
+__all__ = ["Storage", "assign_storages"]
+
+assert SYNC_UNITS  # the units that touch storages are ordered by semaphores; see talos.compiler.dependencies
+
+
+@dataclass(eq=False)
+class Storage:
+    """The bytes behind one tensor, or behind several that are views of each other.
+
+    `pads` (top, left, bottom, right) is the padding that its convolutions need, filled with `fill`. Layer indices: written by `first`, last
+    read by `last`. In DRAM, bytes are contiguous HWC at `offset` of `region`. Resident, pixel (0, 0) is at `address` and rows follow by `pitch`.
+    """
+
+    tensors: list[Tensor]
+    first: int
+    last: int
+    region: int = SCRATCH
+    resident: bool = False
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    offset: int = -1
+    start: int = -1  # of the allocated block
+    address: int = -1
+    views: list[Layer] = field(default_factory=list)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of the tensor that the producer writes."""
+        return self.tensors[0].shape
+
+    @property
+    def fill(self) -> int:
+        return self.tensors[0].zero_point
+
+    @property
+    def size(self) -> int:
+        """Bytes without padding."""
+        return self.tensors[0].size
+
+    @property
+    def pitch(self) -> int:
+        """Bytes from row to row of the resident layout."""
+        return (self.pads[1] + self.shape[1] + self.pads[3]) * self.shape[2]
+
+    @property
+    def resident_size(self) -> int:
+        """Bytes of the resident layout."""
+        return (self.pads[0] + self.shape[0] + self.pads[2]) * self.pitch
+
+    @property
+    def pinned(self) -> bool:
+        """Inputs and outputs of the program stay in DRAM, where the host reaches them."""
+        return self.region != SCRATCH
+
+
+def conv_pads(layer: Conv) -> tuple[int, int, int, int]:
+    """The padding a convolution really reads: `pads`, less what its stride never reaches at the end."""
+    needed = []
+    for axis in (0, 1):
+        reach = (
+            (layer.output.shape[axis] - 1) * layer.strides[axis] + (layer.weight.shape[1 + axis] - 1) * layer.dilations[axis] + 1
+        )
+        needed.append(max(0, reach - layer.pads[axis] - layer.inputs[0].shape[axis]))
+    return layer.pads[0], layer.pads[1], needed[0], needed[1]
+
+
+def assign_storages(graph: Graph) -> dict[Tensor, Storage]:
+    """A storage for every tensor of `graph`; views share one. Padding is the maximum over its convolutions."""
+    storages: dict[Tensor, Storage] = {}
+    for tensor in graph.inputs:
+        storages[tensor] = Storage([tensor], -1, -1, INPUTS)
+    for index, layer in enumerate(graph.layers):
+        for tensor in layer.inputs:
+            storages[tensor].last = index
+        if isinstance(layer, View):
+            storage = storages[layer.inputs[0]]
+            storage.tensors.append(layer.output)
+            storage.views.append(layer)
+            storages[layer.output] = storage
+        else:
+            storages[layer.output] = Storage([layer.output], index, index)
+        if isinstance(layer, Conv):
+            storage = storages[layer.inputs[0]]
+            storage.pads = tuple(max(pair) for pair in zip(storage.pads, conv_pads(layer), strict=True))  # type: ignore[assignment]
+            if layer.residual is not None:
+                storages[layer.residual.tensor].last = index
+    for tensor in graph.outputs:
+        storage = storages[tensor]
+        if storage.region == SCRATCH:
+            storage.region = OUTPUTS
+    return storages
