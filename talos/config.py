@@ -8,9 +8,10 @@ from typing import Any
 
 from talos.errors import TalosError
 
-__all__ = ["PRESETS", "AcceleratorConfig", "load_config"]
+__all__ = ["ISA_VERSION", "PRESETS", "AcceleratorConfig", "load_config"]
 
-ISA_VERSION = 1  # part of the hash: a program for another instruction set is refused like one for another array
+ISA_VERSION = 1
+"""Part of the hash: a program for another instruction set is refused like one for another array."""
 
 
 def _is_power_of_two(value: int) -> bool:
@@ -95,7 +96,9 @@ class AcceleratorConfig:
                 f"config: weight_fifo_bytes={self.weight_fifo_bytes} must hold two weight tiles ({2 * self.rows * self.cols} bytes)"
             )
         if self.rows * self.cols % self.beat_bytes:
-            raise TalosError(f"config: axi_data_width={self.axi_data_width} is wider than a weight tile of {self.rows * self.cols} bytes; lower it")
+            raise TalosError(
+                f"config: axi_data_width={self.axi_data_width} is wider than a weight tile of {self.rows * self.cols} bytes; lower it"
+            )
         if self.weight_fifo_bytes < 2 * self.max_burst * self.beat_bytes:
             raise TalosError(
                 f"config: weight_fifo_bytes={self.weight_fifo_bytes} must hold two bursts ({2 * self.max_burst * self.beat_bytes} bytes); lower max_burst"

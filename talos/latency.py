@@ -2,7 +2,9 @@
 
 from talos.config import AcceleratorConfig
 
-__all__ = ["ACC_READ", "ACT_READ", "ACT_WRITE", "FETCH_AHEAD", "LANE", "RMW", "array_latency"]
+__all__ = [
+    "ACC_READ", "ACC_SUMS", "ACT_READ", "ACT_WRITE", "FETCH_AHEAD", "LANE", "RECORD_DELAY", "RMW", "SET_RELEASE", "array_latency",
+]  # fmt: skip
 
 ACT_READ = 5
 """Activation memory: a read granted in cycle t has its data on the port in cycle t + ACT_READ."""
@@ -14,15 +16,27 @@ ACC_READ = 3
 """Accumulators: a drain read granted in cycle t has its data on the port in cycle t + ACC_READ."""
 
 RMW = 3
-"""Accumulators: a matrix read in cycle t is written back at the clock edge that ends cycle t + RMW."""
+"""Accumulators: a matrix access (a read, unless it overwrites) in cycle t is written at the clock edge that ends cycle t + RMW."""
 
-LANE = 17
+ACC_SUMS = 2
+"""Accumulators: the column sums that an access in cycle t adds arrive in cycle t + ACC_SUMS."""
+
+LANE = 23
 """Requantization lane: operand in cycle t, int8 result in cycle t + LANE (odd, so that a second pass falls into the free slots)."""
+
+SET_RELEASE = 11
+"""Requantization lane: the parameters of an operand of cycle t are read for the last time in cycle t + SET_RELEASE."""
+
+RECORD_DELAY = 3
+"""Parameter memory: a record read in cycle t is written into its lane at the end of cycle t + RECORD_DELAY."""
 
 FETCH_AHEAD = 8
 """Instructions that fetch asks for before the oldest of them is in its unit's queue (a number of entries, not of cycles)."""
 
 
 def array_latency(config: AcceleratorConfig) -> int:
-    """Cycles from an activation vector at the array's input to its deskewed column sums at the accumulators' input."""
+    """Cycles from an activation vector at the array's input to its deskewed column sums at the accumulators' input.
+
+    One per row and column of skew, and the PE's operand, multiplier (2), product and sum registers.
+    """
     return config.rows + config.cols + 3

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from talos.config import AcceleratorConfig
 from talos.effects import RECORD_BYTES
+from talos.isa import INSTRUCTION_BYTES
 
 __all__ = ["ConvShape", "Tile", "choose_tile", "splits"]
 
@@ -71,10 +72,13 @@ def _cost(shape: ConvShape, tile: Tile, config: AcceleratorConfig) -> float:
     weight_beats = count * shape.blocks * shape.tiles * config.rows * config.cols / beat
     chunked = shape.store_channels and tile.blocks < shape.blocks
     store_beats = shape.out_h * shape.out_w * shape.store_channels / beat * (1.5 if chunked else 1.0)
-    instructions = count * -(-shape.blocks // tile.group)
-    vector = shape.passes * config.cols // config.lanes * count * shape.blocks * pixels + instructions * VECTOR_OVERHEAD
+    groups = count * -(-shape.blocks // tile.group)
+    transfers = count * (4 * bool(load) + 2 * bool(store))
+    fetch_beats = (3 * groups + transfers) * INSTRUCTION_BYTES / beat
+    vector = shape.passes * config.cols // config.lanes * count * shape.blocks * pixels + groups * VECTOR_OVERHEAD
     tail = shape.passes * pixels * tile.group + VECTOR_OVERHEAD + (load + store) / beat
-    return max(array, load_beats + residual + weight_beats, store_beats, vector) + tail + 10 * instructions
+    read_beats = load_beats + residual + weight_beats + fetch_beats
+    return max(array, read_beats, store_beats, vector) + tail + 10 * groups + 20 * transfers
 
 
 def _candidates(shape: ConvShape, config: AcceleratorConfig) -> Iterator[Tile]:

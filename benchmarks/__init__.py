@@ -1,0 +1,1 @@
+"""The performance and exactness tables, as commands anyone can run."""

@@ -1,0 +1,1 @@
+"""ONNX → layer graph → program."""

@@ -1,0 +1,98 @@
+"""Runs a layer graph in plain NumPy: what the compiler's own tests compare with onnxruntime, layer by layer."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from talos import numerics, reference
+from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, Tensor, View
+from talos.errors import TalosError
+
+__all__ = ["run_graph"]
+
+Int8Array = npt.NDArray[np.int8]
+
+
+def run_graph(graph: Graph, inputs: Mapping[str, Int8Array]) -> dict[str, Int8Array]:
+    """Every tensor of `graph`, by name, for one image.
+
+    `inputs` are int8 (height, width, channels), keyed by the name of the ONNX input (see `Graph.input_specs`). Raises TalosError for a
+    missing input or a wrong shape.
+    """
+    codes: dict[int, Int8Array] = {}
+    results: dict[str, Int8Array] = {}
+    for tensor, spec in zip(graph.inputs, graph.input_specs, strict=True):
+        array = inputs.get(spec.name)
+        if array is None or array.shape != tensor.shape or array.dtype != np.int8:
+            found = "missing" if array is None else f"{array.dtype} {array.shape}"
+            raise TalosError(f"input '{spec.name}' is {found}, not int8 {tensor.shape}; convert it with its IoSpec")
+        codes[id(tensor)] = results[tensor.name] = array
+    for layer in graph.layers:
+        codes[id(layer.output)] = results[layer.output.name] = _run(layer, codes)
+    return results
+
+
+def _run(layer: Layer, codes: dict[int, Int8Array]) -> Int8Array:
+    x, tensor, output = codes[id(layer.inputs[0])], layer.inputs[0], layer.output
+    if isinstance(layer, Conv):
+        result = _conv(layer, x, codes)
+    elif isinstance(layer, Add):
+        parameters = _add_parameters(tensor, layer.inputs[1], layer.result_scale, layer.result_zero_point, output.unsigned)
+        result = numerics.add(x, codes[id(layer.inputs[1])], parameters, layer.low, layer.high)
+        result = result if layer.table is None else numerics.apply_table(layer.table, result)
+    elif isinstance(layer, Pool) and layer.kind == "max":
+        result = reference.max_pool(x, layer.kernel, layer.strides, layer.pads, (1, 1), layer.low, layer.high)
+    elif isinstance(layer, Pool):
+        result = reference.average_pool(
+            x,
+            layer.kernel,
+            tensor.scale,
+            tensor.zero_point,
+            output.scale,
+            output.zero_point,
+            layer.strides,
+            layer.pads,
+            layer.count_include_pad,
+            layer.low,
+            layer.high,
+        )
+    elif isinstance(layer, Lookup):
+        result = numerics.apply_table(layer.table, x)
+    elif isinstance(layer, View):
+        result = x.reshape(output.shape)
+    else:
+        raise TalosError(f"layer '{layer.name}' ({layer.op}) cannot be evaluated; report this as a bug")
+    if result.shape != output.shape:
+        raise TalosError(f"layer '{layer.name}' gives {result.shape}, not {output.shape}; report this as a bug")
+    return result
+
+
+def _conv(layer: Conv, x: Int8Array, codes: dict[int, Int8Array]) -> Int8Array:
+    tensor, residual = layer.inputs[0], layer.residual
+    zero_y, low, high = layer.result_zero_point, layer.low, layer.high
+    if residual is not None:
+        zero_y, low, high = residual.zero_point, residual.low, residual.high
+    acc = reference.convolution(x, layer.weight, tensor.zero_point, layer.strides, layer.pads, layer.dilations, layer.groups)
+    mantissa, shift = numerics.split_multiplier(layer.multiplier)
+    result = numerics.requantize(acc, layer.bias, mantissa, shift, zero_y, low, high)
+    if residual is not None:
+        own = Tensor("", layer.output.shape, residual.scale, residual.zero_point, layer.output.unsigned)
+        pairs = [(own, result), (residual.tensor, codes[id(residual.tensor)])]
+        (first, a), (second, b) = pairs if residual.own_first else pairs[::-1]
+        parameters = _add_parameters(first, second, layer.result_scale, layer.result_zero_point, layer.output.unsigned)
+        result = numerics.add(a, b, parameters, layer.low, layer.high)
+    return result if layer.table is None else numerics.apply_table(layer.table, result)
+
+
+def _add_parameters(a: Tensor, b: Tensor, scale: np.float32, zero_point: int, unsigned: bool) -> numerics.AddParameters:
+    offset = 128 * unsigned
+    return numerics.add_parameters(
+        float(a.scale),
+        a.zero_point + offset,
+        float(b.scale),
+        b.zero_point + offset,
+        float(scale),
+        zero_point + offset,
+        unsigned=unsigned,
+    )

@@ -1,0 +1,163 @@
+"""Nothing is read before this run has written it: byte by byte, in program order.
+
+The one exception is a matrix instruction whose row vectors run past the end of a tensor: weights of zero meet the bytes there.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from talos.config import AcceleratorConfig
+from talos.effects import RECORD_BYTES
+from talos.errors import TalosError
+from talos.isa import Instruction, Opcode, Source, Space, TableKind
+from talos.model.checker.fields import name
+from talos.model.checker.schedule import matmul_bytes
+from talos.model.strided import Loops, hull, strided_view
+from talos.parameters import ADD_TABLE_BYTES, LOOKUP_BYTES
+from talos.program import CONSTANTS
+
+__all__ = ["Contents"]
+
+Flags = npt.NDArray[np.bool_]
+
+
+class Contents:
+    """Which bytes hold something. Give `run` the instructions one after another."""
+
+    def __init__(self, config: AcceleratorConfig, region_bytes: tuple[int, ...], constants: bytes) -> None:
+        self.config = config
+        self.activation = np.zeros(config.activation_bytes, bool)
+        self.parameter = np.zeros(config.parameter_bytes, bool)
+        self.accumulator = np.zeros(config.accumulator_depth, bool)
+        self.dram = [np.zeros(size, bool) for size in region_bytes]
+        self.dram[CONSTANTS][: len(constants)] = True
+        self._tables = {TableKind.LOOKUP: False, TableKind.ADD: False}
+        self._constants = np.frombuffer(constants, np.int8)
+        self._runs: list[tuple[int, int]] = []  # the rest of the weight stream: region and bytes in constants
+
+    def run(self, index: int, i: Instruction) -> None:
+        """Raise TalosError, naming the instruction by `index`, if it reads what was never written; then note what it writes."""
+        match i.opcode:
+            case Opcode.LOAD:
+                self._require(
+                    index, i, self.dram[i["region"]], f"DRAM region {i['region']}", i["address"], _nest(i), i["row_bytes"]
+                )
+                memory = self.parameter if i["space"] == Space.PARAMETER else self.activation
+                _mark(memory, i["dst"], _nest(i, "dst_"), i["row_bytes"])
+            case Opcode.FILL:
+                _mark(self.activation, i["dst"], _nest(i, "dst_"), i["row_bytes"])
+            case Opcode.STORE:
+                self._require(index, i, self.activation, "activation memory", i["src"], _nest(i, "src_"), i["row_bytes"])
+                _mark(self.dram[i["region"]], i["address"], _nest(i), i["row_bytes"])
+            case Opcode.STREAM:
+                self._require(index, i, self.dram[i["region"]], f"DRAM region {i['region']}", i["address"], (), i["bytes"])
+                self._runs.append((i["address"] if i["region"] == CONSTANTS else -1, i["bytes"]))
+            case Opcode.TABLE:
+                size = LOOKUP_BYTES if i["kind"] == TableKind.LOOKUP else ADD_TABLE_BYTES
+                self._require(index, i, self.parameter, "parameter memory", i["param"] * RECORD_BYTES, (), size)
+                self._tables[TableKind(i["kind"])] = True
+            case Opcode.MATMUL:
+                self._matmul(index, i)
+            case Opcode.VECTOR:
+                self._vector(index, i)
+
+    def _require(self, index: int, i: Instruction, memory: Flags, where: str, base: int, loops: Loops, length: int) -> None:
+        view = strided_view(memory, base, loops, length)
+        assert view is not None  # inside its memory, as `check_fields` has seen
+        if not view.all():
+            address = _address(base, loops, np.argwhere(~view)[0])
+            raise TalosError(f"{name(index, i)} reads byte {address} of {where}, which nothing has written")
+
+    def _entries(self, index: int, i: Instruction, count: int, read: bool, write: bool) -> None:
+        entries = self.accumulator[i["acc"] : i["acc"] + count]
+        if read and not entries.all():
+            raise TalosError(
+                f"{name(index, i)} reads accumulator {i['acc'] + int(np.argmin(entries))}, which no MATMUL has written"
+            )
+        if write:
+            entries[:] = True
+
+    def _vector(self, index: int, i: Instruction) -> None:
+        cols = self.config.cols
+        channels = (i["blocks"] - 1) * cols + i["tail"]
+
+        def pixels(prefix: str) -> list[tuple[int, int]]:
+            return [(i["out_h"], i[f"{prefix}_row_stride"]), (i["out_w"], i[f"{prefix}_pixel_stride"])]
+
+        if i["source"] == Source.ACCUMULATOR:
+            self._entries(index, i, i["blocks"] * i["out_h"] * i["out_w"], read=True, write=False)
+        else:
+            window = [(i["win_h"], i["a_win_h_stride"]), (i["win_w"], i["a_win_w_stride"])]
+            self._require(index, i, self.activation, "activation memory", i["a"], window + pixels("a"), channels)
+        if i["add"]:
+            self._require(index, i, self.activation, "activation memory", i["b"], pixels("b"), channels)
+        if i["requantize"]:
+            size = i["blocks"] * cols * RECORD_BYTES
+            self._require(index, i, self.parameter, "parameter memory", i["param"] * RECORD_BYTES, (), size)
+        for kind, field in ((TableKind.ADD, "add"), (TableKind.LOOKUP, "lookup")):
+            if i[field] and not self._tables[kind]:
+                raise TalosError(f"{name(index, i)} uses the {kind.name} table before any TABLE instruction has set it")
+        _mark(self.activation, i["dst"], pixels("dst"), channels)
+
+    def _matmul(self, index: int, i: Instruction) -> None:
+        weights = self._weights(matmul_bytes(i, self.config))
+        loops = [
+            (i["out_h"], i["row_stride"]),
+            (i["out_w"], i["pixel_stride"]),
+            (i["taps_h"], i["tap_h_stride"]),
+            (i["taps_w"], i["tap_w_stride"]),
+            (i["slices"], i["slice_stride"]),
+        ]
+        rows, cols = self.config.rows, self.config.cols
+        for block in range(i["blocks"] if i["block_stride"] else 1):
+            base = i["act"] + block * i["block_stride"]
+            low, high = hull(base, loops, rows)
+            if self.activation[low:high].all():
+                continue
+            view = strided_view(self.activation, base, loops, rows)
+            assert view is not None  # inside the memory, as `check_fields` has seen
+            known = view.all(axis=(0, 1)).ravel()
+            tiles = self._bytes(weights).reshape(i["blocks"], -1, cols)
+            used = (tiles[block] if i["block_stride"] else tiles.transpose(1, 0, 2).reshape(known.size, -1)).any(axis=1)
+            if (used & ~known).any():
+                wrong = ~view & (used & ~known).reshape(view.shape[2:])
+                address = _address(base, loops, np.argwhere(wrong)[0])
+                raise TalosError(
+                    f"{name(index, i)} multiplies byte {address} of activation memory, which nothing has written, by a weight"
+                )
+        self._entries(index, i, i["blocks"] * i["out_h"] * i["out_w"], read=bool(i["accumulate"]), write=True)
+
+    def _weights(self, size: int) -> list[tuple[int, int]]:
+        """Take the next `size` bytes of the stream, as runs."""
+        taken = []
+        while size:
+            address, length = self._runs[0]
+            step = min(size, length)
+            taken.append((address, step))
+            if step == length:
+                self._runs.pop(0)
+            else:
+                self._runs[0] = (address + step if address >= 0 else address, length - step)
+            size -= step
+        return taken
+
+    def _bytes(self, runs: list[tuple[int, int]]) -> npt.NDArray[np.int8]:
+        """The bytes of `runs`; ones for weights that are not constants."""
+        parts = [self._constants[a : a + n] if a >= 0 else np.ones(n, np.int8) for a, n in runs]
+        return np.concatenate(parts)
+
+
+def _nest(i: Instruction, prefix: str = "") -> list[tuple[int, int]]:
+    return [(i["planes"], i[f"{prefix}plane_stride"]), (i["rows"], i[f"{prefix}row_stride"])]
+
+
+def _address(base: int, loops: Loops, place: npt.NDArray[np.int64]) -> int:
+    """Where the element with the index `place` of a view lies."""
+    strides = [*(stride for _, stride in loops), 1]
+    return base + int(place @ np.array(strides))
+
+
+def _mark(memory: Flags, base: int, loops: Loops, length: int) -> None:
+    view = strided_view(memory, base, loops, length)
+    assert view is not None  # inside its memory, as `check_fields` has seen
+    view[...] = True

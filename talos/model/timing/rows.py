@@ -1,0 +1,177 @@
+"""Cycle behaviour of `talos/rtl/rows.py` with the two-entry queue in front of it: rows of bytes as beats.
+
+A unit keeps this block of `ROWS_SIZE` entries at `b` in its state `x`, which begins with `requests.geometry(config)`. Entries that
+others may read, while `b + BEAT_VALID` is not 0: `BEAT_ADDRESS` (on chip), `BEAT_TAG`. In each cycle `rows_clock(x, b, taken)`
+ends the cycle; after it, `rows_push` if an instruction started (only while `rows_room` was true in that cycle).
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from talos.isa import ADDRESS
+from talos.model.timing.requests import BEAT_BYTES, BEAT_SHIFT, MAX_BURST, SEGMENT_MASK
+
+__all__ = [
+    "BEAT_ADDRESS",
+    "BEAT_TAG",
+    "BEAT_VALID",
+    "ROWS_SIZE",
+    "beat_burst_last",
+    "beat_last",
+    "rows_active",
+    "rows_clock",
+    "rows_push",
+    "rows_room",
+]
+
+BEAT_VALID = 0
+BEAT_ADDRESS = 1
+BEAT_TAG = 2
+_START = 3
+_POSITION = 4  # of the beat in the segment that a burst may cover
+_LEFT = 5  # beats of the row after this one
+_LAST_ROW = 6
+_NEST = 7
+_QUEUED = 8
+_OFFSET = 9
+_PLANE_OFFSET = 10
+_LOCAL = 11
+_PLANE_LOCAL = 12
+_ROWS_LEFT = 13
+_INSTRUCTION = 14  # the nest's instruction, then the two queued ones, `_ENTRY` values each
+
+_PLANES = 0  # planes left, in the nest's copy
+_ROWS = 1
+_BYTES = 2
+_ROW_STRIDE = 3
+_PLANE_STRIDE = 4
+_LOCAL_ROW_STRIDE = 5
+_LOCAL_PLANE_STRIDE = 6
+_TAG = 7
+_FIRST_OFFSET = 8
+_FIRST_LOCAL = 9
+_ENTRY = 10
+_QUEUE = _INSTRUCTION + _ENTRY
+ROWS_SIZE = _QUEUE + 2 * _ENTRY
+
+_ADDRESS_MASK = (1 << ADDRESS) - 1
+
+
+@njit(cache=True)
+def rows_room(x: NDArray[np.int64], b: int) -> bool:
+    """The queue takes an instruction in this cycle."""
+    return x[b + _QUEUED] < 2
+
+
+@njit(cache=True)
+def rows_active(x: NDArray[np.int64], b: int) -> bool:
+    """Something is in the queue or in the walker."""
+    return x[b + BEAT_VALID] != 0 or x[b + _NEST] != 0 or x[b + _QUEUED] != 0
+
+
+@njit(cache=True)
+def beat_last(x: NDArray[np.int64], b: int) -> bool:
+    """The beat on offer is its instruction's last."""
+    return x[b + _LEFT] == 0 and x[b + _LAST_ROW] != 0
+
+
+@njit(cache=True)
+def beat_burst_last(x: NDArray[np.int64], b: int) -> bool:
+    """The beat on offer is its burst's last."""
+    return x[b + _LEFT] == 0 or x[b + _POSITION] == x[MAX_BURST] - 1
+
+
+@njit(cache=True)
+def rows_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
+    """One cycle ends; `taken`: the beat on offer was used."""
+    pop = x[b + _NEST] == 0 and x[b + _QUEUED] != 0
+    if x[b + BEAT_VALID] != 0 and (taken == 0 or x[b + _LEFT] != 0):
+        if taken != 0:
+            x[b + _LEFT] -= 1
+            x[b + BEAT_ADDRESS] = (x[b + BEAT_ADDRESS] + x[BEAT_BYTES] - x[b + _START]) & _ADDRESS_MASK
+            x[b + _START] = 0
+            x[b + _POSITION] = (x[b + _POSITION] + 1) & (x[MAX_BURST] - 1)
+    elif x[b + _NEST] != 0:
+        _next_row(x, b)
+    else:
+        x[b + BEAT_VALID] = 0
+    if pop:
+        _pop(x, b)
+
+
+@njit(cache=True)
+def _next_row(x: NDArray[np.int64], b: int) -> None:
+    """The row register takes the nest's row, and the nest moves on."""
+    i = b + _INSTRUCTION
+    offset = x[b + _OFFSET]
+    start = offset & (x[BEAT_BYTES] - 1)
+    x[b + BEAT_VALID] = 1
+    x[b + BEAT_ADDRESS] = x[b + _LOCAL]
+    x[b + BEAT_TAG] = x[i + _TAG]
+    x[b + _START] = start
+    x[b + _POSITION] = offset >> x[BEAT_SHIFT]
+    x[b + _LEFT] = (start + x[i + _BYTES] - 1) >> x[BEAT_SHIFT]
+    x[b + _LAST_ROW] = 0
+    if x[b + _ROWS_LEFT] > 1:
+        x[b + _ROWS_LEFT] -= 1
+        x[b + _OFFSET] = (offset + x[i + _ROW_STRIDE]) & x[SEGMENT_MASK]
+        x[b + _LOCAL] = (x[b + _LOCAL] + x[i + _LOCAL_ROW_STRIDE]) & _ADDRESS_MASK
+    elif x[i + _PLANES] > 1:
+        x[i + _PLANES] -= 1
+        x[b + _ROWS_LEFT] = x[i + _ROWS]
+        offset = (x[b + _PLANE_OFFSET] + x[i + _PLANE_STRIDE]) & x[SEGMENT_MASK]
+        x[b + _PLANE_OFFSET] = offset
+        x[b + _OFFSET] = offset
+        local = (x[b + _PLANE_LOCAL] + x[i + _LOCAL_PLANE_STRIDE]) & _ADDRESS_MASK
+        x[b + _PLANE_LOCAL] = local
+        x[b + _LOCAL] = local
+    else:
+        x[b + _LAST_ROW] = 1
+        x[b + _NEST] = 0
+
+
+@njit(cache=True)
+def _pop(x: NDArray[np.int64], b: int) -> None:
+    """The nest takes the queue's head."""
+    for k in range(_ENTRY):
+        x[b + _INSTRUCTION + k] = x[b + _QUEUE + k]
+        x[b + _QUEUE + k] = x[b + _QUEUE + _ENTRY + k]
+    x[b + _QUEUED] -= 1
+    i = b + _INSTRUCTION
+    x[b + _NEST] = 1
+    x[b + _OFFSET] = x[i + _FIRST_OFFSET]
+    x[b + _PLANE_OFFSET] = x[i + _FIRST_OFFSET]
+    x[b + _LOCAL] = x[i + _FIRST_LOCAL]
+    x[b + _PLANE_LOCAL] = x[i + _FIRST_LOCAL]
+    x[b + _ROWS_LEFT] = x[i + _ROWS]
+
+
+@njit(cache=True)
+def rows_push(
+    x: NDArray[np.int64],
+    b: int,
+    offset: int,
+    row_bytes: int,
+    rows: int,
+    planes: int,
+    row_stride: int,
+    plane_stride: int,
+    local: int,
+    local_row_stride: int,
+    local_plane_stride: int,
+    tag: int,
+) -> None:
+    """The queue takes an instruction at the end of this cycle. Counts are counts, `offset` is any DRAM byte address."""
+    q = b + _QUEUE + x[b + _QUEUED] * _ENTRY
+    x[b + _QUEUED] += 1
+    x[q + _PLANES] = planes
+    x[q + _ROWS] = rows
+    x[q + _BYTES] = row_bytes
+    x[q + _ROW_STRIDE] = row_stride
+    x[q + _PLANE_STRIDE] = plane_stride
+    x[q + _LOCAL_ROW_STRIDE] = local_row_stride
+    x[q + _LOCAL_PLANE_STRIDE] = local_plane_stride
+    x[q + _TAG] = tag
+    x[q + _FIRST_OFFSET] = offset & x[SEGMENT_MASK]
+    x[q + _FIRST_LOCAL] = local

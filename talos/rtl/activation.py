@@ -1,0 +1,251 @@
+"""Activation memory: banked, byte-addressed, three read and two write ports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In
+from amaranth.utils import exact_log2
+
+from talos.config import AcceleratorConfig
+from talos.rtl.unit import ReadPort, WritePort
+
+__all__ = ["ActivationMemory"]
+
+
+def _rotate_bytes(m: Module, value: Value, amount: Value, name: str, *, unit: int = 8) -> Value:
+    """`value` rotated to the left by `amount` units of `unit` bits: one multiplexer level for each bit of `amount`."""
+    for level in range(len(amount)):
+        turned = Signal(len(value), name=f"{name}_{level}")
+        m.d.comb += turned.eq(Mux(amount[level], value.rotate_left(unit << level), value))
+        value = turned
+    return value
+
+
+def _extract_bytes(m: Module, value: Value, amount: Value, count: int, name: str) -> Value:
+    """Bytes `amount` … `amount` + `count` − 1 of `value`."""
+    for level in reversed(range(len(amount))):
+        keep = 8 * (count + (1 << level) - 1)
+        moved = Signal(keep, name=f"{name}_{level}")
+        m.d.comb += moved.eq(Mux(amount[level], value[8 << level :], value[:keep]))
+        value = moved
+    return value
+
+
+@dataclass(frozen=True)
+class _Geometry:
+    """How an address splits into bank, row, parity of the line, and offset in the line."""
+
+    line_bytes: int
+    banks: int
+    depth: int  # lines of each sub-bank
+
+    @classmethod
+    def of(cls, config: AcceleratorConfig) -> "_Geometry":
+        return cls(
+            line_bytes=config.line_bytes,
+            banks=config.activation_banks,
+            depth=config.activation_bytes // (2 * config.activation_banks * config.line_bytes),
+        )
+
+    @property
+    def sub_banks(self) -> list[tuple[int, int]]:
+        return [(bank, parity) for bank in range(self.banks) for parity in range(2)]
+
+    @property
+    def place(self) -> data.StructLayout:
+        """What must travel with an access: the first line's bank and parity, the next line's bank, the offset."""
+        bank = max(1, exact_log2(self.banks))
+        return data.StructLayout({"bank": bank, "next_bank": bank, "parity": 1, "offset": exact_log2(self.line_bytes)})
+
+
+class _Access:
+    """Combinational view of one port's address: place, row in even and odd sub-banks, sub-banks needed."""
+
+    def __init__(self, m: Module, geometry: _Geometry, address: Signal, width: int, name: str) -> None:
+        offset_bits = exact_log2(geometry.line_bytes)
+        row_bits = exact_log2(geometry.depth)
+        bank_bits = exact_log2(geometry.banks)
+        offset, parity = address[:offset_bits], address[offset_bits]
+        row = address[offset_bits + 1 : offset_bits + 1 + row_bits]
+        bank = address[offset_bits + 1 + row_bits : offset_bits + 1 + row_bits + bank_bits]
+
+        self.place = Signal(geometry.place, name=f"{name}_place")
+        self.needs = Signal(2 * geometry.banks, name=f"{name}_needs")
+        self.even_row = Signal(row_bits, name=f"{name}_even_row")
+        self.odd_row = Signal(row_bits, name=f"{name}_odd_row")
+        crosses = Signal(name=f"{name}_crosses")
+        m.d.comb += [
+            self.place.offset.eq(offset),
+            self.place.parity.eq(parity),
+            self.place.bank.eq(bank),
+            self.place.next_bank.eq((bank + (parity & row.all()))[:bank_bits]),
+            # The line after an odd one is even and in the next row; the line after an even one is odd and in the same row.
+            self.even_row.eq(row + parity),
+            self.odd_row.eq(row),
+            crosses.eq(offset > geometry.line_bytes - width),
+        ]
+        for i, (b, p) in enumerate(geometry.sub_banks):
+            first = (self.place.bank == b) & (parity == p)
+            second = (self.place.next_bank == b) & (parity != p) & crosses
+            m.d.comb += self.needs[i].eq(first | second)
+
+    def row(self, parity: int) -> Signal:
+        return self.odd_row if parity else self.even_row
+
+
+def _arbitrate(m: Module, ports: Sequence[Any], accesses: Sequence[_Access], name: str) -> list[Signal]:
+    """Grants in priority order; returns for each port the sub-banks that it gets in this cycle."""
+    taken: Value | int = 0
+    chosen = []
+    for i, (port, access) in enumerate(zip(ports, accesses, strict=True)):
+        gets = Signal.like(access.needs, name=f"{name}_gets_{i}")
+        m.d.comb += [
+            port.grant.eq(~(access.needs & taken).any() if i else 1),
+            gets.eq(Mux(port.valid & port.grant, access.needs, 0)),
+        ]
+        taken = taken | gets
+        chosen.append(gets)
+    return chosen
+
+
+class ActivationMemory(wiring.Component):
+    """`activation_banks` address ranges × 2 parities of lines of `line_bytes`, each sub-bank one memory with a read and a write port.
+
+    ::
+
+        read:  grant │ row register │ memory │ output register │ line pair │ bytes from the offset │ data   (ACT_READ = 5)
+        write: grant │ port register │ rotated to the line, byte mask │ memory                             (ACT_WRITE = 2)
+
+    An access at any byte address touches one line or two neighbours, which have different parity. It needs their sub-banks, and is
+    granted if no granted request of higher priority in the same cycle needs one of them. The first port of each kind is always
+    granted. A grant does not depend on the port's own `valid`, nor on `count`. Reads and writes do not hinder each other. Addresses
+    wrap at the memory's size.
+
+    Members
+    -------
+    matrix_read (rows bytes), vector_read (cols bytes), store_read (one beat) : In(ReadPort)
+        In the order of priority.
+    vector_write (cols bytes), load_write (one beat) : In(WritePort)
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "matrix_read": In(ReadPort(config.rows)),
+                "vector_read": In(ReadPort(config.cols)),
+                "store_read": In(ReadPort(config.beat_bytes)),
+                "vector_write": In(WritePort(config.cols)),
+                "load_write": In(WritePort(config.beat_bytes)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        geometry = _Geometry.of(self.config)
+        memory_reads = []
+        memory_writes = []
+        for bank, parity in geometry.sub_banks:
+            memory = Memory(shape=8 * geometry.line_bytes, depth=geometry.depth, init=[])
+            m.submodules[f"memory_{bank}_{'odd' if parity else 'even'}"] = memory
+            memory_reads.append(memory.read_port())
+            memory_writes.append(memory.write_port(granularity=8))
+        self._elaborate_reads(m, geometry, memory_reads)
+        self._elaborate_writes(m, geometry, memory_writes)
+        return m
+
+    def _elaborate_reads(self, m: Module, geometry: _Geometry, memory_reads: Sequence[Any]) -> None:
+        names = ("matrix_read", "vector_read", "store_read")
+        ports = [getattr(self, name) for name in names]
+        accesses = [_Access(m, geometry, p.address, len(p.data) // 8, n) for p, n in zip(ports, names, strict=True)]
+        gets = _arbitrate(m, ports, accesses, "read")
+
+        lines: dict[tuple[int, int], Signal] = {}
+        for i, (bank, parity) in enumerate(geometry.sub_banks):
+            row = Signal(exact_log2(geometry.depth), name=f"read_row_{bank}_{parity}", reset_less=True)
+            line = Signal(8 * geometry.line_bytes, name=f"line_{bank}_{parity}", reset_less=True)
+            matrix, vector, store = (access.row(parity) for access in accesses)
+            m.d.sync += [row.eq(Mux(gets[0][i], matrix, Mux(gets[1][i], vector, store))), line.eq(memory_reads[i].data)]
+            m.d.comb += memory_reads[i].addr.eq(row)
+            lines[bank, parity] = line
+
+        for port, access, name in zip(ports, accesses, names, strict=True):
+            place: Any = access.place
+            for stage in range(1, 4):
+                later = Signal(geometry.place, name=f"{name}_place_{stage}", reset_less=True)
+                m.d.sync += later.eq(place)
+                place = later
+            bits = 8 * geometry.line_bytes
+            first = Signal(bits, name=f"{name}_first", reset_less=True)
+            second = Signal(bits, name=f"{name}_second", reset_less=True)
+            offset = Signal.like(place.offset, name=f"{name}_offset", reset_less=True)
+            content = Signal(len(port.data), name=f"{name}_data", reset_less=True)
+            with m.Switch(Cat(place.parity, place.bank)[: exact_log2(2 * geometry.banks)]):
+                for bank, parity in geometry.sub_banks:
+                    with m.Case(2 * bank + parity):
+                        m.d.sync += first.eq(lines[bank, parity])
+            with m.Switch(Cat(place.parity, place.next_bank)[: exact_log2(2 * geometry.banks)]):
+                for bank, parity in geometry.sub_banks:
+                    with m.Case(2 * bank + parity):
+                        m.d.sync += second.eq(lines[bank, 1 - parity])
+            m.d.sync += [
+                offset.eq(place.offset),
+                content.eq(_extract_bytes(m, Cat(first, second), offset, len(port.data) // 8, f"{name}_shift")),
+            ]
+            m.d.comb += port.data.eq(content)
+
+    def _elaborate_writes(self, m: Module, geometry: _Geometry, memory_writes: Sequence[Any]) -> None:
+        names = ("vector_write", "load_write")
+        ports = [getattr(self, name) for name in names]
+        accesses = [_Access(m, geometry, p.address, len(p.data) // 8, n) for p, n in zip(ports, names, strict=True)]
+        gets = _arbitrate(m, ports, accesses, "write")
+        line_bytes = geometry.line_bytes
+
+        stages = []  # of each port: sub-banks, rows, masks and data for the memories
+        for port, access, got, name in zip(ports, accesses, gets, names, strict=True):
+            place = Signal(geometry.place, name=f"{name}_place_1", reset_less=True)
+            sub_banks = Signal.like(got, name=f"{name}_sub_banks_1")
+            even_row = Signal.like(access.even_row, name=f"{name}_even_row_1", reset_less=True)
+            odd_row = Signal.like(access.odd_row, name=f"{name}_odd_row_1", reset_less=True)
+            count = Signal.like(port.count, name=f"{name}_count_1", reset_less=True)
+            content = Signal(8 * line_bytes, name=f"{name}_data_1", reset_less=True)
+            m.d.sync += [
+                place.eq(access.place),
+                sub_banks.eq(got),
+                even_row.eq(access.even_row),
+                odd_row.eq(access.odd_row),
+                count.eq(port.count),
+                content.eq(port.data),
+            ]
+            wanted = Signal(line_bytes, name=f"{name}_wanted")  # a bit for each byte of `content`
+            m.d.comb += wanted.eq(Cat(count > i for i in range(len(port.data) // 8)))
+            mask = _rotate_bytes(m, wanted, place.offset, f"{name}_mask", unit=1)
+            upper = Signal(line_bytes, name=f"{name}_upper")  # bytes that belong to the first line
+            m.d.comb += upper.eq(Cat(*(place.offset <= i for i in range(line_bytes - 1)), 1))
+            rotated = Signal(8 * line_bytes, name=f"{name}_data_2", reset_less=True)
+            m.d.sync += rotated.eq(_rotate_bytes(m, content, place.offset, f"{name}_rotate"))
+            stages.append((sub_banks, place.parity, even_row, odd_row, mask & upper, mask & ~upper, rotated))
+
+        for i, (bank, parity) in enumerate(geometry.sub_banks):
+            row = Signal(exact_log2(geometry.depth), name=f"write_row_{bank}_{parity}", reset_less=True)
+            enable = Signal(line_bytes, name=f"write_enable_{bank}_{parity}")
+            from_load = Signal(name=f"write_from_load_{bank}_{parity}", reset_less=True)
+            rows = []
+            masks = []
+            for sub_banks, first_parity, even_row, odd_row, first_mask, second_mask, _ in stages:
+                rows.append(odd_row if parity else even_row)
+                masks.append(Mux(sub_banks[i], Mux(first_parity == parity, first_mask, second_mask), 0))
+            m.d.sync += [
+                from_load.eq(stages[1][0][i]),
+                row.eq(Mux(stages[1][0][i], rows[1], rows[0])),
+                enable.eq(masks[0] | masks[1]),
+            ]
+            m.d.comb += [
+                memory_writes[i].addr.eq(row),
+                memory_writes[i].data.eq(Mux(from_load, stages[1][-1], stages[0][-1])),
+                memory_writes[i].en.eq(enable),
+            ]

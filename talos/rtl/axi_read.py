@@ -1,0 +1,143 @@
+"""The AXI4 read master: one address channel shared by fetch, load and weights, and the way back of the data."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from talos.config import AcceleratorConfig
+from talos.rtl.skid import SkidBuffer
+
+__all__ = ["READ_CLIENTS", "AxiReadMaster", "read_data_layout", "read_request_layout"]
+
+READ_CLIENTS = ("fetch", "load", "weights")
+"""A client's position is its AXI id (and its number in `talos.isa.Unit`)."""
+
+_PENDING_WIDTH = 10  # of a count of bursts; more than any bus holds
+
+
+def read_request_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """One burst: byte `address` of its first beat, `beats` minus one."""
+    return data.StructLayout({"address": config.axi_addr_width, "beats": 8})
+
+
+def read_data_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """One beat; `last` of its burst; `error` if the bus answered SLVERR or DECERR."""
+    return data.StructLayout({"data": config.axi_data_width, "last": 1, "error": 1})
+
+
+class AxiReadMaster(wiring.Component):
+    """Arbiter of the AR channel and router of the R channel.
+
+    AR is a register. A request enters it in a cycle in which it is empty or being accepted by the bus, in the order fetch, urgent
+    weights, load, weights. Beats go through a two-entry buffer: accepted from the bus in cycle t, offered to the client in t + 1.
+
+    Members
+    -------
+    fetch_ar, load_ar, weights_ar
+        Streams of `read_request_layout`.
+    fetch_r, load_r, weights_r
+        Streams of `read_data_layout`. The bus stops while the client of the oldest beat is not ready.
+    weights_urgent
+        The weight stream comes before load.
+    halt
+        No request enters AR, and beats are accepted and dropped, so that what is under way can end whatever the clients do.
+    pending
+        A burst waits in AR or is not completely received (the dropped beats included).
+    m_axi_ar*, m_axi_r*
+        The flat AXI4 channels; every output is a register or a constant.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        request = stream.Signature(read_request_layout(config))
+        beat = stream.Signature(read_data_layout(config))
+        super().__init__(
+            {f"{client}_ar": In(request) for client in READ_CLIENTS}
+            | {f"{client}_r": Out(beat) for client in READ_CLIENTS}
+            | {
+                "weights_urgent": In(1),
+                "halt": In(1),
+                "pending": Out(1),
+                "m_axi_araddr": Out(config.axi_addr_width),
+                "m_axi_arlen": Out(8),
+                "m_axi_arsize": Out(3),
+                "m_axi_arburst": Out(2),
+                "m_axi_arid": Out(2),
+                "m_axi_arcache": Out(4),
+                "m_axi_arprot": Out(3),
+                "m_axi_arvalid": Out(1),
+                "m_axi_arready": In(1),
+                "m_axi_rid": In(2),
+                "m_axi_rdata": In(config.axi_data_width),
+                "m_axi_rresp": In(2),
+                "m_axi_rlast": In(1),
+                "m_axi_rvalid": In(1),
+                "m_axi_rready": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        self._elaborate_address(m)
+        self._elaborate_data(m)
+
+        bursts = Signal(_PENDING_WIDTH)  # that entered AR and whose last beat has not left the bus
+        entered = Signal()
+        finished = Signal()
+        m.d.comb += [
+            entered.eq(Cat(getattr(self, f"{c}_ar").valid & getattr(self, f"{c}_ar").ready for c in READ_CLIENTS).any()),
+            finished.eq(self.m_axi_rvalid & self.m_axi_rready & self.m_axi_rlast),
+            self.pending.eq(bursts != 0),
+        ]
+        with m.If(entered & ~finished):
+            m.d.sync += bursts.eq(bursts + 1)
+        with m.Elif(finished & ~entered):
+            m.d.sync += bursts.eq(bursts - 1)
+        return m
+
+    def _elaborate_address(self, m: Module) -> None:
+        fetch, load, weights = (getattr(self, f"{client}_ar") for client in READ_CLIENTS)
+        free = Signal()
+        pick = Signal(2)
+        valid = Signal()
+        m.d.comb += [
+            self.m_axi_arsize.eq((self.config.beat_bytes - 1).bit_length()),
+            self.m_axi_arburst.eq(1),  # INCR
+            self.m_axi_arcache.eq(0b0011),  # normal memory, non-cacheable, bufferable
+            free.eq((~self.m_axi_arvalid | self.m_axi_arready) & ~self.halt),
+            valid.eq(fetch.valid | load.valid | weights.valid),
+        ]
+        load_first = load.valid & ~(weights.valid & self.weights_urgent)
+        m.d.comb += pick.eq(Mux(fetch.valid, 0, Mux(load_first, 1, 2)))
+        m.d.comb += [client.ready.eq(free & (pick == i)) for i, client in enumerate((fetch, load, weights))]
+        with m.If(free):
+            with m.Switch(pick):
+                for i, client in enumerate((fetch, load, weights)):
+                    with m.Case(i):
+                        m.d.sync += [self.m_axi_araddr.eq(client.payload.address), self.m_axi_arlen.eq(client.payload.beats)]
+            m.d.sync += [self.m_axi_arid.eq(pick), self.m_axi_arvalid.eq(valid)]
+        with m.Elif(self.m_axi_arready):
+            m.d.sync += self.m_axi_arvalid.eq(0)
+
+    def _elaborate_data(self, m: Module) -> None:
+        beat_layout = read_data_layout(self.config)
+        m.submodules.skid = skid = SkidBuffer(shape=data.StructLayout({"id": 2, "beat": beat_layout}))
+        m.d.comb += [
+            skid.i.valid.eq(self.m_axi_rvalid),
+            skid.i.payload.id.eq(self.m_axi_rid),
+            skid.i.payload.beat.data.eq(self.m_axi_rdata),
+            skid.i.payload.beat.last.eq(self.m_axi_rlast),
+            skid.i.payload.beat.error.eq(self.m_axi_rresp[1]),
+            self.m_axi_rready.eq(skid.i.ready),
+            skid.o.ready.eq(self.halt),
+        ]
+        for i, name in enumerate(READ_CLIENTS):
+            client = getattr(self, f"{name}_r")
+            m.d.comb += [
+                client.payload.eq(skid.o.payload.beat),
+                client.valid.eq(skid.o.valid & (skid.o.payload.id == i) & ~self.halt),
+            ]
+            with m.If((skid.o.payload.id == i) & client.ready):
+                m.d.comb += skid.o.ready.eq(1)

@@ -1,0 +1,42 @@
+"""The core as Verilog, with the JSON description that travels with it."""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from amaranth.back import verilog
+
+from talos.config import ISA_VERSION, AcceleratorConfig
+from talos.registers import REGISTERS
+from talos.rtl.top import Talos
+
+__all__ = ["description", "generate_verilog"]
+
+MODULE = "talos"
+
+
+@lru_cache(maxsize=8)
+def generate_verilog(config: AcceleratorConfig) -> str:
+    """Verilog-2005 of the core for `config`: one file, top module `talos`, the same text for the same sources and tools."""
+    header = f"// Talos {config.name}, configuration {config.hash}. Generated; change the sources instead.\n"
+    text = verilog.convert(Talos(config), name=MODULE, emit_src=False, strip_internal_attrs=True)
+    return header + text
+
+
+def description(config: AcceleratorConfig) -> str:
+    """JSON beside the Verilog: configuration, hash, ports' widths and register map."""
+    members = Talos(config).signature.members
+    ports: dict[str, Any] = {"clk": {"direction": "input", "width": 1}, "rst": {"direction": "input", "width": 1}}
+    for name, member in members.items():
+        direction = "output" if member.flow.name == "Out" else "input"
+        ports[name] = {"direction": direction, "width": member.shape if isinstance(member.shape, int) else 1}
+    values = {
+        "module": MODULE,
+        "name": config.name,
+        "config_hash": config.hash,
+        "isa_version": ISA_VERSION,
+        "config": config.to_json(),
+        "ports": ports,
+        "registers": {r.name: {"offset": r.offset, "access": r.access, "doc": r.doc} for r in REGISTERS.values()},
+    }
+    return json.dumps(values, indent=1) + "\n"

@@ -1,0 +1,185 @@
+"""A requantization lane: one int8 result per cycle, bit for bit what `talos.numerics` specifies."""
+
+from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from talos.config import AcceleratorConfig
+from talos.latency import LANE, SET_RELEASE
+from talos.rtl.normalizer import NORMALIZE, Normalizer
+from talos.rtl.pipeline import delay
+from talos.rtl.rounder import ROUND, SUM_WIDTH, Rounder
+from talos.rtl.tables import ADD_TABLE, ENTRY_WIDTH, LOOKUP, AddTable, LookupTable
+from talos.rtl.wide_multiplier import WIDE_MULTIPLY, WideMultiplier
+
+__all__ = ["SETS", "Lane", "constants_layout", "record_layout", "table_write_layout"]
+
+SETS = 2
+"""Parameter sets: one is used while the next block's is written."""
+
+_SUM = NORMALIZE + WIDE_MULTIPLY + 1  # cycle of the sum
+assert _SUM + ROUND + LOOKUP == LANE
+assert _SUM == SET_RELEASE
+
+_TABLE = _SUM - 1 - ADD_TABLE  # cycle in which the ADD table takes its code
+
+
+def record_layout() -> data.StructLayout:
+    """A channel's record in parameter memory (`talos.parameters`)."""
+    return data.StructLayout({"bias": signed(32), "mantissa": unsigned(24), "shift": unsigned(8)})
+
+
+def constants_layout() -> data.StructLayout:
+    """What is the same for all lanes and all operands of an instruction.
+
+    `mantissa`, `align`, `unsigned`, `shift` are those of `numerics.add`; `table` adds the ADD table's entry. Entry 0 of the arrays
+    belongs to requantized operands, entry 1 to added ones.
+    """
+    return data.StructLayout(
+        {
+            "mantissa": unsigned(24),
+            "align": unsigned(5),
+            "unsigned": 1,
+            "shift": signed(9),
+            "table": 1,
+            "lookup": data.ArrayLayout(1, 2),
+            "zero_point": data.ArrayLayout(signed(8), 2),
+            "low": data.ArrayLayout(signed(8), 2),
+            "high": data.ArrayLayout(signed(8), 2),
+        }
+    )
+
+
+def table_write_layout() -> data.StructLayout:
+    """A write to all lanes' LOOKUP or ADD tables."""
+    return data.StructLayout({"lookup": 1, "add": 1, "index": 8, "entry": ENTRY_WIDTH})
+
+
+class Lane(wiring.Component):
+    """Operand in cycle t, result in cycle t + LANE; a new operand every cycle.
+
+        operand ─ Normalizer ─ × mantissa ─ ± ─ + T[addend] ─ Rounder ─ LookupTable ─ result
+                  bias                          AddTable      shift, zero point, clamp
+
+    Without the addition's table and with mantissa 2^23, align 0, shift 23 the `add` path passes codes through unchanged: this is how
+    a plain maximum or copy uses the lane.
+
+    Parameters
+    ----------
+    config : its `residual` and `lookup` decide whether the tables exist.
+
+    Members
+    -------
+    operand, add
+        The operand, and whether it goes the way of an addition (1) or of a requantization (0).
+    set_index
+        Which record requantizes it: set · (cols / lanes) + sub-step.
+    addend
+        Code that goes through the ADD table, with its operand.
+    constants
+        Static while operands are in the pipeline.
+    record_write, record_index, record
+        Write a parameter record at the end of this cycle.
+    table
+        Write a table entry at the end of this cycle.
+    result
+        The int8 code.
+    """
+
+    def __init__(self, *, config: AcceleratorConfig) -> None:
+        self.config = config
+        self.records = SETS * (config.cols // config.lanes)
+        super().__init__(
+            {
+                "operand": In(signed(32)),
+                "add": In(1),
+                "set_index": In(range(self.records)),
+                "addend": In(8),
+                "constants": In(constants_layout()),
+                "record_write": In(1),
+                "record_index": In(range(self.records)),
+                "record": In(record_layout()),
+                "table": In(table_write_layout()),
+                "result": Out(signed(8)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        add = delay(m, self.add, LANE - LOOKUP, "add")
+        index = delay(m, self.set_index, _SUM, "set_index")
+        constants = self.constants
+
+        m.submodules.normalizer = normalizer = Normalizer()
+        m.d.comb += [
+            normalizer.operand.eq(self.operand),
+            normalizer.bias.eq(self._records(m, "bias", index[0])),
+            normalizer.add.eq(add[0]),
+            normalizer.align.eq(constants.align),
+            normalizer.unsigned.eq(constants.unsigned),
+        ]
+
+        mantissa = Signal(24, reset_less=True)
+        stage = NORMALIZE - 1
+        m.d.sync += mantissa.eq(Mux(add[stage], constants.mantissa, self._records(m, "mantissa", index[stage])))
+        m.submodules.multiplier = multiplier = WideMultiplier()
+        m.d.comb += [multiplier.a.eq(normalizer.significand), multiplier.b.eq(mantissa)]
+
+        negative = delay(m, normalizer.negative, WIDE_MULTIPLY, "negative")[-1]
+        total = Signal(signed(SUM_WIDTH), reset_less=True)
+        m.d.sync += total.eq(
+            (multiplier.o ^ negative.replicate(SUM_WIDTH)).as_signed() + self._addend(m, add[_TABLE]) + negative
+        )
+
+        shift = Signal(signed(9), reset_less=True)
+        m.d.sync += shift.eq(Mux(add[_SUM], constants.shift, self._records(m, "shift", index[_SUM])))
+        m.submodules.rounder = rounder = Rounder()
+        late = add[_SUM + 6]
+        m.d.comb += [
+            rounder.sum.eq(total),
+            rounder.shift.eq(shift),
+            rounder.adjust.eq(delay(m, normalizer.adjust, _SUM - NORMALIZE, "adjust")[-1]),
+            rounder.zero_point.eq(constants.zero_point[late]),
+            rounder.low.eq(constants.low[late]),
+            rounder.high.eq(constants.high[late]),
+        ]
+
+        m.submodules.lookup_table = lookup = LookupTable(present=self.config.lookup)
+        m.d.comb += [
+            lookup.write.eq(self.table.lookup),
+            lookup.index.eq(self.table.index),
+            lookup.entry.eq(self.table.entry),
+            lookup.code.eq(rounder.code),
+            lookup.enable.eq(constants.lookup[add[_SUM + ROUND]]),
+            self.result.eq(lookup.result),
+        ]
+        return m
+
+    def _records(self, m: Module, field: str, index: Signal) -> Signal:
+        """The parameter sets' memory of one field, read at `index`: each field is used at another stage of the pipeline."""
+        shape = record_layout()[field].shape
+        m.submodules[field] = memory = Memory(shape=shape, depth=self.records, init=[])
+        write = memory.write_port()
+        read = memory.read_port(domain="comb")
+        m.d.comb += [
+            write.en.eq(self.record_write),
+            write.addr.eq(self.record_index),
+            write.data.eq(self.record[field]),
+            read.addr.eq(index),
+        ]
+        return read.data
+
+    def _addend(self, m: Module, enable: Signal) -> Signal:
+        """The ADD table's contribution in the cycle of the product."""
+        if not self.config.residual:
+            return Signal(signed(SUM_WIDTH), name="no_addend")
+        m.submodules.add_table = table = AddTable(width=SUM_WIDTH)
+        m.d.comb += [
+            table.write.eq(self.table.add),
+            table.index.eq(self.table.index),
+            table.entry.eq(self.table.entry),
+            table.code.eq(delay(m, self.addend, _TABLE, "addend")[-1]),
+            table.enable.eq(enable & self.constants.table),
+        ]
+        return table.addend

@@ -1,0 +1,174 @@
+"""Load unit: DRAM → activation or parameter memory, and constant fill of activation memory."""
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from talos.config import AcceleratorConfig
+from talos.isa import ADDRESS, Opcode, Unit
+from talos.registers import REGIONS
+from talos.rtl.axi_read import read_data_layout, read_request_layout
+from talos.rtl.fifo import Fifo
+from talos.rtl.layouts import header_view, instruction_view
+from talos.rtl.requests import RowRequests, region_address
+from talos.rtl.rows import ROW_COUNT, RowWalker, rows_layout
+from talos.rtl.unit import WritePort, unit_ports
+
+__all__ = ["LoadUnit"]
+
+_TAG = data.StructLayout({"post": 4, "fill": 1, "parameter": 1, "value": 8})
+
+
+class LoadUnit(wiring.Component):
+    """Executes LOAD and FILL.
+
+    ::
+
+        instr ─┬─► RowRequests ──► ar                                                 (address side)
+               └─► join, 2 entries ──► RowWalker ──► write register ──► write, param  (receiving side)
+                                             r ──────────┘
+
+    An instruction starts when the address side's loop nest is free and the join has room; a FILL passes the address side at once.
+    A beat enters the write register in a cycle in which that is empty or its write is done, so `r.ready` follows the grant.
+
+    Members
+    -------
+    bases : In(axi_addr_width), four
+        Base address of each DRAM region.
+    ar : Out(stream of axi_read.read_request_layout)
+    r : In(stream of axi_read.read_data_layout)
+    write : Out(WritePort of beat_bytes)
+        Activation memory.
+    param_valid, param_address, param_data : Out
+        Parameter memory: one beat at a word address; always accepted.
+    error : Out(1)
+        The bus answered a beat of the cycle before with an error.
+
+    The other ports are those of `unit_ports`.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                **unit_ports(Unit.LOAD),
+                "bases": In(config.axi_addr_width).array(REGIONS),
+                "ar": Out(stream.Signature(read_request_layout(config))),
+                "r": In(stream.Signature(read_data_layout(config))),
+                "write": Out(WritePort(config.beat_bytes)),
+                "param_valid": Out(1),
+                "param_address": Out(exact_log2(config.parameter_bytes // config.beat_bytes)),
+                "param_data": Out(config.axi_data_width),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.requests = requests = RowRequests(config=self.config)
+        m.submodules.join = join = Fifo(shape=rows_layout(self.config, _TAG.size), depth=2)
+        m.submodules.walker = walker = RowWalker(config=self.config, tag_width=_TAG.size)
+        wiring.connect(m, wiring.flipped(self.ar), requests.burst)
+        wiring.connect(m, join.o, walker.i)
+
+        m.d.comb += [
+            self.wait.eq(Mux(self.instr.valid, header_view(self.instr.payload).wait, 0)),
+            self.start.eq(self.instr.valid & self.sync_ready & requests.ready & join.i.ready),
+            self.instr.ready.eq(self.start),
+        ]
+        self._elaborate_start(m, requests, join)
+        stage_valid = self._elaborate_write(m, walker)
+
+        running = Signal()
+        m.d.comb += [
+            running.eq(requests.active | join.o.valid | walker.active | stage_valid),
+            self.idle.eq(~running),
+            self.busy.eq(self.param_valid | (self.write.valid & self.write.grant)),
+            self.stall.eq(running & ~self.busy),
+            self.sync.eq(~running & self.instr.valid & ~self.sync_ready),
+        ]
+        return m
+
+    def _elaborate_start(self, m: Module, requests: RowRequests, join: Fifo) -> None:
+        load = instruction_view(Opcode.LOAD, self.instr.payload)
+        fill = instruction_view(Opcode.FILL, self.instr.payload)
+        is_fill = Signal()
+        address = Signal(self.config.axi_addr_width)
+        tag = Signal(_TAG)
+        rows = join.i.payload
+        m.d.comb += [
+            is_fill.eq(load.opcode == Opcode.FILL),
+            address.eq(region_address(self.bases, load.region, load.address)),
+            requests.load.eq(self.start & ~is_fill),
+            requests.address.eq(address),
+            requests.row_stride.eq(load.row_stride),
+            requests.plane_stride.eq(load.plane_stride),
+            *(getattr(requests, name).eq(load[name]) for name in ROW_COUNT),
+            join.i.valid.eq(self.start),
+            tag.post.eq(load.post),
+            tag.fill.eq(is_fill),
+            tag.parameter.eq(load.space & ~is_fill),
+            tag.value.eq(fill.value),
+            rows.tag.eq(tag),
+        ]
+        with m.If(is_fill):
+            m.d.comb += [rows[name].eq(fill[name]) for name in ROW_COUNT]
+            m.d.comb += [
+                rows.local.eq(fill.dst),
+                rows.local_row_stride.eq(fill.dst_row_stride),
+                rows.local_plane_stride.eq(fill.dst_plane_stride),
+            ]
+        with m.Else():
+            m.d.comb += [rows[name].eq(load[name]) for name in ROW_COUNT]
+            m.d.comb += [
+                rows.offset.eq(address),
+                rows.offset_row_stride.eq(load.row_stride),
+                rows.offset_plane_stride.eq(load.plane_stride),
+                rows.local.eq(load.dst),
+                rows.local_row_stride.eq(load.dst_row_stride),
+                rows.local_plane_stride.eq(load.dst_plane_stride),
+            ]
+
+    def _elaborate_write(self, m: Module, walker: RowWalker) -> Signal:
+        """The write register: one beat, its bytes moved to byte 0. Returns its valid bit."""
+        beat_bytes = self.config.beat_bytes
+        valid = Signal(name="write_valid")
+        parameter = Signal(name="write_parameter", reset_less=True)
+        address = Signal(ADDRESS, name="write_address", reset_less=True)
+        count = Signal(range(beat_bytes + 1), name="write_count", reset_less=True)
+        content = Signal(self.config.axi_data_width, name="write_data", reset_less=True)
+        last = Signal(name="write_last", reset_less=True)
+        post = Signal(4, name="write_post", reset_less=True)
+
+        beat = walker.beat.payload
+        tag = data.View(_TAG, beat.tag)
+        free = Signal()
+        m.d.comb += [
+            free.eq(~valid | parameter | self.write.grant),
+            self.r.ready.eq(walker.beat.valid & ~tag.fill & free),
+            walker.beat.ready.eq(free & (tag.fill | self.r.valid)),
+            self.write.valid.eq(valid & ~parameter),
+            self.write.address.eq(address),
+            self.write.count.eq(count),
+            self.write.data.eq(content),
+            self.param_valid.eq(valid & parameter),
+            self.param_address.eq(address[exact_log2(beat_bytes) :]),
+            self.param_data.eq(content),
+            self.done.eq(valid & last & free),
+            self.post.eq(post),
+        ]
+        m.d.sync += self.error.eq(self.r.valid & self.r.ready & self.r.payload.error)
+        with m.If(free):
+            m.d.sync += [
+                valid.eq(walker.beat.valid & walker.beat.ready),
+                parameter.eq(tag.parameter),
+                address.eq(beat.address),
+                count.eq(beat.stop - beat.start + 1),
+                content.eq(Mux(tag.fill, tag.value.replicate(beat_bytes), self.r.payload.data >> (beat.start << 3))),
+                last.eq(beat.last),
+                post.eq(tag.post),
+            ]
+        return valid

@@ -1,0 +1,169 @@
+"""Rows of bytes as AXI beats: which bytes of each beat belong to the row, and where they are in on-chip memory."""
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from talos.config import AcceleratorConfig
+from talos.isa import ADDRESS, INSTRUCTIONS, Opcode
+from talos.rtl.loopnest import LoopNest
+
+__all__ = ["ROW_COUNT", "RowWalker", "beat_layout", "rows_layout"]
+
+_WIDTHS = {field.name: field.width for field in INSTRUCTIONS[Opcode.LOAD].fields}
+
+ROW_COUNT = {name: _WIDTHS[name] for name in ("row_bytes", "rows", "planes")}
+"""Widths of the counts of a rows × planes instruction."""
+
+
+def rows_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
+    """Planes of rows of contiguous bytes. Counts are minus one.
+
+    `offset` and `offset_*_stride` are the DRAM address of the first row and its strides modulo the longest burst; `local` and
+    `local_*_stride` are those of the on-chip address. Instruction fields can be assigned to them as they are: the low bits count.
+    """
+    segment = exact_log2(config.max_burst * config.beat_bytes)
+    return data.StructLayout(
+        {
+            **ROW_COUNT,
+            "offset": segment,
+            "offset_row_stride": segment,
+            "offset_plane_stride": segment,
+            "local": ADDRESS,
+            "local_row_stride": ADDRESS,
+            "local_plane_stride": ADDRESS,
+            "tag": tag_width,
+        }
+    )
+
+
+def beat_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
+    """Bytes `start` … `stop` of a DRAM beat, the first of them at `address` on chip; last of its burst, of its instruction."""
+    lane = exact_log2(config.beat_bytes)
+    return data.StructLayout({"address": ADDRESS, "start": lane, "stop": lane, "burst_last": 1, "last": 1, "tag": tag_width})
+
+
+class RowWalker(wiring.Component):
+    """Turns planes × rows of bytes into the beats that cover them in DRAM, one per cycle, no bubble between rows.
+
+    ::
+
+        i ──► loop nests (offset, local) ──► row register ──► beat
+
+    An instruction accepted in cycle t has its first beat on offer in t + 2. The next one is accepted once the last row has gone
+    into the row register.
+
+    Parameters
+    ----------
+    tag_width : bits that travel with the instruction.
+
+    Members
+    -------
+    i : In(stream of rows_layout)
+    beat : Out(stream of beat_layout)
+    active : Out(1)
+        An instruction is in the walker.
+    """
+
+    def __init__(self, *, config: AcceleratorConfig, tag_width: int) -> None:
+        self.config = config
+        self.tag_width = tag_width
+        super().__init__(
+            {
+                "i": In(stream.Signature(rows_layout(config, tag_width))),
+                "beat": Out(stream.Signature(beat_layout(config, tag_width))),
+                "active": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        beat_bytes = self.config.beat_bytes
+        lane_bits = exact_log2(beat_bytes)
+        position_bits = exact_log2(self.config.max_burst)
+        segment_bits = lane_bits + position_bits
+        counts = (ROW_COUNT["rows"], ROW_COUNT["planes"])
+
+        m.submodules.offsets = offsets = LoopNest(
+            address_width=segment_bits, count_widths=counts, stride_widths=(segment_bits, segment_bits)
+        )
+        m.submodules.locals = local = LoopNest(address_width=ADDRESS, count_widths=counts, stride_widths=(ADDRESS, ADDRESS))
+        nest_valid = Signal()
+        nest_bytes = Signal(ROW_COUNT["row_bytes"], reset_less=True)
+        nest_tag = Signal(self.tag_width, reset_less=True)
+        load = Signal()
+        step = Signal()
+
+        i = self.i.payload
+        m.d.comb += [self.i.ready.eq(~nest_valid), load.eq(self.i.valid & self.i.ready)]
+        for nest, base, row, plane in (
+            (offsets, i.offset, i.offset_row_stride, i.offset_plane_stride),
+            (local, i.local, i.local_row_stride, i.local_plane_stride),
+        ):
+            m.d.comb += [
+                nest.load.eq(load),
+                nest.step.eq(step),
+                nest.base.eq(base),
+                nest.count_0.eq(i.rows),
+                nest.count_1.eq(i.planes),
+                nest.stride_0.eq(row),
+                nest.stride_1.eq(plane),
+            ]
+        with m.If(load):
+            m.d.sync += [nest_valid.eq(1), nest_bytes.eq(i.row_bytes), nest_tag.eq(i.tag)]
+        with m.Elif(step & offsets.last):
+            m.d.sync += nest_valid.eq(0)
+
+        # The row register: what is left of the row in progress.
+        valid = Signal()
+        address = Signal(ADDRESS, reset_less=True)
+        start = Signal(lane_bits, reset_less=True)  # first byte of the row in this beat
+        advance = Signal(lane_bits + 1, reset_less=True)  # bytes of this beat, unless it is the row's last
+        end = Signal(lane_bits, reset_less=True)  # last byte of the row in the row's last beat
+        position = Signal(max(1, position_bits), reset_less=True)  # of this beat in the address segment that a burst may cover
+        left = Signal(ROW_COUNT["row_bytes"], reset_less=True)  # beats after this one
+        final = Signal(reset_less=True)  # left is 0
+        last_row = Signal(reset_less=True)
+        tag = Signal(self.tag_width, reset_less=True)
+
+        span = Signal(ROW_COUNT["row_bytes"] + 1)  # offset of the row's last byte in the row's first beat
+        free = Signal()
+        m.d.comb += [
+            span.eq(offsets.address[:lane_bits] + nest_bytes),
+            free.eq(~valid | (self.beat.ready & final)),
+            step.eq(nest_valid & free),
+            self.beat.valid.eq(valid),
+            self.beat.payload.address.eq(address),
+            self.beat.payload.start.eq(start),
+            self.beat.payload.stop.eq(Mux(final, end, beat_bytes - 1)),
+            self.beat.payload.burst_last.eq(final | (position == self.config.max_burst - 1)),
+            self.beat.payload.last.eq(final & last_row),
+            self.beat.payload.tag.eq(tag),
+            self.active.eq(nest_valid | valid),
+        ]
+        with m.If(free):
+            m.d.sync += [
+                valid.eq(nest_valid),
+                address.eq(local.address),
+                start.eq(offsets.address[:lane_bits]),
+                advance.eq(beat_bytes - offsets.address[:lane_bits]),
+                end.eq(span[:lane_bits]),
+                position.eq(offsets.address[lane_bits:]),
+                left.eq(span[lane_bits:]),
+                final.eq(span[lane_bits:] == 0),
+                last_row.eq(offsets.last),
+                tag.eq(nest_tag),
+            ]
+        with m.Elif(self.beat.ready):
+            m.d.sync += [
+                address.eq(address + advance),
+                start.eq(0),
+                advance.eq(beat_bytes),
+                position.eq((position + 1)[:position_bits]),
+                left.eq(left - 1),
+                final.eq(left == 1),
+            ]
+        return m

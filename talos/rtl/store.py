@@ -1,0 +1,169 @@
+"""Store unit: activation memory → DRAM."""
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from talos.config import AcceleratorConfig
+from talos.isa import Opcode, Unit
+from talos.latency import ACT_READ
+from talos.registers import REGIONS
+from talos.rtl.axi_read import read_request_layout
+from talos.rtl.axi_write import MAX_WRITES, write_data_layout
+from talos.rtl.fifo import Fifo
+from talos.rtl.layouts import header_view, instruction_view
+from talos.rtl.requests import RowRequests, region_address
+from talos.rtl.rows import ROW_COUNT, RowWalker, rows_layout
+from talos.rtl.unit import ReadPort, unit_ports
+
+__all__ = ["WRITE_FIFO", "StoreUnit"]
+
+WRITE_FIFO = 16
+"""Beats between the read of activation memory and the W channel, those in the read pipeline included."""
+
+
+class StoreUnit(wiring.Component):
+    """Executes STORE.
+
+    ::
+
+        instr ─┬─► RowRequests ──► aw ──► responses, MAX_WRITES entries ◄── b               (address side)
+               └─► join, 2 entries ──► RowWalker ──► read … data ──► align ──► FIFO ──► w   (data side)
+
+    A beat is read only when the FIFO has room for it and all beats in front of it. A read granted in cycle t has its data aligned in
+    t + ACT_READ + 1 and on offer on `w` in t + ACT_READ + 2. Every burst asked for leaves (last of its instruction, post) in the
+    responses queue; the instruction is done in the cycle of its last response.
+
+    Members
+    -------
+    bases : In(axi_addr_width), four
+        Base address of each DRAM region.
+    read : Out(ReadPort of beat_bytes)
+        Activation memory.
+    aw : Out(stream of axi_read.read_request_layout)
+    w : Out(stream of axi_write.write_data_layout)
+    b : In(stream of 1 bit: the bus answered with an error)
+        Always ready.
+    error : Out(1)
+        The response of the cycle before was an error.
+
+    The other ports are those of `unit_ports`; `busy` counts beats that leave on `w`.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                **unit_ports(Unit.STORE),
+                "bases": In(config.axi_addr_width).array(REGIONS),
+                "read": Out(ReadPort(config.beat_bytes)),
+                "aw": Out(stream.Signature(read_request_layout(config))),
+                "w": Out(stream.Signature(write_data_layout(config))),
+                "b": In(stream.Signature(1)),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.requests = requests = RowRequests(config=self.config, tag_width=4)
+        m.submodules.join = join = Fifo(shape=rows_layout(self.config, 1), depth=2)
+        m.submodules.walker = walker = RowWalker(config=self.config, tag_width=1)
+        m.submodules.responses = responses = Fifo(shape=data.StructLayout({"last": 1, "post": 4}), depth=MAX_WRITES)
+        wiring.connect(m, join.o, walker.i)
+
+        m.d.comb += [
+            self.wait.eq(Mux(self.instr.valid, header_view(self.instr.payload).wait, 0)),
+            self.start.eq(self.instr.valid & self.sync_ready & requests.ready & join.i.ready),
+            self.instr.ready.eq(self.start),
+            self.aw.valid.eq(requests.burst.valid & responses.i.ready),
+            self.aw.payload.eq(requests.burst.payload),
+            requests.burst.ready.eq(self.aw.ready & responses.i.ready),
+            responses.i.valid.eq(requests.burst.valid & self.aw.ready),
+            responses.i.payload.last.eq(requests.burst_last),
+            responses.i.payload.post.eq(requests.burst_tag),
+            self.b.ready.eq(1),
+            responses.o.ready.eq(self.b.valid),
+            self.done.eq(self.b.valid & responses.o.payload.last),
+            self.post.eq(responses.o.payload.post),
+        ]
+        m.d.sync += self.error.eq(self.b.valid & self.b.payload)
+        self._elaborate_start(m, requests, join)
+        reserved = self._elaborate_data(m, walker)
+
+        running = Signal()
+        m.d.comb += [
+            running.eq(requests.active | join.o.valid | walker.active | (reserved != 0) | responses.o.valid),
+            self.idle.eq(~running),
+            self.busy.eq(self.w.valid & self.w.ready),
+            self.stall.eq(running & ~self.busy),
+            self.sync.eq(~running & self.instr.valid & ~self.sync_ready),
+        ]
+        return m
+
+    def _elaborate_start(self, m: Module, requests: RowRequests, join: Fifo) -> None:
+        instr = instruction_view(Opcode.STORE, self.instr.payload)
+        address = Signal(self.config.axi_addr_width)
+        rows = join.i.payload
+        m.d.comb += [
+            address.eq(region_address(self.bases, instr.region, instr.address)),
+            requests.load.eq(self.start),
+            requests.address.eq(address),
+            requests.row_stride.eq(instr.row_stride),
+            requests.plane_stride.eq(instr.plane_stride),
+            requests.tag.eq(instr.post),
+            *(getattr(requests, name).eq(instr[name]) for name in ROW_COUNT),
+            join.i.valid.eq(self.start),
+            *(rows[name].eq(instr[name]) for name in ROW_COUNT),
+            rows.offset.eq(address),
+            rows.offset_row_stride.eq(instr.row_stride),
+            rows.offset_plane_stride.eq(instr.plane_stride),
+            rows.local.eq(instr.src),
+            rows.local_row_stride.eq(instr.src_row_stride),
+            rows.local_plane_stride.eq(instr.src_plane_stride),
+        ]
+
+    def _elaborate_data(self, m: Module, walker: RowWalker) -> Signal:
+        """From the walker's beats to `w`. Returns the number of beats granted and not yet gone."""
+        top = self.config.beat_bytes - 1
+        m.submodules.fifo = fifo = Fifo(shape=write_data_layout(self.config), depth=WRITE_FIFO)
+        wiring.connect(m, wiring.flipped(self.w), fifo.o)
+
+        beat = walker.beat.payload
+        reserved = Signal(range(WRITE_FIFO + 1), name="reserved")
+        room = Signal()
+        issued = Signal()
+        taken = Signal()
+        m.d.comb += [
+            room.eq(reserved != WRITE_FIFO),
+            self.read.valid.eq(walker.beat.valid & room),
+            self.read.address.eq(beat.address),
+            walker.beat.ready.eq(self.read.grant & room),
+            issued.eq(self.read.valid & self.read.grant),
+            taken.eq(self.w.valid & self.w.ready),
+        ]
+        m.d.sync += reserved.eq(reserved + issued - taken)
+
+        # What is known about a beat accompanies its read.
+        travelling = data.StructLayout({"start": beat.start.shape(), "stop": beat.stop.shape(), "last": 1})
+        valid = issued
+        info = Signal(travelling, name="info_0")
+        m.d.comb += [info.start.eq(beat.start), info.stop.eq(beat.stop), info.last.eq(beat.burst_last)]
+        for stage in range(1, ACT_READ + 1):
+            next_valid = Signal(name=f"valid_{stage}")
+            next_info = Signal(travelling, name=f"info_{stage}", reset_less=True)
+            m.d.sync += [next_valid.eq(valid), next_info.eq(info)]
+            valid, info = next_valid, next_info
+
+        aligned_valid = Signal()
+        aligned = Signal(write_data_layout(self.config), reset_less=True)
+        m.d.sync += [
+            aligned_valid.eq(valid),
+            aligned.data.eq(self.read.data << (info.start << 3)),
+            aligned.strobe.eq(Cat((info.start <= i if i < top else 1) & (info.stop >= i if i else 1) for i in range(top + 1))),
+            aligned.last.eq(info.last),
+        ]
+        m.d.comb += [fifo.i.valid.eq(aligned_valid), fifo.i.payload.eq(aligned)]
+        return reserved

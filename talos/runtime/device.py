@@ -1,0 +1,162 @@
+"""The generated Verilog as a device that runs programs: memory map, registers, start, interrupt, results."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from talos.config import AcceleratorConfig
+from talos.errors import TalosError
+from talos.isa import Unit
+from talos.memory import MemoryTiming
+from talos.program import CONSTANTS, Program
+from talos.registers import COUNTERS, IDENTIFICATION, REGIONS, REGISTERS, ErrorCause, counter_offset
+from talos.runtime.verilated import VerilatedCore
+
+__all__ = ["Run", "VerilatedDevice", "memory_map"]
+
+PAGE = 4096
+RUN_LIMIT = 1 << 40  # cycles; the caller's patience ends earlier
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: output tensors (int8 HWC codes by ONNX name), cycles from start to done, counters[unit, (busy, sync, stall)], trace.
+
+    `trace` has one row per event, as `VerilatedCore.trace`, with cycle 0 the run's first.
+    """
+
+    outputs: dict[str, NDArray[np.int8]]
+    cycles: int
+    counters: NDArray[np.int64]
+    trace: NDArray[np.void]
+
+
+def memory_map(program: Program) -> tuple[tuple[int, int, int, int], int]:
+    """Base address of each region, one after another on page boundaries, and the end of the last."""
+    bases, end = [], 0
+    for size in program.region_bytes:
+        bases.append(end)
+        end += -(-size // PAGE) * PAGE + PAGE
+    return (bases[0], bases[1], bases[2], bases[3]), end
+
+
+class VerilatedDevice:
+    """Verilog of `config` in Verilator with a DRAM of the given `timing`.
+
+    The core is built (or found in the cache) when the device is made. Raises TalosError when Amaranth, Verilator or a compiler is missing.
+    """
+
+    def __init__(self, config: AcceleratorConfig, *, timing: MemoryTiming | None = None, waves: Path | None = None) -> None:
+        self.config = config
+        self._timing = timing or MemoryTiming()
+        self._waves = waves
+        self._verilog = _verilog(config)
+        self._core: VerilatedCore | None = None
+        self._program: Program | None = None
+        self._open(1 << 20)
+
+    def _open(self, dram_bytes: int) -> VerilatedCore:
+        """A core with at least `dram_bytes` of DRAM."""
+        if self._core is None or len(self._core.dram) < dram_bytes:
+            if self._core is not None:
+                self._core.close()
+            self._program = None
+            self._core = VerilatedCore.from_verilog(
+                self._verilog,
+                data_width=self.config.axi_data_width,
+                addr_width=self.config.axi_addr_width,
+                dram_bytes=-(-dram_bytes // PAGE) * PAGE,
+                timing=self._timing,
+                waves=self._waves is not None,
+            )
+            if self._waves is not None:
+                self._core.open_waves(self._waves)
+            self._identify(self._core)
+        return self._core
+
+    def _identify(self, core: VerilatedCore) -> None:
+        found = core.read_register(REGISTERS["IDENTIFICATION"].offset), core.read_register(REGISTERS["CONFIG_HASH"].offset)
+        if found != (IDENTIFICATION, int(self.config.hash, 16)):
+            raise TalosError(
+                f"the core identifies itself as {found[0]:08x}/{found[1]:08x}, not as configuration {self.config.hash}"
+            )
+
+    @property
+    def timing(self) -> MemoryTiming:
+        """How the DRAM answers; may be changed between runs."""
+        return self._timing
+
+    @timing.setter
+    def timing(self, timing: MemoryTiming) -> None:
+        self._timing = timing
+        if self._core is not None:
+            self._core.timing = timing
+
+    def run(self, program: Program, tensors: dict[str, NDArray[np.int8]], progress: Any = None) -> Run:
+        """Run one image: `tensors` are the inputs' codes by ONNX name. Raises TalosError for another configuration or an error stop."""
+        program.require_config(self.config, "the device")
+        bases, end = memory_map(program)
+        core = self._open(end)
+        if self._program is not program:
+            core.dram[bases[CONSTANTS] : bases[CONSTANTS] + len(program.constants)] = np.frombuffer(program.constants, np.uint8)
+            self._program = program
+        for port in program.inputs:
+            codes = np.ascontiguousarray(tensors[port.spec.name]).view(np.uint8).reshape(-1)
+            start = bases[port.region] + port.offset
+            core.dram[start : start + codes.size] = codes
+        self._start(core, program, bases)
+        core.run(RUN_LIMIT, progress)
+        self._check(core)
+        # The trace must be read before the registers: each access advances the clock.
+        trace = core.trace().copy()
+        cycles = self._read64(core, "CYCLES")
+        first = int(trace["cycle"][-1]) - cycles if len(trace) else 0
+        counters = np.array(
+            [[core.read_register(counter_offset(unit, counter)) for counter in COUNTERS] for unit in Unit], np.int64
+        )
+        outputs = {}
+        for port in program.outputs:
+            start = bases[port.region] + port.offset
+            size = int(np.prod(port.spec.tensor_shape))
+            outputs[port.spec.name] = core.dram[start : start + size].view(np.int8).reshape(port.spec.tensor_shape).copy()
+        del first
+        return Run(outputs, cycles, counters, trace)
+
+    def _start(self, core: VerilatedCore, program: Program, bases: tuple[int, ...]) -> None:
+        address = bases[CONSTANTS] + program.program_offset
+        values = {"PROGRAM_LOW": address & 0xFFFFFFFF, "PROGRAM_HIGH": address >> 32, "PROGRAM_COUNT": program.instruction_count}
+        for i in range(REGIONS):
+            values |= {f"REGION{i}_LOW": bases[i] & 0xFFFFFFFF, f"REGION{i}_HIGH": bases[i] >> 32}
+        for name, value in (*values.items(), ("IRQ_CLEAR", 3), ("IRQ_ENABLE", 3)):
+            core.write_register(REGISTERS[name].offset, value)
+        core.start(REGISTERS["CONTROL"].offset, 1)
+
+    @staticmethod
+    def _read64(core: VerilatedCore, name: str) -> int:
+        return core.read_register(REGISTERS[f"{name}_LOW"].offset) | core.read_register(REGISTERS[f"{name}_HIGH"].offset) << 32
+
+    @staticmethod
+    def _check(core: VerilatedCore) -> None:
+        if core.read_register(REGISTERS["STATUS"].offset) & 4:
+            cause = ErrorCause(core.read_register(REGISTERS["ERROR_CAUSE"].offset))
+            info = core.read_register(REGISTERS["ERROR_INFO"].offset)
+            raise TalosError(f"the core stopped with {cause.name} (info {info}); check the program with 'talos info'")
+
+    def close(self) -> None:
+        """Free the simulated core."""
+        if self._core is not None:
+            self._core.close()
+            self._core = None
+
+
+def _verilog(config: AcceleratorConfig) -> str:
+    try:
+        from talos.rtl.export import generate_verilog
+    except ModuleNotFoundError as error:
+        raise TalosError(
+            f"running the Verilog needs the package '{error.name}'; install it with: pip install 'talos-accelerator[rtl]'"
+        ) from error
+    return generate_verilog(config)

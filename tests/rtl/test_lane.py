@@ -1,0 +1,126 @@
+"""The requantization lane against `talos.numerics`, bit for bit."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from talos import numerics
+from talos.config import PRESETS
+from talos.latency import LANE
+from talos.parameters import Records, pack_parameters, unpack_parameters
+from talos.rtl.lane import Lane
+
+INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+EDGES = [0, 1, -1, 2, 3, 127, -128, (1 << 24) - 1, 1 << 24, (1 << 24) + 1, (1 << 25) - 1, -(1 << 24) - 1, INT32_MAX, INT32_MIN, INT32_MIN + 1]
+
+
+def random_records(rng):
+    """Two channels' bias, mantissa and shift: mostly scales that spread the results over int8, some extreme ones."""
+    kind = rng.integers(5)
+    if kind == 0:  # powers of two: many ties
+        mantissa = np.full(2, 1 << 23)
+    else:
+        mantissa = rng.integers(1 << 23, 1 << 24, 2)
+    shift = rng.integers(-256, 256, 2) if kind == 3 else rng.integers(16, 56, 2)
+    bias = rng.choice(EDGES, 2) if kind == 2 else rng.integers(-(1 << 16), 1 << 16, 2)
+    if kind == 4:  # what no compiler writes
+        return Records(bias, rng.integers(0, 1 << 24, 2) >> rng.integers(0, 24, 2), rng.integers(0, 256, 2))
+    return unpack_parameters(pack_parameters(bias, mantissa, shift))
+
+
+def random_operands(rng, records, index, count):
+    """Accumulators whose results are spread over int8 and around the ties, with edges among them."""
+    target = rng.integers(-600, 600, count) / 2 + rng.choice([0, 0, 1e-7, -1e-7], count)
+    x = np.clip(np.rint(target * 2.0 ** (records.shift[index] - 23.5)), INT32_MIN, INT32_MAX)
+    x = np.clip(x + rng.integers(-3, 4, count), INT32_MIN, INT32_MAX)
+    x = (x.astype(np.int64) - records.bias[index]).astype(np.int32)  # wraps, as the hardware's addition does
+    return np.where(rng.random(count) < 0.15, rng.choice(EDGES, count), x)
+
+
+def random_addition(rng, unsigned):
+    scales = np.exp(rng.uniform(-3, 3, 3)) if rng.random() < 0.7 else 2.0 ** rng.integers(-3, 4, 3)
+    zeros = rng.integers(-128, 128, 3) + (128 if unsigned else 0)
+    return numerics.add_parameters(scales[0], zeros[0], scales[1], zeros[1], scales[2], zeros[2], unsigned=unsigned)
+
+
+async def write_tables(ctx, dut, lookup, addition):
+    entries = (addition.table_mantissa & 0x1FFFFFF) | addition.table_shift << 25
+    for kind, words in (("lookup", lookup.astype(int) & 255), ("add", entries)):
+        ctx.set(dut.table[kind], 1)
+        for i in range(256):
+            ctx.set(dut.table.index, i)
+            ctx.set(dut.table.entry, int(words[i]))
+            await ctx.tick()
+        ctx.set(dut.table[kind], 0)
+
+
+def run(dut, seed, rounds, count):
+    rng = np.random.default_rng(seed)
+
+    async def bench(ctx):
+        for n in range(rounds):
+            records = random_records(rng)
+            for i in range(2):
+                ctx.set(dut.record_write, 1)
+                ctx.set(dut.record_index, i)
+                ctx.set(dut.record, {name: int(getattr(records, name)[i]) for name in records._fields})
+                await ctx.tick()
+            ctx.set(dut.record_write, 0)
+            if n % 5 == 0:
+                addition = random_addition(rng, unsigned=bool(n % 2))
+                lookup = rng.integers(-128, 128, 256).astype(np.int8)
+                await write_tables(ctx, dut, lookup, addition)
+            zero = rng.integers(-128, 128), addition.zero_point
+            low, high = np.sort(rng.choice([-128, -128, 127, 127, *rng.integers(-128, 128, 2)], (2, 2)), axis=0)
+            use_lookup = rng.integers(0, 2, 2)
+            ctx.set(
+                dut.constants,
+                {
+                    "mantissa": addition.mantissa,
+                    "align": addition.align,
+                    "unsigned": int(addition.unsigned),
+                    "shift": addition.shift,
+                    "table": 1,
+                    "lookup": use_lookup.tolist(),
+                    "zero_point": [int(z) for z in zero],
+                    "low": low.tolist(),
+                    "high": high.tolist(),
+                },
+            )
+
+            index, adding = rng.integers(0, 2, count), rng.integers(0, 2, count)
+            a, b = rng.integers(-128, 128, (2, count)).astype(np.int8)
+            operands = np.where(adding, a, random_operands(rng, records, index, count))
+            expected = np.where(
+                adding,
+                numerics.add(a, b, addition, low[1], high[1]),
+                np.where(
+                    index,
+                    numerics.requantize(operands, *(f[1] for f in records), zero[0], low[0], high[0]),
+                    numerics.requantize(operands, *(f[0] for f in records), zero[0], low[0], high[0]),
+                ),
+            )
+            expected = np.where(use_lookup[adding], lookup[expected.astype(int) + 128], expected)
+
+            results = []
+            for t in range(count + LANE):
+                if t < count:
+                    ctx.set(dut.operand, int(operands[t]))
+                    ctx.set(dut.add, int(adding[t]))
+                    ctx.set(dut.set_index, int(index[t]))
+                    ctx.set(dut.addend, int(b[t]) & 255)
+                if t >= LANE:
+                    results.append(ctx.get(dut.result))
+                await ctx.tick()
+            wrong = np.flatnonzero(np.array(results) != expected)
+            assert not wrong.size, (n, wrong[:5], operands[wrong[:5]], np.array(results)[wrong[:5]], expected[wrong[:5]], adding[wrong[:5]])
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_lane_equals_numerics(seed):
+    run(Lane(config=PRESETS["4x4"]), seed, rounds=15, count=300)
