@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from talos.compiler.index import Index
 from talos.compiler.ir import Conv, Tensor
-from talos.compiler.values import Index
 
 __all__ = ["copy_layer"]
 

@@ -9,8 +9,9 @@ import onnx_ir
 
 from talos import numerics
 from talos.compiler.importer import Importer
+from talos.compiler.index import Index, nchw_index
 from talos.compiler.ir import Add, Layer, Tensor
-from talos.compiler.values import Activation, Constant, Function, Index, Pending, PendingFunction, QuantizedConstant, nchw_index
+from talos.compiler.values import Activation, Constant, Function, Pending, PendingFunction, QuantizedConstant
 
 __all__ = ["HANDLERS"]
 

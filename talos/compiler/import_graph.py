@@ -59,14 +59,7 @@ def import_graph(model: onnx.ModelProto, file: str) -> Graph:
     for node in ir_model.graph:
         if node.name in skipped:
             continue
-        handler = _HANDLERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if handler is None:
-            raise importer.error(
-                node,
-                "this operator is not supported",
-                _SUGGESTIONS.get(node.op_type, f"rewrite it with {', '.join(SUPPORTED_OPS)}"),
-            )
-        handler(importer, node)
+        _handler(importer, node)(importer, node)
     results = [output.name for output in model.graph.output]
     made_by_host = {name for node in on_host for name in node.output}
     needed = list(dict.fromkeys([*(name for name in results if name not in made_by_host), *handed_over]))
@@ -76,3 +69,12 @@ def import_graph(model: onnx.ModelProto, file: str) -> Graph:
     if on_host:
         graph.host.append(host_part(model, on_host, graph.output_specs))
     return graph
+
+
+def _handler(importer: Importer, node: onnx_ir.Node) -> Handler:
+    suggestion = _SUGGESTIONS.get(node.op_type, f"rewrite it with {', '.join(SUPPORTED_OPS)}")
+    if node.domain not in ("", "ai.onnx"):
+        raise importer.error(node, "this operator is not supported", "export the model with standard ONNX operators")
+    if node.op_type not in _HANDLERS:
+        raise importer.error(node, "this operator is not supported", suggestion)
+    return _HANDLERS[node.op_type]

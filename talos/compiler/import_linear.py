@@ -9,8 +9,9 @@ import onnx_ir
 
 from talos import numerics
 from talos.compiler.importer import Importer
+from talos.compiler.index import nchw_index
 from talos.compiler.ir import Conv, Layer, Tensor
-from talos.compiler.values import Constant, Pending, QuantizedConstant, Value, nchw_index
+from talos.compiler.values import Constant, Pending, QuantizedConstant, Value
 from talos.compiler.weights import integer_bias, integer_weight
 from talos.compiler.windows import window_pads
 

@@ -4,9 +4,10 @@ import numpy as np
 import onnx_ir
 
 from talos.compiler.importer import Importer
+from talos.compiler.index import Pads, nchw_index
 from talos.compiler.ir import Layer, Pool, Tensor
-from talos.compiler.values import Activation, Pending, nchw_index
-from talos.compiler.windows import Pads, window_pads
+from talos.compiler.values import Activation, Pending
+from talos.compiler.windows import window_pads
 
 __all__ = ["HANDLERS"]
 

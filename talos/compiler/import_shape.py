@@ -7,7 +7,8 @@ import numpy as np
 import onnx_ir
 
 from talos.compiler.importer import Importer
-from talos.compiler.values import Activation, Constant, Index, Pending, PendingFunction, QuantizedConstant
+from talos.compiler.index import Index
+from talos.compiler.values import Activation, Constant, Pending, PendingFunction, QuantizedConstant
 
 __all__ = ["HANDLERS"]
 

@@ -7,14 +7,14 @@ import numpy.typing as npt
 import onnx_ir
 
 from talos.compiler.copy_layer import copy_layer
+from talos.compiler.index import Index, Pads, is_permutation, nchw_index, strip_borders
+from talos.compiler.io_spec import io_spec
 from talos.compiler.ir import Graph, Layer, Tensor, View
-from talos.compiler.values import Activation, Constant, Feed, Index, Pending, QuantizedConstant, Value, nchw_index
+from talos.compiler.values import Activation, Constant, Feed, Pending, QuantizedConstant, Value
 from talos.errors import TalosError
 from talos.io import IoSpec
 
 __all__ = ["Importer"]
-
-Pads = tuple[int, int, int, int]
 
 
 class Importer:
@@ -134,14 +134,14 @@ class Importer:
     def _choose_layout(self, feed: Feed, index: Index) -> None:
         onnx_order = np.arange(np.prod(feed.shape), dtype=np.int32).reshape(feed.shape)
         images = [onnx_order[0].transpose(axes) for axes in ((1, 2, 0), (0, 1, 2))] if onnx_order.ndim == 4 else []
-        if index.ndim == 4 and index.shape[0] == 1 and _is_permutation(index, feed.shape):
+        if index.ndim == 4 and index.shape[0] == 1 and is_permutation(index, feed.shape):
             images.insert(0, index[0].transpose(1, 2, 0))
         for image in images:
             self.lay_out(feed, image.reshape(-1), image.shape)
             if index.ndim != 4:
                 return
             tensor, located = self.locate(Activation(feed, index, real=False))
-            if copy_layer("", tensor, _strip_borders(located[0].transpose(1, 2, 0))[1]) is not None:
+            if copy_layer("", tensor, strip_borders(located[0].transpose(1, 2, 0))[1]) is not None:
                 return
         size = int(np.prod(feed.shape))
         self.lay_out(feed, np.arange(size, dtype=np.int32), (1, 1, size))
@@ -158,20 +158,20 @@ class Importer:
             )
         source = activation.source
         wanted: Index = activation.index[0].transpose(1, 2, 0)
-        pads, inner = _strip_borders(wanted)
-        if isinstance(source, Feed) and source.order is None and _is_permutation(inner, source.shape):
+        pads, inner = strip_borders(wanted)
+        if isinstance(source, Feed) and source.order is None and is_permutation(inner, source.shape):
             self.lay_out(source, inner.reshape(-1), inner.shape)
         tensor, located = self.locate(activation)
         wanted = located[0].transpose(1, 2, 0)
         if not keep_pads:
             pads, inner = (0, 0, 0, 0), wanted
         else:
-            pads, inner = _strip_borders(wanted)
+            pads, inner = strip_borders(wanted)
         if inner.size == tensor.size and np.array_equal(inner.reshape(-1), np.arange(tensor.size)):
             return self.view(node, tensor, inner.shape), pads
         copied = self._copy(node, tensor, inner)
         if copied is None and not keep_pads:  # cropped and padded on the same side: one after the other
-            borders, core = _strip_borders(inner)
+            borders, core = strip_borders(inner)
             cropped = self._copy(node, tensor, core)
             if cropped is not None:
                 widths = ((borders[0], borders[2]), (borders[1], borders[3]), (0, 0))
@@ -199,7 +199,7 @@ class Importer:
     def whole(self, node: onnx_ir.Node, activation: Activation) -> tuple[Tensor, Index]:
         """As `locate`, with every byte of the tensor used once: slices and padding are copied into a tensor of their own."""
         tensor, index = self.locate(activation)
-        if _is_permutation(index, tensor.shape):
+        if is_permutation(index, tensor.shape):
             return tensor, index
         image, _ = self.image(node, activation, keep_pads=False)
         return image, nchw_index(image.shape)
@@ -229,7 +229,7 @@ class Importer:
             tensor, index = self.whole(last, value)
             outputs.append(tensor)
             specs.append(
-                _spec(
+                io_spec(
                     value_name,
                     tensor,
                     np.argsort(index.reshape(-1)).astype(np.int32),
@@ -248,64 +248,5 @@ class Importer:
             assert feed.tensor is not None and feed.order is not None
             inputs.append(feed.tensor)
             real = feed.dtype == "float32"
-            input_specs.append(_spec(feed.name, feed.tensor, feed.order, feed.shape, real=real, file=self.file))
+            input_specs.append(io_spec(feed.name, feed.tensor, feed.order, feed.shape, real=real, file=self.file))
         return Graph(name, inputs, outputs, self.layers, [], input_specs, specs, results)
-
-
-def _is_permutation(index: Index, shape: tuple[int, ...]) -> bool:
-    size = int(np.prod(shape))
-    if index.size != size:
-        return False
-    flat = index.reshape(-1)
-    if flat.size and (flat.min() < 0 or flat.max() >= size):
-        return False
-    seen = np.zeros(size, bool)
-    seen[flat] = True
-    return bool(seen.all())
-
-
-def _strip_borders(wanted: Index) -> tuple[Pads, Index]:
-    """Rows and columns of an (H, W, C) index at the edges that are all -1, as pads, and what is inside."""
-    stored = wanted >= 0
-    rows, columns = np.flatnonzero(stored.any(axis=(1, 2))), np.flatnonzero(stored.any(axis=(0, 2)))
-    if not rows.size:
-        return (0, 0, 0, 0), wanted
-    top, left, bottom, right = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-    return (top, left, wanted.shape[0] - bottom, wanted.shape[1] - right), wanted[top:bottom, left:right]
-
-
-def _spec(name: str, tensor: Tensor, order: Index, shape: tuple[int, ...], *, real: bool, file: str) -> IoSpec:
-    """`order[p]` is the ONNX position of byte p of `tensor`; written as reshape, transpose, reshape."""
-    factors = _factors(order)
-    if factors is None:
-        raise TalosError(f"{file}: '{name}' mixes its elements in a way that is no transposition; keep its layout simple")
-    outer_first = sorted(range(len(factors)), key=lambda axis: -factors[axis][1])
-    return IoSpec(
-        name=name,
-        onnx_shape=shape,
-        onnx_dtype="float32" if real else ("uint8" if tensor.unsigned else "int8"),
-        view_shape=tuple(factors[axis][0] for axis in outer_first) or (1,),
-        permutation=tuple(outer_first.index(axis) for axis in range(len(factors))) or (0,),
-        tensor_shape=tensor.shape,
-        scale=float(tensor.scale),
-        zero_point=tensor.zero_point,
-        unsigned=tensor.unsigned,
-    )
-
-
-def _factors(order: Index) -> list[tuple[int, int]] | None:
-    """`order` as a nest of (size, stride) loops, outermost first; None if it is not one."""
-    factors: list[tuple[int, int]] = []
-    rest = np.asarray(order, dtype=np.int64)
-    while rest.size > 1:
-        stride = int(rest[1] - rest[0])
-        breaks = np.flatnonzero(np.diff(rest) != stride)
-        run = int(breaks[0]) + 1 if breaks.size else rest.size
-        if rest.size % run:
-            return None
-        table = rest.reshape(-1, run)
-        if not (table == table[:, :1] + stride * np.arange(run)).all():
-            return None
-        factors.insert(0, (run, stride))
-        rest = table[:, 0]
-    return factors

@@ -21,7 +21,8 @@ def prepare_float(model: onnx.ModelProto, file: str) -> onnx.ModelProto:
 
     Weights stored through DequantizeLinear become float constants; BatchNormalization, Mul and Add with constants are folded into
     the convolutions in front (onnxruntime's basic optimizations), a BatchNormalization left over becomes a depthwise convolution;
-    ReduceMean over the image becomes GlobalAveragePool; x · HardSigmoid(x) is HardSwish(x) again. Raises TalosError naming `file` if onnxruntime cannot load the model.
+    ReduceMean over the image becomes GlobalAveragePool; x · HardSigmoid(x) is HardSwish(x) again.
+    Raises TalosError naming `file` if onnxruntime cannot load the model.
     """
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     if opset < _OPSET:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from talos.compiler.index import Index
 from talos.compiler.ir import Layer, Tensor
 
 __all__ = [
@@ -19,21 +20,13 @@ __all__ = [
     "Constant",
     "Feed",
     "Function",
-    "Index",
     "Pending",
     "PendingFunction",
     "QuantizedConstant",
     "Value",
-    "nchw_index",
 ]
 
-Index = npt.NDArray[np.int32]
 Function = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-
-
-def nchw_index(shape: tuple[int, int, int]) -> Index:
-    """Where the elements of an ONNX value (1, channels, height, width) lie in a tensor of `shape` (height, width, channels)."""
-    return np.arange(np.prod(shape), dtype=np.int32).reshape(shape).transpose(2, 0, 1)[np.newaxis]
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 import onnx_ir
 
 from talos.compiler.importer import Importer
+from talos.compiler.index import Pads
 
-__all__ = ["Pads", "window_pads"]
-
-Pads = tuple[int, int, int, int]
+__all__ = ["window_pads"]
 
 
 def window_pads(

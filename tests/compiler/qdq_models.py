@@ -71,7 +71,9 @@ class QdqModel:
             "DequantizeLinear", [self.constant(codes), self.constant(scale), self.constant(np.zeros(count, np.int32))], axis=0
         )
 
-    def conv(self, x: str, shape: Sequence[int], scale_x: float, *, bias: bool = True, per_channel: bool = True, **attributes: Any) -> str:
+    def conv(
+        self, x: str, shape: Sequence[int], scale_x: float, *, bias: bool = True, per_channel: bool = True, **attributes: Any
+    ) -> str:
         weight = self.weight(shape, per_channel=per_channel)
         inputs = [x, weight, self.bias(shape[0], scale_x)] if bias else [x, weight]
         return self.node("Conv", inputs, kernel_shape=list(shape[2:]), **attributes)
@@ -137,9 +139,14 @@ def compare(path: Path, samples: dict[str, npt.NDArray[Any]] | None = None, coun
             codes = (array ^ 0x80).view(np.int8) if array.dtype == np.uint8 else array
             codes = codes[0].transpose(1, 2, 0) if codes.ndim == 4 else codes.reshape(tensors[name].shape)
             np.testing.assert_array_equal(tensors[name], codes, err_msg=f"layer '{name}', image {image}")
-        values = {spec.name: spec.from_tensor(tensors[tensor.name]) for spec, tensor in zip(graph.output_specs, graph.outputs, strict=True)}
+        values = {
+            spec.name: spec.from_tensor(tensors[tensor.name])
+            for spec, tensor in zip(graph.output_specs, graph.outputs, strict=True)
+        }
         for part, host in hosts:
-            values.update(zip(part.outputs, host.run(list(part.outputs), {name: values[name] for name in part.inputs}), strict=True))
+            values.update(
+                zip(part.outputs, host.run(list(part.outputs), {name: values[name] for name in part.inputs}), strict=True)
+            )
         for name, array in zip(graph.results, plain.run(graph.results, feeds), strict=True):
             np.testing.assert_array_equal(values[name], array, err_msg=f"result '{name}', image {image}")
             assert values[name].dtype == array.dtype

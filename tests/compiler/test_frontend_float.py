@@ -40,7 +40,9 @@ def test_multiply_accumulates() -> None:
 def test_quantization_is_reproducible() -> None:
     data = {"calibrate": np.load(MODELS / "digits.npz")["calibrate"][:20]}
     first, second = (build_graph(MODELS / "digits.onnx", data) for _ in range(2))
-    assert first.quantized_model.SerializeToString(deterministic=True) == second.quantized_model.SerializeToString(deterministic=True)
+    assert first.quantized_model.SerializeToString(deterministic=True) == second.quantized_model.SerializeToString(
+        deterministic=True
+    )
 
 
 def _constants(model: QdqModel, *shape: int, scale: float = 0.3) -> str:

@@ -290,7 +290,9 @@ def test_zero_padding_joins_the_convolution(tmp_path: Path) -> None:
         ((2, 6, 1), (0, 1, 1, 2, 0, 0, 3, 0), 2),  # cropped and padded on one side
     ],
 )
-def test_slices_and_channel_padding_are_a_copy(tmp_path: Path, cut: tuple[int, int, int], pads: tuple[int, ...], steps: int) -> None:
+def test_slices_and_channel_padding_are_a_copy(
+    tmp_path: Path, cut: tuple[int, int, int], pads: tuple[int, ...], steps: int
+) -> None:
     """The shortcut of the original CIFAR ResNets: every second pixel, and zero channels."""
     model = QdqModel(22)
     bounds = [model.constant(np.array([value])) for value in cut]

@@ -19,7 +19,7 @@ from talos.rtl.vector import VectorUnit
 MEMORY = 1 << 12  # bytes of activation memory in these tests; addresses wrap
 OUTPUT = 1 << 11  # results are written from here on, operands are read below
 ENTRIES = 128
-BASE = PRESETS["4x4"].replace(parameter_bytes=2048)
+BASE = PRESETS["4x4"].replace(parameter_bytes=4096)
 LOOKUP_AT, ADD_AT = 128, 160  # in records
 
 
@@ -51,6 +51,7 @@ def contents(config, rng):
         (ADD_AT, pack_add_table(addition.table_mantissa, addition.table_shift)),
     ):
         image[8 * at : 8 * at + len(data)] = data
+    assert len(image) == config.parameter_bytes
     return Contents(
         rng.integers(-128, 128, MEMORY).astype(np.int8),
         (rng.normal(0, 80 * scale, (ENTRIES, config.cols))).astype(np.int32),

@@ -2,7 +2,7 @@
 
 What is proved, in this order: every instruction's fields and addresses (`fields`); the weight stream (`stream`); that all units reach
 the end (`schedule`); the semaphores' counters (`semaphores`); that all conflicting accesses are ordered (`races`); that nothing is read
-before it is written, and all outputs are (`contents`).
+before it is written, no sum is lost, and all outputs are stored (`contents`).
 """
 
 from collections.abc import Sequence
@@ -62,6 +62,7 @@ def _check(program: Program) -> None:
         contents.dram[port.region][port.offset : port.offset + _size(port)] = True
     for index, instruction in enumerate(instructions):
         contents.run(index, instruction)
+    contents.finish()
     for port in program.outputs:
         written = contents.dram[port.region][port.offset : port.offset + _size(port)]
         if not written.all():

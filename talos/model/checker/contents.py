@@ -1,4 +1,4 @@
-"""Nothing is read before this run has written it: byte by byte, in program order.
+"""Nothing is read before this run has written it, and no sum is lost: byte by byte, in program order.
 
 The one exception is a matrix instruction whose row vectors run past the end of a tensor: weights of zero meet the bytes there.
 """
@@ -29,6 +29,7 @@ class Contents:
         self.activation = np.zeros(config.activation_bytes, bool)
         self.parameter = np.zeros(config.parameter_bytes, bool)
         self.accumulator = np.zeros(config.accumulator_depth, bool)
+        self._unread = np.full(config.accumulator_depth, -1)  # the MATMUL whose sums no VECTOR has read yet
         self.dram = [np.zeros(size, bool) for size in region_bytes]
         self.dram[CONSTANTS][: len(constants)] = True
         self._tables = {TableKind.LOOKUP: False, TableKind.ADD: False}
@@ -68,14 +69,32 @@ class Contents:
             address = _address(base, loops, np.argwhere(~view)[0])
             raise TalosError(f"{name(index, i)} reads byte {address} of {where}, which nothing has written")
 
-    def _entries(self, index: int, i: Instruction, count: int, read: bool, write: bool) -> None:
-        entries = self.accumulator[i["acc"] : i["acc"] + count]
-        if read and not entries.all():
+    def finish(self) -> None:
+        """Call after the last instruction. Raises TalosError when sums are left over."""
+        if (self._unread >= 0).any():
+            entry = int(np.argmax(self._unread >= 0))
+            raise TalosError(
+                f"instruction {self._unread[entry]} (MATMUL) leaves sums in accumulator {entry} that no VECTOR reads"
+            )
+
+    def _entries(self, index: int, i: Instruction) -> None:
+        """Accumulators are written, read, and only then overwritten: a wrong address shows as sums that are lost or come from nowhere."""
+        part = slice(i["acc"], i["acc"] + i["blocks"] * i["out_h"] * i["out_w"])
+        entries, unread = self.accumulator[part], self._unread[part]
+        matmul = i.opcode == Opcode.MATMUL
+        overwrite = matmul and not i["accumulate"]
+        if not overwrite and not entries.all():
             raise TalosError(
                 f"{name(index, i)} reads accumulator {i['acc'] + int(np.argmin(entries))}, which no MATMUL has written"
             )
-        if write:
-            entries[:] = True
+        if overwrite and (unread >= 0).any():
+            entry = int(np.argmax(unread >= 0))
+            raise TalosError(
+                f"{name(index, i)} overwrites sums of instruction {unread[entry]} (MATMUL) in accumulator {i['acc'] + entry} that no "
+                "VECTOR has read"
+            )
+        unread[:] = index if matmul else -1
+        entries[:] = True
 
     def _vector(self, index: int, i: Instruction) -> None:
         cols = self.config.cols
@@ -85,7 +104,7 @@ class Contents:
             return [(i["out_h"], i[f"{prefix}_row_stride"]), (i["out_w"], i[f"{prefix}_pixel_stride"])]
 
         if i["source"] == Source.ACCUMULATOR:
-            self._entries(index, i, i["blocks"] * i["out_h"] * i["out_w"], read=True, write=False)
+            self._entries(index, i)
         else:
             window = [(i["win_h"], i["a_win_h_stride"]), (i["win_w"], i["a_win_w_stride"])]
             self._require(index, i, self.activation, "activation memory", i["a"], window + pixels("a"), channels)
@@ -125,7 +144,7 @@ class Contents:
                 raise TalosError(
                     f"{name(index, i)} multiplies byte {address} of activation memory, which nothing has written, by a weight"
                 )
-        self._entries(index, i, i["blocks"] * i["out_h"] * i["out_w"], read=bool(i["accumulate"]), write=True)
+        self._entries(index, i)
 
     def _weights(self, size: int) -> list[tuple[int, int]]:
         """Take the next `size` bytes of the stream, as runs."""

@@ -213,8 +213,8 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         matrix_grant = matrix_address >= 0
         store_grant = store_address >= 0 and grants & 2 != 0
         entry = vector_access(vector)
-        drain_grant = matrix_drain_grant(matrix, entry) if entry >= 0 else True
-        vector_grant = grants & 1 != 0 and drain_grant
+        vector_reads = vector_address >= 0 and grants & 1 != 0
+        vector_drains = entry >= 0 and matrix_drain_grant(matrix, entry)
         load_address = load_write(load)
         load_grant = activation_load_grant(activation, vector_write(vector), load_address)
 
@@ -264,7 +264,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         vector_row = rows[lists[_VECTOR, head]] if head >= 0 else no_row
         ready = head >= 0 and semaphores_ready(semaphores, _SLOT_VECTOR, vector_row[WAIT])
         vector_start = ready and vector_free(vector)
-        vector_code = vector_status(vector, vector_grant, head >= 0 and not ready)
+        vector_code = vector_status(vector, vector_reads, vector_drains, head >= 0 and not ready)
         if vector_start:
             starts[lists[_VECTOR, head]] = cycle
 
@@ -333,7 +333,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         load_clock(load, load_row, load_start, bases, granted == 1, load_takes, load_grant)
         weights_clock(weights, weights_row, weights_start, bases, granted == 2, client == 2, word)
         matrix_clock(matrix, matrix_row, matrix_start, matrix_grant, word)
-        vector_clock(vector, vector_row, vector_start, vector_grant)
+        vector_clock(vector, vector_row, vector_start, vector_reads, vector_drains)
         store_clock(store, store_row, store_start, bases, store_grant, awready, wready, bvalid)
         axi_read_clock(axi, arready, granted, granted_beats, rvalid, rid, rlast, taken)
         memory_step(memory, arvalid, arbeats, arid, rready, awvalid, 0, wvalid, wlast, 1)

@@ -1,0 +1,81 @@
+"""Each pass over the layer graph keeps all values that are left, on a network in which each of them has work."""
+
+from collections.abc import Callable
+
+import numpy as np
+from qdq_models import QdqModel
+
+from talos.compiler.evaluate import run_graph
+from talos.compiler.frontend import PASSES
+from talos.compiler.fuse_clamp import fuse_clamp
+from talos.compiler.fuse_lookup import fuse_lookup
+from talos.compiler.fuse_residual import fuse_residual
+from talos.compiler.import_graph import import_graph
+from talos.compiler.ir import Graph, operands
+from talos.compiler.load import fix_batch
+from talos.compiler.remove_dead import remove_dead
+
+X = 0.03
+
+
+def _graph() -> Graph:
+    """Two branches, a clamp, tables behind a sum and behind a table, and a dead layer."""
+    model = QdqModel(31)
+    x = model.qdq(model.input("x", [1, 4, 6, 6]), X, 7)
+    model.qdq(model.conv(x, (3, 4, 1, 1), X), 0.1, 0)
+    left = model.qdq(model.conv(x, (4, 4, 3, 3), X, pads=[1, 1, 1, 1]), 0.3, 9)
+    left = model.qdq(model.node("Relu", [left]), 0.3, 9)
+    total = model.qdq(model.node("Add", [x, left]), 0.31, -7)
+    table = model.qdq(model.node("Tanh", [total]), 1 / 128, 0)
+    table = model.qdq(model.node("Sigmoid", [table]), 1 / 256, -128)
+    pooled = model.qdq(model.node("MaxPool", [table], kernel_shape=[2, 2]), 1 / 256, -128)
+    model.output(pooled)
+    return import_graph(fix_batch(model.model(), "passes.onnx"), "passes.onnx")
+
+
+def _run(graph: Graph) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return run_graph(graph, {"x": random.integers(-128, 128, (6, 6, 4)).astype(np.int8)})
+
+
+def _ops(graph: Graph) -> list[str]:
+    return [layer.op for layer in graph.layers]
+
+
+def test_every_pass_keeps_the_values() -> None:
+    graph = _graph()
+    before = _run(graph)
+    for graph_pass in PASSES:
+        graph_pass(graph)
+        after = _run(graph)
+        assert graph.outputs[0].name in after
+        for name, array in after.items():
+            np.testing.assert_array_equal(array, before[name], err_msg=f"{name} after {graph_pass}")
+    assert _ops(graph) == ["conv", "pool"]
+    made = {id(tensor) for tensor in graph.inputs}
+    for layer in graph.layers:  # still in an order in which it can run
+        assert {id(tensor) for tensor in operands(layer)} <= made
+        made.add(id(layer.output))
+
+
+def test_what_each_pass_does() -> None:
+    steps: list[tuple[Callable[[Graph], object], list[str]]] = [
+        (remove_dead, ["conv", "lookup", "add", "lookup", "lookup", "pool"]),
+        (fuse_clamp, ["conv", "add", "lookup", "lookup", "pool"]),
+        (fuse_residual, ["conv", "lookup", "lookup", "pool"]),
+        (fuse_lookup, ["conv", "pool"]),
+    ]
+    graph = _graph()
+    assert _ops(graph) == ["conv", "conv", "lookup", "add", "lookup", "lookup", "pool"]
+    for graph_pass, ops in steps:
+        graph_pass(graph)
+        assert _ops(graph) == ops, graph_pass
+    assert not any(graph_pass(graph) for graph_pass in (fuse_clamp, fuse_residual, fuse_lookup))
+
+
+def test_nodes_keep_their_layer() -> None:
+    graph = _graph()
+    for graph_pass in PASSES:
+        graph_pass(graph)
+    names = [node.split("_")[0] for node in graph.layers[0].nodes]
+    assert names == ["conv", "relu", "add", "tanh", "sigmoid"]
