@@ -42,8 +42,8 @@ class AcceleratorConfig:
         Instructions waiting in front of each unit.
     max_burst
         Beats of the longest AXI burst.
-    residual, lookup, pool
-        Optional features of the vector unit: fused/element-wise addition, 256-entry tables, pooling windows.
+    residual, lookup, pool, depthwise
+        Optional features: fused/element-wise addition, 256-entry tables, pooling windows (vector unit), depthwise mode (array).
     """
 
     rows: int
@@ -61,6 +61,7 @@ class AcceleratorConfig:
     residual: bool = True
     lookup: bool = True
     pool: bool = True
+    depthwise: bool = True
 
     def __post_init__(self) -> None:
         if self.lanes == 0:
@@ -125,6 +126,11 @@ class AcceleratorConfig:
     def line_bytes(self) -> int:
         """Bytes of one activation-memory line: the widest access of any unit."""
         return max(self.rows, self.cols, self.beat_bytes)
+
+    @property
+    def matrix_bytes(self) -> int:
+        """Bytes of an activation vector: one per row, or in depthwise mode one per column."""
+        return max(self.rows, self.cols) if self.depthwise else self.rows
 
     @property
     def psum_width(self) -> int:

@@ -57,9 +57,10 @@ def _matmul(i: Instruction, config: AcceleratorConfig) -> list[Access]:
         (i["out_h"], i["row_stride"]),
         (i["out_w"], i["pixel_stride"]),
     )
-    pixels = i["blocks"] * i["out_h"] * i["out_w"]
+    pixels = i["blocks"] * i["out_h"] * (i["out_w"] - i["warmup"])
+    vector = config.cols if i["depthwise"] else config.rows
     accesses = [
-        Access(ACTIVATION, *_hull(i["act"], loops, config.rows), False),
+        Access(ACTIVATION, *_hull(i["act"], loops, vector), False),
         Access(ACCUMULATOR, i["acc"], i["acc"] + pixels, True),
     ]
     if i["accumulate"]:

@@ -213,6 +213,8 @@ INSTRUCTIONS: dict[Opcode, Format] = {
                 Field("pixel_stride", 18, "Bytes from output pixel to output pixel.", signed=True),
                 Field("acc", 16, "First accumulator entry; block b, pixel p is at acc + b·out_h·out_w + p."),
                 Field("accumulate", 1, "Add to what the accumulators hold; otherwise each block's first tile overwrites."),
+                Field("depthwise", 1, "Column c filters channel c: pixel vectors of `cols` bytes enter from the top, rows are taps."),
+                Field("warmup", 6, "Depthwise: vectors at the start of each output row that only fill the filter (out_w counts them)."),
             ),
         ),
         Format(

@@ -55,7 +55,9 @@ def pack_parameters(bias: npt.ArrayLike, mantissa: npt.ArrayLike, shift: npt.Arr
     try:
         biases, mantissas, shifts = np.broadcast_arrays(np.atleast_1d(biases), mantissas, shifts)
     except ValueError as error:
-        raise TalosError(f"parameters: bias, mantissa and shift differ in length ({error}); pass one per channel or scalars") from error
+        raise TalosError(
+            f"parameters: bias, mantissa and shift differ in length ({error}); pass one per channel or scalars"
+        ) from error
     if biases.ndim != 1:
         raise TalosError(f"parameters: shape {biases.shape} is not one entry per channel; flatten it")
     mantissas, shifts = mantissas.copy(), shifts.copy()
@@ -117,7 +119,9 @@ def _checked(name: str, value: npt.ArrayLike, low: int, high: int) -> npt.NDArra
 def _table(name: str, value: npt.ArrayLike, low: int, high: int) -> npt.NDArray[np.int64]:
     array = _checked(name, value, low, high)
     if array.shape != (CODES,):
-        raise TalosError(f"parameters: {name} has shape {array.shape}, not ({CODES},); give one entry for each int8 code from -128 on")
+        raise TalosError(
+            f"parameters: {name} has shape {array.shape}, not ({CODES},); give one entry for each int8 code from -128 on"
+        )
     return array
 
 

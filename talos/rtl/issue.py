@@ -100,9 +100,7 @@ class PixelIssue(wiring.Component):
             self.acc_read.address.eq(acc),
             self.act_read.valid.eq(act_valid),
             self.act_read.address.eq(nest.address),
-            got_source.eq(
-                Mux(from_accumulator, acc_valid & self.acc_read.grant, act_valid & self.act_read.grant & ~residual)
-            ),
+            got_source.eq(Mux(from_accumulator, acc_valid & self.acc_read.grant, act_valid & self.act_read.grant & ~residual)),
             launch.eq(got_source & window_last),
             nest.step.eq(got_source),
             self.end.eq(got_source & nest.last),

@@ -128,9 +128,7 @@ class Lane(wiring.Component):
 
         negative = delay(m, normalizer.negative, WIDE_MULTIPLY, "negative")[-1]
         total = Signal(signed(SUM_WIDTH), reset_less=True)
-        m.d.sync += total.eq(
-            (multiplier.o ^ negative.replicate(SUM_WIDTH)).as_signed() + self._addend(m, add[_TABLE]) + negative
-        )
+        m.d.sync += total.eq((multiplier.o ^ negative.replicate(SUM_WIDTH)).as_signed() + self._addend(m, add[_TABLE]) + negative)
 
         shift = Signal(signed(9), reset_less=True)
         m.d.sync += shift.eq(Mux(add[_SUM], constants.shift, self._records(m, "shift", index[_SUM])))

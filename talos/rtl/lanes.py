@@ -3,6 +3,7 @@
 from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
 from talos.latency import LANE, SET_RELEASE
@@ -50,6 +51,7 @@ class LaneGroup(wiring.Component):
     def __init__(self, *, config: AcceleratorConfig) -> None:
         self.config = config
         self.substeps = config.cols // config.lanes
+        self.substep_bits = exact_log2(self.substeps)
         super().__init__(
             {
                 "arrival": In(arrival_layout()),
@@ -71,7 +73,8 @@ class LaneGroup(wiring.Component):
         m = Module()
         config, modes = self.config, self.modes
         lanes = config.lanes
-        tag_layout = data.StructLayout({"valid": 1, "final": 1, "last": 1, "release": 1, "substep": range(self.substeps)})
+        # At least one bit: Verilog has no signals without any.
+        tag_layout = data.StructLayout({"valid": 1, "final": 1, "last": 1, "release": 1, "substep": self.substep_bits or 1})
 
         first_pass = Signal(tag_layout)
         which = Signal(range(SETS), reset_less=True)
@@ -101,7 +104,7 @@ class LaneGroup(wiring.Component):
                 lane.operand.eq(Mux(swapped, residuals[i].as_signed(), operand)),
                 lane.addend.eq(Mux(modes.swap, operand[:8], residuals[i])),
                 lane.add.eq(again | ~modes.requantize),
-                lane.set_index.eq(Cat(first_pass.substep, which)),
+                lane.set_index.eq(Cat(first_pass.substep[: self.substep_bits], which)),
                 lane.constants.eq(self.constants),
                 lane.record_write.eq(self.record_write[i]),
                 lane.record_index.eq(self.record_index),
@@ -134,7 +137,7 @@ class LaneGroup(wiring.Component):
         held = [Signal(signed(32), name=f"held_{c}", reset_less=True) for c in range(cols)]
         active = Signal()
         gap = Signal(reset_less=True)  # the slot in between belongs to second passes
-        substep = Signal(range(self.substeps), reset_less=True)
+        substep = Signal(self.substep_bits or 1, reset_less=True)
         block_end = Signal(reset_less=True)
         two_pass = Signal()
         m.d.comb += [
@@ -148,7 +151,7 @@ class LaneGroup(wiring.Component):
         with m.If(active):
             m.d.sync += gap.eq(~gap & two_pass)
         with m.If(tag.valid):
-            m.d.sync += [substep.eq(substep + 1), active.eq(~tag.last)]
+            m.d.sync += [substep.eq(Mux(tag.last, 0, substep + 1)), active.eq(~tag.last)]
             m.d.sync += [held[c].eq(held[c + lanes]) for c in range(cols - lanes)]
         with m.If(arrival.launch):
             m.d.sync += [active.eq(1), gap.eq(0), substep.eq(0), block_end.eq(arrival.block_end), which.eq(arrival.set)]
@@ -168,5 +171,5 @@ class LaneGroup(wiring.Component):
             residuals.i.payload.eq(self.act_data),
             residuals.o.ready.eq(tag.valid & tag.final & tag.last & self.modes.add),
         ]
-        part = residuals.o.payload.word_select(tag.substep, 8 * lanes)
+        part = residuals.o.payload.word_select(tag.substep[: self.substep_bits], 8 * lanes)
         return [part.word_select(i, 8) for i in range(lanes)]

@@ -36,14 +36,19 @@ class Normalizer(wiring.Component):
         Leading zeros less carry, what the exponent is raised by; 8 for additions. One cycle later than `significand`.
     """
 
-    operand: In(signed(32))
-    bias: In(signed(32))
-    add: In(1)
-    align: In(5)
-    unsigned: In(1)
-    significand: Out(24)
-    negative: Out(1)
-    adjust: Out(6)
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "operand": In(signed(32)),
+                "bias": In(signed(32)),
+                "add": In(1),
+                "align": In(5),
+                "unsigned": In(1),
+                "significand": Out(24),
+                "negative": Out(1),
+                "adjust": Out(6),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

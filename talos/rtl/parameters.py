@@ -50,7 +50,7 @@ class ParameterMemory(wiring.Component):
         width = self.config.axi_data_width
         beats = self.word_bytes // self.config.beat_bytes  # of a word: more than one with beats below 8 bytes
         groups = self.word_bytes // RECORD_BYTES
-        m.submodules.memory = memory = Memory(
+        m.submodules.words = memory = Memory(
             shape=unsigned(8 * self.word_bytes), depth=self.config.parameter_bytes // self.word_bytes, init=[]
         )
         write = memory.write_port(granularity=width)

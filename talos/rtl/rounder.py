@@ -38,13 +38,18 @@ class Rounder(wiring.Component):
         ROUND cycles after the sum.
     """
 
-    sum: In(signed(SUM_WIDTH))
-    shift: In(signed(9))
-    adjust: In(6)
-    zero_point: In(signed(8))
-    low: In(signed(8))
-    high: In(signed(8))
-    code: Out(signed(8))
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "sum": In(signed(SUM_WIDTH)),
+                "shift": In(signed(9)),
+                "adjust": In(6),
+                "zero_point": In(signed(8)),
+                "low": In(signed(8)),
+                "high": In(signed(8)),
+                "code": Out(signed(8)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

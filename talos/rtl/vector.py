@@ -86,7 +86,6 @@ class VectorUnit(wiring.Component):
 
         load = Signal()
         vector_head = instruction_view(Opcode.VECTOR, self.instr.payload)
-        table_head = instruction_view(Opcode.TABLE, self.instr.payload)
         with m.FSM(name="state") as fsm:
             with m.State("IDLE"):
                 m.d.comb += self.start.eq(self.instr.valid & self.sync_ready)
@@ -97,10 +96,9 @@ class VectorUnit(wiring.Component):
                     with m.Else():
                         m.d.comb += fetch.records.eq(vector_head.requantize)
                         m.next = "DRAIN"
-            with m.State("DRAIN"):
-                with m.If(~draining):
-                    m.d.comb += load.eq(1)
-                    m.next = "ISSUE"
+            with m.State("DRAIN"), m.If(~draining):
+                m.d.comb += load.eq(1)
+                m.next = "ISSUE"
             with m.State("ISSUE"), m.If(issue.end):
                 m.next = "IDLE"
             with m.State("TABLE"), m.If(~draining):

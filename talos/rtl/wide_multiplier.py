@@ -19,9 +19,8 @@ class WideMultiplier(wiring.Component):
     Four 12 × 12-bit products with registered inputs and outputs, each the size of one DSP block, then the middle sum, then the total.
     """
 
-    a: In(_WIDTH)
-    b: In(_WIDTH)
-    o: Out(2 * _WIDTH)
+    def __init__(self) -> None:
+        super().__init__({"a": In(_WIDTH), "b": In(_WIDTH), "o": Out(2 * _WIDTH)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

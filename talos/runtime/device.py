@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,16 @@ from talos.isa import Unit
 from talos.memory import MemoryTiming
 from talos.program import CONSTANTS, Program
 from talos.registers import COUNTERS, IDENTIFICATION, REGIONS, REGISTERS, ErrorCause, counter_offset
+from talos.runtime.progress import Progress, silent
 from talos.runtime.verilated import VerilatedCore
+from talos.runtime.verilog_cache import cached_verilog
 
 __all__ = ["Run", "VerilatedDevice", "memory_map"]
 
 PAGE = 4096
 RUN_LIMIT = 1 << 40  # cycles; the caller's patience ends earlier
+_BEGIN = 2  # the simulated core's cycle that is the run's first: the start's handshake is in cycle 0, control acts on it in cycle 1
+_ERROR = 4  # STATUS: stopped by an error
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class VerilatedDevice:
         self.config = config
         self._timing = timing or MemoryTiming()
         self._waves = waves
-        self._verilog = _verilog(config)
+        self._verilog = cached_verilog(config)
         self._core: VerilatedCore | None = None
         self._program: Program | None = None
         self._open(1 << 20)
@@ -95,8 +98,13 @@ class VerilatedDevice:
         if self._core is not None:
             self._core.timing = timing
 
-    def run(self, program: Program, tensors: dict[str, NDArray[np.int8]], progress: Any = None) -> Run:
-        """Run one image: `tensors` are the inputs' codes by ONNX name. Raises TalosError for another configuration or an error stop."""
+    def run(
+        self, program: Program, tensors: dict[str, NDArray[np.int8]], *, limit: int = RUN_LIMIT, progress: Progress = silent
+    ) -> Run:
+        """Run one image: `tensors` are the inputs' codes by ONNX name.
+
+        Raises TalosError for another configuration, an error stop, or a run that has not ended after `limit` cycles.
+        """
         program.require_config(self.config, "the device")
         bases, end = memory_map(program)
         core = self._open(end)
@@ -108,12 +116,11 @@ class VerilatedDevice:
             start = bases[port.region] + port.offset
             core.dram[start : start + codes.size] = codes
         self._start(core, program, bases)
-        core.run(RUN_LIMIT, progress)
+        core.run(limit, lambda done: progress("Verilog", done, limit))
+        trace = core.trace()
+        trace["cycle"] -= _BEGIN
         self._check(core)
-        # The trace must be read before the registers: each access advances the clock.
-        trace = core.trace().copy()
         cycles = self._read64(core, "CYCLES")
-        first = int(trace["cycle"][-1]) - cycles if len(trace) else 0
         counters = np.array(
             [[core.read_register(counter_offset(unit, counter)) for counter in COUNTERS] for unit in Unit], np.int64
         )
@@ -122,7 +129,6 @@ class VerilatedDevice:
             start = bases[port.region] + port.offset
             size = int(np.prod(port.spec.tensor_shape))
             outputs[port.spec.name] = core.dram[start : start + size].view(np.int8).reshape(port.spec.tensor_shape).copy()
-        del first
         return Run(outputs, cycles, counters, trace)
 
     def _start(self, core: VerilatedCore, program: Program, bases: tuple[int, ...]) -> None:
@@ -140,7 +146,7 @@ class VerilatedDevice:
 
     @staticmethod
     def _check(core: VerilatedCore) -> None:
-        if core.read_register(REGISTERS["STATUS"].offset) & 4:
+        if core.read_register(REGISTERS["STATUS"].offset) & _ERROR:
             cause = ErrorCause(core.read_register(REGISTERS["ERROR_CAUSE"].offset))
             info = core.read_register(REGISTERS["ERROR_INFO"].offset)
             raise TalosError(f"the core stopped with {cause.name} (info {info}); check the program with 'talos info'")
@@ -150,13 +156,3 @@ class VerilatedDevice:
         if self._core is not None:
             self._core.close()
             self._core = None
-
-
-def _verilog(config: AcceleratorConfig) -> str:
-    try:
-        from talos.rtl.export import generate_verilog
-    except ModuleNotFoundError as error:
-        raise TalosError(
-            f"running the Verilog needs the package '{error.name}'; install it with: pip install 'talos-accelerator[rtl]'"
-        ) from error
-    return generate_verilog(config)

@@ -70,6 +70,19 @@ def test_float_bias_is_rounded_as_onnxruntime_does(tmp_path: Path) -> None:
     compare(model.save(tmp_path))
 
 
+def test_zero_points_left_out_mean_uint8_and_zero(tmp_path: Path) -> None:
+    model = QdqModel(27)
+    x = model.input("x", [1, 4, 9, 9])
+    for scale, shape in ((X, (5, 4, 3, 3)), (0.4, ())):
+        step = model.constant(np.float32(scale))
+        x = model.node("DequantizeLinear", [model.node("QuantizeLinear", [x, step]), step])
+        x = model.conv(x, shape, X) if shape else x
+    model.output(x)
+    (layer,) = compare(model.save(tmp_path)).graph.layers
+    assert layer.output.unsigned
+    assert layer.output.zero_point == -128
+
+
 def test_relu_becomes_the_lower_bound(tmp_path: Path) -> None:
     model = QdqModel(4)
     _finish(model, model.node("Relu", [model.conv(_image(model), (5, 4, 3, 3), X)]), zero=-128)
@@ -135,6 +148,14 @@ def test_requantization_is_a_table(tmp_path: Path) -> None:
     model.output(model.quantize(x, 0.021, 30), "int8")
     (layer,) = compare(model.save(tmp_path)).graph.layers
     assert isinstance(layer, Lookup)
+
+
+def test_two_scales_in_a_row(tmp_path: Path) -> None:
+    model = QdqModel(28)
+    _finish(model, model.qdq(model.conv(_image(model), (5, 4, 3, 3), X), 0.3, 5), 0.21, 30)
+    (layer,) = compare(model.save(tmp_path)).graph.layers
+    assert isinstance(layer, Conv)
+    assert layer.table is not None
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])

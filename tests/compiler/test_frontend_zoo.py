@@ -29,11 +29,12 @@ def _array(file: str, count: int = IMAGES) -> Array:
 
 def _imagenet_normalized(images: Array) -> Array:
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    return ((images / 255 - mean) / deviation).astype(np.float32).transpose(0, 3, 1, 2)
+    return np.asarray(((images / 255 - mean) / deviation).astype(np.float32).transpose(0, 3, 1, 2))
 
 
 def _signed(images: Array) -> Array:
-    return (images ^ 0x80).view(np.int8)
+    codes: Array = (images ^ np.uint8(0x80)).view(np.int8)
+    return codes
 
 
 def _keywords(count: int = IMAGES) -> Array:

@@ -168,14 +168,16 @@ def test_matmul(seed: int) -> None:
 
 
 def test_long_contraction_is_exact_and_wraps() -> None:
-    """16,384 products of (-128)·(-128) leave float32's integers; added to large accumulators they wrap."""
+    """16,384 products of (-127)·(-127) leave float32's integers; added to large accumulators they wrap."""
     m = FunctionalModel(CONFIG)
-    m.state.activation[:16384] = -128
-    m.state.accumulator[:] = 2**31 - 2**28
+    total = 16384 * 127 * 127 - 127 * 126
+    m.state.activation[:16384] = -127
+    m.state.activation[77] = -1
+    m.state.accumulator[:] = 2**31 - total
     m.state.accumulator[:, 1] = 5
-    m.state.weights.push(np.full(16384 * 4, -128, np.int8))
+    m.state.weights.push(np.full(16384 * 4, -127, np.int8))
     m.step(Instruction(Opcode.MATMUL, slices=4096, slice_stride=4, accumulate=1))
-    np.testing.assert_array_equal(m.state.accumulator[0], [-(2**31), 2**28 + 5, -(2**31), -(2**31)])
+    np.testing.assert_array_equal(m.state.accumulator[0], [-(2**31), total + 5, -(2**31), -(2**31)])
 
 
 def test_stream_feeds_tiles_across_runs() -> None:

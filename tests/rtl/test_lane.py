@@ -11,7 +11,23 @@ from talos.parameters import Records, pack_parameters, unpack_parameters
 from talos.rtl.lane import Lane
 
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
-EDGES = [0, 1, -1, 2, 3, 127, -128, (1 << 24) - 1, 1 << 24, (1 << 24) + 1, (1 << 25) - 1, -(1 << 24) - 1, INT32_MAX, INT32_MIN, INT32_MIN + 1]
+EDGES = [
+    0,
+    1,
+    -1,
+    2,
+    3,
+    127,
+    -128,
+    (1 << 24) - 1,
+    1 << 24,
+    (1 << 24) + 1,
+    (1 << 25) - 1,
+    -(1 << 24) - 1,
+    INT32_MAX,
+    INT32_MIN,
+    INT32_MIN + 1,
+]
 
 
 def random_records(rng):
@@ -113,7 +129,14 @@ def run(dut, seed, rounds, count):
                     results.append(ctx.get(dut.result))
                 await ctx.tick()
             wrong = np.flatnonzero(np.array(results) != expected)
-            assert not wrong.size, (n, wrong[:5], operands[wrong[:5]], np.array(results)[wrong[:5]], expected[wrong[:5]], adding[wrong[:5]])
+            assert not wrong.size, (
+                n,
+                wrong[:5],
+                operands[wrong[:5]],
+                np.array(results)[wrong[:5]],
+                expected[wrong[:5]],
+                adding[wrong[:5]],
+            )
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)

@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from talos import numerics
 from talos.config import PRESETS
 from talos.isa import Instruction, Opcode, Source, TableKind
-from talos.latency import ACC_READ, ACT_READ
+from talos.latency import ACC_READ, ACT_READ, LANE
 from talos.model.timing import vector as model
 from talos.model.timing.fields import instruction_rows
 from talos.parameters import pack_add_table, pack_lookup, pack_parameters, unpack_parameters
@@ -134,7 +134,7 @@ def random_vector(config, rng, c, **changes):
         "post": int(rng.integers(16)),
         **changes,
     }
-    if values["source"] != Source.MAXIMUM:
+    if values["source"] in (Source.ACCUMULATOR, Source.SUM):
         values["requantize"] = 1
     pixel = values["blocks"] * config.cols + int(rng.integers(3))
     direction = int(rng.choice([-1, 1]))
@@ -304,3 +304,58 @@ def test_random_instructions_under_back_pressure(name):
     c = contents(config, rng)
     instructions = [*tables(config), *(random_vector(config, rng, c) for _ in range(8))]
     simulate(config, instructions, c, Behaviour(0.7, 0.7, 0.5, 0.3), rng)
+
+
+def steady(config, rng, c, **changes):
+    """An instruction of 5 × 4 pixels and 2 blocks."""
+    return random_vector(config, rng, c, blocks=2, out_h=5, out_w=4, **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "cycles", "reads"),
+    [
+        ("4x4", {"source": 0, "add": 0}, 1, 1),
+        ("4x4", {"source": 0, "add": 1}, 2, 2),
+        ("4x4", {"source": 1, "add": 1, "requantize": 0, "win_h": 1, "win_w": 1}, 2, 2),
+        ("4x4", {"source": 1, "add": 0, "requantize": 0, "win_h": 2, "win_w": 3}, 6, 6),
+        ("4x4", {"source": 2, "add": 0, "win_h": 1, "win_w": 2}, 2, 2),
+        ("two lanes", {"source": 0, "add": 0}, 4, 1),
+        ("two lanes", {"source": 0, "add": 1}, 8, 2),
+        ("two lanes", {"source": 1, "add": 0, "win_h": 3, "win_w": 2}, 6, 6),
+    ],
+)
+def test_pixels_follow_each_other_without_a_bubble(name, changes, cycles, reads):
+    """`cycles` per pixel from the first to the last of both blocks: the second block's parameters are there in time."""
+    config = CONFIGS[name]
+    rng = np.random.default_rng(7)
+    c = contents(config, rng)
+    instruction = steady(config, rng, c, **changes)
+    result = simulate(config, [*tables(config), instruction], c, Behaviour(), rng)
+    assert len(result.reads) == 40 * reads
+    assert np.all(np.diff(result.writes) == cycles)
+
+
+def test_latency_from_start_to_done():
+    """The formula of docs/microarchitecture.md."""
+    rng = np.random.default_rng(8)
+    c = contents(BASE, rng)
+    instruction = random_vector(BASE, rng, c, source=0, add=0, blocks=1, out_h=1, out_w=1)
+    result = simulate(BASE, [instruction], c, Behaviour(), rng)
+    start, launch = result.starts[0], result.reads[0]
+    assert launch == start + 1 + BASE.cols
+    assert result.dones[0][0] == launch + ACC_READ + 1 + LANE + 1
+
+
+def test_records_of_tiny_blocks_are_not_overwritten_in_use():
+    """Blocks of one pixel take turns on the two parameter sets as fast as they can be read, across instructions."""
+    rng = np.random.default_rng(9)
+    c = contents(BASE, rng)
+    shape = {"blocks": 6, "out_h": 1, "out_w": 1, "lookup": 0}
+    instructions = [
+        random_vector(BASE, rng, c, source=0, add=0, param=1, low=-128, high=127, **shape),
+        random_vector(BASE, rng, c, source=1, add=1, requantize=0, **shape),
+        random_vector(BASE, rng, c, source=0, add=1, param=9, **shape),
+        random_vector(BASE, rng, c, source=0, add=0, param=4, low=-128, high=127, **shape),
+    ]
+    result = simulate(BASE, [*tables(BASE)[1:], *instructions], c, Behaviour(), rng)
+    assert result.status[3] == 0  # nothing was refused, so nothing stalled

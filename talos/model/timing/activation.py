@@ -5,10 +5,10 @@ and the vector unit's writes are always granted.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
+from talos.model.timing.compiled import compiled
 
 __all__ = ["activation_load_grant", "activation_read_grants", "activation_state"]
 
@@ -36,7 +36,7 @@ def activation_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     return a
 
 
-@njit(cache=True)
+@compiled
 def _needs(a: NDArray[np.int64], address: int, width: int) -> int:
     """The sub-banks (bit 2 · bank + parity) of an access, 0 without one."""
     if address < 0:
@@ -49,7 +49,7 @@ def _needs(a: NDArray[np.int64], address: int, width: int) -> int:
     return needs
 
 
-@njit(cache=True)
+@compiled
 def activation_read_grants(a: NDArray[np.int64], matrix: int, vector: int, store: int) -> int:
     """Bit 0: the vector unit's read is granted, bit 1: the store unit's. Without a request the bit is 1."""
     if vector < 0 and store < 0:
@@ -65,7 +65,7 @@ def activation_read_grants(a: NDArray[np.int64], matrix: int, vector: int, store
     return grants
 
 
-@njit(cache=True)
+@compiled
 def activation_load_grant(a: NDArray[np.int64], vector: int, load: int) -> bool:
     """The load unit's write is granted, given the vector unit's write. True without a request."""
     return vector < 0 or load < 0 or _needs(a, load, a[_BEAT_BYTES]) & _needs(a, vector, a[_VECTOR_BYTES]) == 0

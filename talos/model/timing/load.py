@@ -11,11 +11,11 @@ In each cycle:
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode, Space
+from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import OPCODE, POST, column
 from talos.model.timing.requests import (
     GEOMETRY_SIZE,
@@ -93,31 +93,31 @@ def load_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     return state
 
 
-@njit(cache=True)
+@compiled
 def load_reset(state: NDArray[np.int64]) -> None:
     """Back to the state after reset."""
     state[GEOMETRY_SIZE:] = 0
 
 
-@njit(cache=True)
+@compiled
 def load_free(state: NDArray[np.int64]) -> bool:
     """An instruction can be taken in this cycle."""
     return requests_free(state, _REQUESTS) and rows_room(state, _WALKER)
 
 
-@njit(cache=True)
+@compiled
 def load_idle(state: NDArray[np.int64]) -> bool:
     """Nothing is in the unit."""
     return state[_WRITE_VALID] == 0 and not rows_active(state, _WALKER) and not requests_active(state, _REQUESTS)
 
 
-@njit(cache=True)
+@compiled
 def load_beats(state: NDArray[np.int64]) -> int:
     """Beats of the burst asked for in this cycle, 0 for none."""
     return requests_beats(state, _REQUESTS)
 
 
-@njit(cache=True)
+@compiled
 def load_write(state: NDArray[np.int64]) -> int:
     """Address of the activation write asked for in this cycle, -1 for none."""
     if state[_WRITE_VALID] == 0 or state[_WRITE_PARAMETER] != 0:
@@ -125,19 +125,19 @@ def load_write(state: NDArray[np.int64]) -> int:
     return state[_WRITE_ADDRESS]
 
 
-@njit(cache=True)
+@compiled
 def _moves(state: NDArray[np.int64], grant: int) -> bool:
     """The write register is empty or its write is done in this cycle."""
     return state[_WRITE_VALID] == 0 or state[_WRITE_PARAMETER] != 0 or grant != 0
 
 
-@njit(cache=True)
+@compiled
 def load_ready(state: NDArray[np.int64], grant: int) -> bool:
     """A beat from the bus is taken if one is offered."""
     return state[_WALKER + BEAT_VALID] != 0 and state[_WALKER + BEAT_TAG] & _FILL_TAG == 0 and _moves(state, grant)
 
 
-@njit(cache=True)
+@compiled
 def load_done(state: NDArray[np.int64], grant: int) -> int:
     """The mask that an instruction posts as it ends in this cycle, -1 if none ends."""
     if state[_WRITE_VALID] != 0 and _moves(state, grant):
@@ -145,7 +145,7 @@ def load_done(state: NDArray[np.int64], grant: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@compiled
 def load_status(state: NDArray[np.int64], grant: int, waiting: int) -> int:
     """0 idle, 1 busy (a write is done), 2 sync, 3 stall."""
     if state[_WRITE_VALID] != 0 and _moves(state, grant):
@@ -155,7 +155,7 @@ def load_status(state: NDArray[np.int64], grant: int, waiting: int) -> int:
     return 3
 
 
-@njit(cache=True)
+@compiled
 def load_clock(
     state: NDArray[np.int64], row: NDArray[np.int64], start: int, bases: NDArray[np.int64], asked: int, beat: int, grant: int
 ) -> None:
@@ -177,7 +177,7 @@ def load_clock(
         _start(state, row, bases)
 
 
-@njit(cache=True)
+@compiled
 def _start(state: NDArray[np.int64], row: NDArray[np.int64], bases: NDArray[np.int64]) -> None:
     post = row[POST]
     if row[OPCODE] == _LOAD:

@@ -6,10 +6,10 @@ Addresses matter modulo the longest burst only. In each cycle `requests_beats` a
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
+from talos.model.timing.compiled import compiled
 
 __all__ = [
     "BEAT_BYTES",
@@ -63,19 +63,19 @@ def geometry(config: AcceleratorConfig) -> NDArray[np.int64]:
     )
 
 
-@njit(cache=True)
+@compiled
 def requests_free(x: NDArray[np.int64], b: int) -> bool:
     """An instruction can be taken in this cycle."""
     return x[b + _NEST] == 0
 
 
-@njit(cache=True)
+@compiled
 def requests_active(x: NDArray[np.int64], b: int) -> bool:
     """Bursts are still to be asked for."""
     return x[b + _NEST] != 0 or x[b + _VALID] != 0
 
 
-@njit(cache=True)
+@compiled
 def requests_beats(x: NDArray[np.int64], b: int) -> int:
     """Beats of the burst on offer, 0 if there is none."""
     if x[b + _VALID] == 0:
@@ -84,7 +84,7 @@ def requests_beats(x: NDArray[np.int64], b: int) -> int:
     return stop - x[b + _BEGIN]
 
 
-@njit(cache=True)
+@compiled
 def requests_tag(x: NDArray[np.int64], b: int) -> int:
     """The tag if the burst on offer is the last of its instruction, -1 otherwise."""
     if x[b + _LEFT] == 0 and x[b + _LAST] != 0:
@@ -92,7 +92,7 @@ def requests_tag(x: NDArray[np.int64], b: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@compiled
 def requests_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
     """One cycle ends; `taken`: the burst on offer was accepted."""
     if x[b + _VALID] != 0:
@@ -127,7 +127,7 @@ def requests_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
         x[b + _NEST] = 0
 
 
-@njit(cache=True)
+@compiled
 def requests_load(
     x: NDArray[np.int64],
     b: int,

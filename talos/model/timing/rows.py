@@ -6,10 +6,10 @@ ends the cycle; after it, `rows_push` if an instruction started (only while `row
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.isa import ADDRESS
+from talos.model.timing.compiled import compiled
 from talos.model.timing.requests import BEAT_BYTES, BEAT_SHIFT, MAX_BURST, SEGMENT_MASK
 
 __all__ = [
@@ -58,31 +58,31 @@ ROWS_SIZE = _QUEUE + 2 * _ENTRY
 _ADDRESS_MASK = (1 << ADDRESS) - 1
 
 
-@njit(cache=True)
+@compiled
 def rows_room(x: NDArray[np.int64], b: int) -> bool:
     """The queue takes an instruction in this cycle."""
     return x[b + _QUEUED] < 2
 
 
-@njit(cache=True)
+@compiled
 def rows_active(x: NDArray[np.int64], b: int) -> bool:
     """Something is in the queue or in the walker."""
     return x[b + BEAT_VALID] != 0 or x[b + _NEST] != 0 or x[b + _QUEUED] != 0
 
 
-@njit(cache=True)
+@compiled
 def beat_last(x: NDArray[np.int64], b: int) -> bool:
     """The beat on offer is its instruction's last."""
     return x[b + _LEFT] == 0 and x[b + _LAST_ROW] != 0
 
 
-@njit(cache=True)
+@compiled
 def beat_burst_last(x: NDArray[np.int64], b: int) -> bool:
     """The beat on offer is its burst's last."""
     return x[b + _LEFT] == 0 or x[b + _POSITION] == x[MAX_BURST] - 1
 
 
-@njit(cache=True)
+@compiled
 def rows_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
     """One cycle ends; `taken`: the beat on offer was used."""
     pop = x[b + _NEST] == 0 and x[b + _QUEUED] != 0
@@ -100,7 +100,7 @@ def rows_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
         _pop(x, b)
 
 
-@njit(cache=True)
+@compiled
 def _next_row(x: NDArray[np.int64], b: int) -> None:
     """The row register takes the nest's row, and the nest moves on."""
     i = b + _INSTRUCTION
@@ -131,7 +131,7 @@ def _next_row(x: NDArray[np.int64], b: int) -> None:
         x[b + _NEST] = 0
 
 
-@njit(cache=True)
+@compiled
 def _pop(x: NDArray[np.int64], b: int) -> None:
     """The nest takes the queue's head."""
     for k in range(_ENTRY):
@@ -147,7 +147,7 @@ def _pop(x: NDArray[np.int64], b: int) -> None:
     x[b + _ROWS_LEFT] = x[i + _ROWS]
 
 
-@njit(cache=True)
+@compiled
 def rows_push(
     x: NDArray[np.int64],
     b: int,

@@ -11,12 +11,12 @@ In each cycle:
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode
 from talos.latency import ACT_READ
+from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import POST, column
 from talos.model.timing.requests import (
     GEOMETRY_SIZE,
@@ -101,19 +101,19 @@ def store_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     return state
 
 
-@njit(cache=True)
+@compiled
 def store_reset(state: NDArray[np.int64]) -> None:
     """Back to the state after reset."""
     state[GEOMETRY_SIZE:] = 0
 
 
-@njit(cache=True)
+@compiled
 def store_free(state: NDArray[np.int64]) -> bool:
     """An instruction can be taken in this cycle."""
     return requests_free(state, _REQUESTS) and rows_room(state, _WALKER)
 
 
-@njit(cache=True)
+@compiled
 def store_idle(state: NDArray[np.int64]) -> bool:
     """Nothing is in the unit and every response has come."""
     return (
@@ -124,7 +124,7 @@ def store_idle(state: NDArray[np.int64]) -> bool:
     )
 
 
-@njit(cache=True)
+@compiled
 def store_request(state: NDArray[np.int64]) -> int:
     """Address of the activation read asked for in this cycle, -1 for none."""
     if state[_WALKER + BEAT_VALID] == 0 or state[_RESERVED] == _WRITE_FIFO:
@@ -132,7 +132,7 @@ def store_request(state: NDArray[np.int64]) -> int:
     return state[_WALKER + BEAT_ADDRESS]
 
 
-@njit(cache=True)
+@compiled
 def store_done(state: NDArray[np.int64]) -> int:
     """The mask that an instruction posts as it ends in this cycle, -1 if none ends."""
     if state[_ANSWERED] != 0:
@@ -140,13 +140,13 @@ def store_done(state: NDArray[np.int64]) -> int:
     return -1
 
 
-@njit(cache=True)
+@compiled
 def _sends(state: NDArray[np.int64], wready: int) -> bool:
     """A beat enters W in this cycle."""
     return state[_QUEUED] != 0 and state[_OPENED] != 0 and (state[STORE_WVALID] == 0 or wready != 0)
 
 
-@njit(cache=True)
+@compiled
 def store_status(state: NDArray[np.int64], wready: int, waiting: int) -> int:
     """0 idle, 1 busy (a beat goes towards the bus), 2 sync, 3 stall."""
     if _sends(state, wready):
@@ -156,7 +156,7 @@ def store_status(state: NDArray[np.int64], wready: int, waiting: int) -> int:
     return 3
 
 
-@njit(cache=True)
+@compiled
 def store_clock(
     state: NDArray[np.int64],
     row: NDArray[np.int64],

@@ -16,9 +16,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
-from talos.isa import ADDRESS, Opcode, Source
+from talos.isa import Opcode, Source
 from talos.latency import ACC_READ, ACT_READ, LANE, RECORD_DELAY, SET_RELEASE
 from talos.model.timing.fields import COLUMNS, OPCODE, POST, column
+from talos.model.timing.nest import NEST_SIZE, nest_address, nest_begin, nest_last, nest_level, nest_step
 from talos.parameters import CODES
 
 __all__ = [
@@ -66,19 +67,16 @@ _BLOCKS = 23  # left, this one included
 _RELEASE_AFTER = 24  # cycles from a pixel's last read to the release of its block's parameters
 _WRITE_AFTER = 25
 _POSITION = 26
-# Loop nests: 5 indices, counts, strides, and addresses at which each loop began.
-_A = 27
-_B = 47
-_DST = 67
-_CURRENT = 87  # the instruction taken last
+_A = 27  # loop nests
+_B = _A + NEST_SIZE
+_DST = _B + NEST_SIZE
+_CURRENT = _DST + NEST_SIZE  # the instruction taken last
 _RING = _CURRENT + COLUMNS  # what happens in each of the next cycles
 
-_N, _S, _START = 5, 10, 15  # offsets in a nest
 _IDLE, _DRAIN, _ISSUE, _TABLE, _COPY = range(5)
 _WRITES, _RELEASES = 1, 2
 _SETS = 2
 _COPY_CYCLES = CODES + RECORD_DELAY + 1
-_ADDRESS_MASK = (1 << ADDRESS) - 1
 _ENTRY_MASK = (1 << 16) - 1
 _TABLE_OPCODE = int(Opcode.TABLE)
 _ACCUMULATOR = int(Source.ACCUMULATOR)
@@ -133,17 +131,13 @@ def vector_idle(state: NDArray[np.int64]) -> bool:
 @njit(cache=True)
 def _lanes_free(state: NDArray[np.int64]) -> bool:
     """The last read of a pixel's source may be asked for."""
-    return (
-        state[_SLOTS] == 0
-        and (state[_TWO_PASS] == 0 or state[_ODD] == 0)
-        and (state[_REQUANTIZE] == 0 or state[_READY] != 0)
-    )
+    return state[_SLOTS] == 0 and (state[_TWO_PASS] == 0 or state[_ODD] == 0) and (state[_REQUANTIZE] == 0 or state[_READY] != 0)
 
 
 @njit(cache=True)
 def _window_last(state: NDArray[np.int64]) -> bool:
     """The next read of the source is the last of its window."""
-    return state[_A] + 1 == state[_A + _N] and state[_A + 1] + 1 == state[_A + _N + 1]
+    return nest_last(state, _A, 0) and nest_last(state, _A, 1)
 
 
 @njit(cache=True)
@@ -152,9 +146,9 @@ def vector_request(state: NDArray[np.int64]) -> int:
     if state[_STATE] != _ISSUE:
         return -1
     if state[_RESIDUAL] != 0:
-        return state[_B + _START]
+        return nest_address(state, _B)
     if state[_FROM_ACC] == 0 and (_lanes_free(state) or not _window_last(state)):
-        return state[_A + _START]
+        return nest_address(state, _A)
     return -1
 
 
@@ -169,7 +163,7 @@ def vector_access(state: NDArray[np.int64]) -> int:
 @njit(cache=True)
 def vector_write(state: NDArray[np.int64]) -> int:
     """Address of the activation write in this cycle, -1 for none."""
-    return state[_DST + _START] if state[_RING + state[_POSITION]] & _WRITES else -1
+    return nest_address(state, _DST) if state[_RING + state[_POSITION]] & _WRITES else -1
 
 
 @njit(cache=True)
@@ -190,37 +184,6 @@ def vector_status(state: NDArray[np.int64], grant: bool, access: bool, waiting: 
     if (vector_request(state) >= 0 and not grant) or (vector_access(state) >= 0 and not access):
         return 3
     return 1
-
-
-@njit(cache=True)
-def _nest_load(state: NDArray[np.int64], nest: int, base: int, level: int, pixel: int, row: int) -> None:
-    """Set up loops `level` (pixels), `level` + 1 (rows) and `level` + 2 (blocks)."""
-    for i in range(level + 3):
-        state[nest + i] = 0
-        state[nest + _START + i] = state[_CURRENT + base]
-    state[nest + _N + level] = state[_CURRENT + _OUT_W]
-    state[nest + _N + level + 1] = state[_CURRENT + _OUT_H]
-    state[nest + _N + level + 2] = state[_CURRENT + _BLOCKS_FIELD]
-    state[nest + _S + level] = state[_CURRENT + pixel]
-    state[nest + _S + level + 1] = state[_CURRENT + row]
-    state[nest + _S + level + 2] = state[_COLS]
-
-
-@njit(cache=True)
-def _nest_step(state: NDArray[np.int64], nest: int) -> None:
-    if state[nest] + 1 < state[nest + _N]:
-        state[nest] += 1
-        state[nest + _START] = (state[nest + _START] + state[nest + _S]) & _ADDRESS_MASK
-        return
-    state[nest] = 0
-    for level in range(1, 5):
-        if state[nest + level] + 1 < state[nest + _N + level]:
-            state[nest + level] += 1
-            start = (state[nest + _START + level] + state[nest + _S + level]) & _ADDRESS_MASK
-            for inner in range(level + 1):
-                state[nest + _START + inner] = start
-            return
-        state[nest + level] = 0
 
 
 @njit(cache=True)
@@ -263,13 +226,21 @@ def _load(state: NDArray[np.int64]) -> None:
     state[_RELEASE_AFTER] = last_substep + SET_RELEASE
     state[_WRITE_AFTER] = last_substep + LANE * (1 + two_pass) + 1
 
-    _nest_load(state, _A, _A_FIELD, 2, _A_PIXEL, _A_ROW)
-    state[_A + _N] = current[_WIN_W] if windows else 1
-    state[_A + _N + 1] = current[_WIN_H] if windows else 1
-    state[_A + _S] = current[_A_WIN_W]
-    state[_A + _S + 1] = current[_A_WIN_H]
-    _nest_load(state, _B, _B_FIELD, 0, _B_PIXEL, _B_ROW)
-    _nest_load(state, _DST, _DST_FIELD, 0, _DST_PIXEL, _DST_ROW)
+    width, height, blocks, cols = current[_OUT_W], current[_OUT_H], current[_BLOCKS_FIELD], state[_COLS]
+    nest_begin(state, _A, current[_A_FIELD])
+    nest_level(state, _A, 0, current[_WIN_W] if windows else 1, current[_A_WIN_W])
+    nest_level(state, _A, 1, current[_WIN_H] if windows else 1, current[_A_WIN_H])
+    nest_level(state, _A, 2, width, current[_A_PIXEL])
+    nest_level(state, _A, 3, height, current[_A_ROW])
+    nest_level(state, _A, 4, blocks, cols)
+    nest_begin(state, _B, current[_B_FIELD])
+    nest_level(state, _B, 0, width, current[_B_PIXEL])
+    nest_level(state, _B, 1, height, current[_B_ROW])
+    nest_level(state, _B, 2, blocks, cols)
+    nest_begin(state, _DST, current[_DST_FIELD])
+    nest_level(state, _DST, 0, width, current[_DST_PIXEL])
+    nest_level(state, _DST, 1, height, current[_DST_ROW])
+    nest_level(state, _DST, 2, blocks, cols)
 
 
 @njit(cache=True)
@@ -298,10 +269,10 @@ def _issue(state: NDArray[np.int64], grant: bool, access: bool) -> None:
     if grant:
         if state[_RESIDUAL] != 0:
             state[_RESIDUAL] = 0
-            _nest_step(state, _B)
+            nest_step(state, _B)
         else:
             launch = _window_last(state)
-            _nest_step(state, _A)
+            nest_step(state, _A)
     state[_ODD] ^= 1
     if launch:
         _launch(state)
@@ -349,6 +320,6 @@ def vector_clock(state: NDArray[np.int64], row: NDArray[np.int64], start: bool, 
     state[_POSITION] = (position + 1) & state[_RING_MASK]
     if events & _WRITES:
         state[_DRAINING] -= 1
-        _nest_step(state, _DST)
+        nest_step(state, _DST)
     state[_READY] += fetched
     state[_FREE] += (events >> 1) - fetched

