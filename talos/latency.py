@@ -3,7 +3,8 @@
 from talos.config import AcceleratorConfig
 
 __all__ = [
-    "ACC_READ", "ACC_SUMS", "ACT_READ", "ACT_WRITE", "FETCH_AHEAD", "LANE", "RECORD_DELAY", "RMW", "SET_RELEASE", "array_latency",
+    "ACC_READ", "ACC_SUMS", "ACT_READ", "ACT_WRITE", "FETCH_AHEAD", "LANE", "MAX_WRITES", "RECORD_DELAY", "RMW", "SET_RELEASE", "STORE_AHEAD",
+    "array_latency", "urgent_beats",
 ]  # fmt: skip
 
 ACT_READ = 5
@@ -32,6 +33,17 @@ RECORD_DELAY = 3
 
 FETCH_AHEAD = 8
 """Instructions that fetch asks for before the oldest of them is in its unit's queue (a number of entries, not of cycles)."""
+
+MAX_WRITES = 16
+"""Write bursts without a response that the store unit allows (a power of two)."""
+
+STORE_AHEAD = 16
+"""Beats of the store unit between the grant of their read and the W channel; enough to cover the read's latency."""
+
+
+def urgent_beats(config: AcceleratorConfig) -> int:
+    """The weight stream is urgent below this many beats stored or under way: a quarter of the FIFO, at least four tiles."""
+    return max(config.weight_fifo_bytes // 4, 4 * config.rows * config.cols) // config.beat_bytes
 
 
 def array_latency(config: AcceleratorConfig) -> int:

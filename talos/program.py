@@ -49,15 +49,13 @@ class Port:
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """A layer as the user knows it: name and operator of the ONNX node, multiply-accumulates, and its instructions [first, last)."""
+    """A layer as the user knows it: name and operator of the ONNX node, multiply-accumulates, where it runs, all its ONNX nodes."""
 
     name: str
     op: str
     macs: int
     placement: str
     nodes: tuple[str, ...]
-    first: int
-    last: int
 
 
 @dataclass(frozen=True)

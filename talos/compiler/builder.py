@@ -33,6 +33,8 @@ class Builder:
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         self.instructions: list[Instruction] = []
+        self.layer = 0  # what `emit` notes in `layer_of`
+        self.layer_of: list[int] = []
         self.constants = bytearray()
         self.activation = Allocator(
             config.activation_bytes, align=config.line_bytes, bank=config.activation_bytes // config.activation_banks
@@ -50,6 +52,7 @@ class Builder:
         instruction = Instruction(opcode, **values)
         self._tracker.add(instruction, effects(instruction, self.config))
         self.instructions.append(instruction)
+        self.layer_of.append(self.layer)
         return instruction
 
     def constant(self, key: object, make: Callable[[], bytes]) -> int:
@@ -109,7 +112,7 @@ class Builder:
 
     def allocate(self, size: int, avoid: tuple[tuple[int, int], ...] = ()) -> int:
         """`size` bytes of activation memory; the caller frees them with `activation.free`. Raises OutOfMemory."""
-        start = self.activation.allocate(size + self.config.rows - 1, avoid)
+        start = self.activation.allocate(size + self.config.matrix_bytes - 1, avoid)
         if start is None:
             raise OutOfMemory(size)
         return start

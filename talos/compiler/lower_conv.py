@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from talos.compiler.builder import Builder, OutOfMemory
+from talos.compiler.groups import Band, Lowering
 from talos.compiler.ir import Conv, Tensor
-from talos.compiler.segments import Contraction, Segment, contraction, segment_parameters, segment_weights, segments
+from talos.compiler.segments import Contraction, Segment, contraction, extent, segment_parameters, segment_weights, segments
 from talos.compiler.storage import Storage
 from talos.compiler.tiling import ConvShape, Tile, choose_tile
 from talos.compiler.transfers import Box, Place, input_tile, output_tile
@@ -20,8 +21,8 @@ MAX_SLICES = next(field.high for field in INSTRUCTIONS[Opcode.MATMUL].body if fi
 
 def conv_shape(layer: Conv, b: Builder, source: Storage, target: Storage, residual: Storage | None) -> ConvShape:
     """The layer as the tile choice sees it, given which of its tensors are resident."""
-    _, kernel_h, kernel_w, _ = layer.weight.shape
     _, width, channels = layer.inputs[0].shape
+    extent_h, extent_w = extent(layer, b.config)
     out_h, out_w, out_channels = layer.output.shape
     parts = segments(layer, b.config)
     loops = [contraction(layer, part, b.config, width * channels) for part in parts]
@@ -30,32 +31,37 @@ def conv_shape(layer: Conv, b: Builder, source: Storage, target: Storage, residu
         out_w=out_w,
         stride_h=layer.strides[0],
         stride_w=layer.strides[1],
-        extent_h=(kernel_h - 1) * layer.dilations[0] + 1,
-        extent_w=(kernel_w - 1) * layer.dilations[1] + 1,
+        extent_h=extent_h,
+        extent_w=extent_w,
         load_channels=0 if source.resident else channels,
         store_channels=0 if target.resident else out_channels,
         residual_channels=0 if residual is None or residual.resident else out_channels,
         blocks=sum(part.blocks for part in parts),
         tiles=max(loop.tiles for loop in loops),
+        warmup=max(loop.warmup for loop in loops),
         passes=1 if residual is None else 2,
     )
 
 
-def lower_conv(b: Builder, layer: Conv, storages: Callable[[Tensor], Storage], budget: int) -> None:
+def lower_conv(b: Builder, layer: Conv, storages: Callable[[Tensor], Storage], budget: int) -> Lowering:
     """Emit `layer`. `budget` is the activation memory that its tiles may take. Raises OutOfMemory if no tile fits."""
     source, target = storages(layer.inputs[0]), storages(layer.output)
     residual = storages(layer.residual.tensor) if layer.residual else None
     tile = choose_tile(conv_shape(layer, b, source, target, residual), b.config, budget)
     if tile is None:
         raise OutOfMemory(budget)
-    set_tables(b, layer)
-    _, kernel_h, kernel_w, _ = layer.weight.shape
+    extent_h, extent_w = extent(layer, b.config)
+    height = layer.inputs[0].shape[0]
     for box in _boxes(layer.output.shape[0], layer.output.shape[1], tile):
         top = box.top * layer.strides[0] - layer.pads[0]
         left = box.left * layer.strides[1] - layer.pads[1]
-        bottom = top + (box.rows - 1) * layer.strides[0] + (kernel_h - 1) * layer.dilations[0] + 1
-        right = left + (box.columns - 1) * layer.strides[1] + (kernel_w - 1) * layer.dilations[1] + 1
-        with input_tile(b, source, layer.inputs[0], Box(top, bottom, left, right)) as act:
+        bottom = top + (box.rows - 1) * layer.strides[0] + extent_h
+        right = left + (box.columns - 1) * layer.strides[1] + extent_w
+        needs = max(min(bottom, height), box.bottom if layer.residual else 0)
+        yield Band(needs, box.bottom if box.right == layer.output.shape[1] else box.top)
+        set_tables(b, layer)
+        avoid = target.spans + (residual.spans if residual else ())
+        with input_tile(b, source, layer.inputs[0], Box(top, bottom, left, right), avoid=avoid) as act:
             for segment, chunk in _chunks(layer, b, tile):
                 _lower_chunk(b, layer, storages, act, box, tile, segment, chunk)
 
@@ -129,8 +135,10 @@ def _matmul(b: Builder, layer: Conv, act: Place, box: Box, segment: Segment, loo
                 slice_stride=config.rows,
                 out_h=box.rows,
                 row_stride=layer.strides[0] * act.pitch,
-                out_w=box.columns,
+                out_w=box.columns + loops.warmup,
                 pixel_stride=layer.strides[1] * act.pixel,
+                depthwise=int(segment.depthwise),
+                warmup=loops.warmup,
                 acc=acc + (group.start - blocks.start) * box.rows * box.columns,
                 accumulate=int(run.start > 0),
             )

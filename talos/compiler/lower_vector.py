@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from talos.compiler.builder import Builder, OutOfMemory
+from talos.compiler.groups import Band, Lowering
 from talos.compiler.ir import Add, Lookup, Pool, Tensor
 from talos.compiler.storage import Storage
 from talos.compiler.tiling import splits
@@ -20,15 +21,17 @@ from talos.parameters import pack_parameters
 
 __all__ = ["lower_elementwise", "lower_pool"]
 
-BAND_PIXELS = 256  # small enough that the next layer can start on the first band while the last is made
+BAND_READS = (
+    320  # per channel block: small enough that bands overlap with the layers around, large against an instruction's overhead
+)
 
 
-def _bands(height: int, row_bytes: int, row_pixels: int, budget: int) -> Iterator[tuple[int, int]]:
+def _bands(height: int, row_bytes: int, row_reads: int, budget: int) -> Iterator[tuple[int, int]]:
     """Output rows [top, bottom) whose buffers (`row_bytes` a row) fit `budget` twice if possible. Raises OutOfMemory."""
     if row_bytes > budget:
         raise OutOfMemory(row_bytes)
     most = budget // (2 * row_bytes) if row_bytes else height
-    wanted = max(1, min(most, -(-BAND_PIXELS // row_pixels)))
+    wanted = max(1, min(most, BAND_READS // row_reads))
     rows = next(size for size in splits(height) if size <= wanted or size == 1)
     for top in range(0, height, rows):
         yield top, min(top + rows, height)
@@ -39,9 +42,8 @@ def _channel_fields(b: Builder, channels: int) -> dict[str, int]:
     return {"blocks": blocks, "tail": channels - (blocks - 1) * b.config.cols}
 
 
-def lower_elementwise(b: Builder, layer: Add | Lookup, storages: Callable[[Tensor], Storage], budget: int) -> None:
+def lower_elementwise(b: Builder, layer: Add | Lookup, storages: Callable[[Tensor], Storage], budget: int) -> Lowering:
     """Emit an addition or a table: one read of each operand per pixel."""
-    set_tables(b, layer)
     height, width, channels = layer.output.shape
     places = [storages(tensor) for tensor in (*layer.inputs, layer.output)]
     row_bytes = sum(width * channels for storage in places if not storage.resident)
@@ -49,6 +51,8 @@ def lower_elementwise(b: Builder, layer: Add | Lookup, storages: Callable[[Tenso
     fields["lookup"] = int(layer.table is not None)
     for top, bottom in _bands(height, row_bytes, width, budget - len(places) * 2 * b.config.line_bytes):
         box = Box(top, bottom, 0, width)
+        yield Band(bottom, bottom)
+        set_tables(b, layer)
         with ExitStack() as stack:
             operands: list[Place] = []
             for tensor in layer.inputs:
@@ -102,7 +106,7 @@ def _runs(outputs: range, window: int, stride: int, pad: int, length: int) -> li
     return runs
 
 
-def lower_pool(b: Builder, layer: Pool, storages: Callable[[Tensor], Storage], budget: int) -> None:
+def lower_pool(b: Builder, layer: Pool, storages: Callable[[Tensor], Storage], budget: int) -> Lowering:
     """Emit a pooling: windows cut at the image's edge are instructions of their own, so that no padding is needed."""
     height, width, channels = layer.inputs[0].shape
     out_h, out_w, _ = layer.output.shape
@@ -111,14 +115,16 @@ def lower_pool(b: Builder, layer: Pool, storages: Callable[[Tensor], Storage], b
     slack = 4 * b.config.line_bytes
     in_row = 0 if source.resident else width * channels
     out_row = 0 if target.resident else out_w * channels
+    row_bytes = layer.strides[0] * in_row + out_row
     halo = max(0, layer.kernel[0] - layer.strides[0]) * in_row
-    for top, bottom in _bands(out_h, layer.strides[0] * in_row + out_row, out_w, budget - slack - 2 * halo):
+    for top, bottom in _bands(out_h, row_bytes, out_w * layer.kernel[0] * layer.kernel[1], budget - slack - 2 * halo):
         rows = _runs(range(top, bottom), layer.kernel[0], layer.strides[0], layer.pads[0], height)
         first = min(run.start for run in rows)
         end = max(run.start + (run.last - run.first - 1) * layer.strides[0] + run.size for run in rows)
         box = Box(first, end, 0, width)
+        yield Band(end, bottom)
         with ExitStack() as stack:
-            act = stack.enter_context(input_tile(b, source, layer.inputs[0], box))
+            act = stack.enter_context(input_tile(b, source, layer.inputs[0], box, avoid=target.spans))
             out_box = Box(top, bottom, 0, out_w)
             out = stack.enter_context(output_tile(b, target, layer.output, out_box, range(channels), (act.span,)))
             for row, column, blocks in product(rows, columns, _block_runs(b, layer, channels)):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from talos.compiler.builder import Builder
+from talos.compiler.groups import slots
 from talos.compiler.ir import Conv, Graph, Layer, Tensor, View
 from talos.compiler.lower_conv import conv_shape
 from talos.compiler.storage import Storage
@@ -14,34 +15,34 @@ __all__ = ["choose_residents", "live_bytes", "live_residents", "resident_bytes"]
 def resident_bytes(b: Builder, storage: Storage) -> int:
     """What `storage` takes from activation memory when resident."""
     line = b.config.line_bytes
-    return -(-(storage.resident_size + b.config.rows - 1) // line) * line
+    return -(-(storage.resident_size + b.config.matrix_bytes - 1) // line) * line
 
 
-def live_residents(storages: Iterable[Storage], index: int) -> list[Storage]:
-    """The resident storages that hold a value while layer `index` runs, largest first."""
-    live = [storage for storage in storages if storage.resident and storage.first <= index <= storage.last]
+def live_residents(storages: Iterable[Storage], slot: int) -> list[Storage]:
+    """The resident storages that hold a value while the layers of `slot` run, largest first."""
+    live = [storage for storage in storages if storage.resident and storage.first <= slot <= storage.last]
     return sorted(live, key=lambda storage: -storage.resident_size)
 
 
-def live_bytes(b: Builder, storages: Iterable[Storage], index: int) -> int:
-    """Activation memory that tensors take while layer `index` runs."""
-    return sum(resident_bytes(b, storage) for storage in live_residents(storages, index))
+def live_bytes(b: Builder, storages: Iterable[Storage], slot: int) -> int:
+    """Activation memory that tensors take while the layers of `slot` run."""
+    return sum(resident_bytes(b, storage) for storage in live_residents(storages, slot))
 
 
 def choose_residents(b: Builder, graph: Graph, storages: dict[Tensor, Storage], spilled: set[int]) -> None:
     """Set `resident` of every storage: all that can, less the largest wherever a layer's tiles would not fit beside them.
 
-    `spilled` holds the `first` indices of storages that an earlier attempt found no room for.
+    `spilled` holds the producers of storages that an earlier attempt found no room for.
     """
     distinct = list(dict.fromkeys(storages.values()))
     for storage in distinct:
         padded_view = bool(storage.views) and any(storage.pads)
-        storage.resident = not (storage.pinned or padded_view or storage.first in spilled)
-    for index, layer in enumerate(graph.layers):
+        storage.resident = not (storage.pinned or padded_view or storage.producer in spilled)
+    for layer, slot in zip(graph.layers, slots(graph.layers), strict=True):
         if isinstance(layer, View):
             continue
-        while live := live_residents(distinct, index):
-            room = b.config.activation_bytes - live_bytes(b, distinct, index)
+        while live := live_residents(distinct, slot):
+            room = b.config.activation_bytes - live_bytes(b, distinct, slot)
             if room >= 0 and _tiles_fit(b, layer, storages.__getitem__, room):
                 break
             live[0].resident = False

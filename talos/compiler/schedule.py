@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 from talos.compiler.allocator import Allocator
 from talos.compiler.builder import DRAM_ALIGN, Builder, OutOfMemory
-from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, Tensor, View
+from talos.compiler.groups import Lowering, interleave, slots
+from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, Tensor, View, operands
 from talos.compiler.lower_conv import lower_conv
 from talos.compiler.lower_vector import lower_elementwise, lower_pool
 from talos.compiler.residency import choose_residents, live_bytes, live_residents
@@ -23,83 +25,96 @@ SHRINK, SMALLEST = 0.7, 0.05  # of a layer's tile budget, when activation memory
 
 @dataclass
 class _Attempt:
-    """What earlier attempts learnt: storages to keep in DRAM (by producer) and the share of the free memory that a layer's tiles may use."""
+    """What earlier attempts learnt: storages to keep in DRAM (by producer) and the share of the free memory that a slot's tiles may use."""
 
     spilled: set[int]
     share: dict[int, float]
 
 
 class _NoRoom(Exception):
-    def __init__(self, index: int) -> None:
-        super().__init__(index)
-        self.index = index
+    def __init__(self, slot: int, layer: Layer) -> None:
+        super().__init__(slot)
+        self.slot = slot
+        self.layer = layer
 
 
 def schedule(graph: Graph, config: AcceleratorConfig, placements: tuple[Placement, ...] = ()) -> Program:
     """Compile `graph` for `config`. Raises TalosError naming the layer that fits the configuration's memories in no way."""
     attempt = _Attempt(set(), {})
     while True:
-        storages = assign_storages(graph)
+        storages = assign_storages(graph, config)
         b = Builder(config)
         choose_residents(b, graph, storages, attempt.spilled)
         try:
-            spans = _lower(b, graph, storages, attempt)
+            _lower(b, graph, storages, attempt)
         except _NoRoom as failure:
-            _adjust(graph, storages, attempt, failure.index, config)
+            _adjust(graph, storages, attempt, failure, config)
             continue
-        return _program(b, graph, storages, spans, placements)
+        return _program(b, graph, storages, placements)
 
 
-def _adjust(graph: Graph, storages: dict[Tensor, Storage], attempt: _Attempt, index: int, config: AcceleratorConfig) -> None:
-    """Plan again after layer `index` found no room: smaller tiles first, then fewer resident tensors."""
-    share = attempt.share.get(index, 1.0) * SHRINK
-    live = live_residents(dict.fromkeys(storages.values()), index)
+def _adjust(
+    graph: Graph, storages: dict[Tensor, Storage], attempt: _Attempt, failure: _NoRoom, config: AcceleratorConfig
+) -> None:
+    """Plan again after a slot found no room: smaller tiles first, then fewer resident tensors."""
+    slot, layer = failure.slot, failure.layer
+    share = attempt.share.get(slot, 1.0) * SHRINK
+    live = live_residents(dict.fromkeys(storages.values()), slot)
     if share >= SMALLEST and not (live and share < 0.3):
-        attempt.share[index] = share
+        attempt.share[slot] = share
         return
     if not live:
-        layer = graph.layers[index]
         raise TalosError(
             f"{graph.name}: layer '{layer.name}' ({layer.op}, output {'×'.join(map(str, layer.output.shape))}) does not fit "
             f"activation_bytes={config.activation_bytes} even in its smallest tiles; use a larger configuration"
         )
-    attempt.share.pop(index, None)
-    attempt.spilled.add(live[0].first)
+    attempt.share.pop(slot, None)
+    attempt.spilled.add(live[0].producer)
 
 
-def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _Attempt) -> list[tuple[int, int]]:
-    """Emit all layers; the instruction range of each."""
+def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _Attempt) -> None:
+    """Emit all layers, slot by slot."""
     distinct = list(dict.fromkeys(storages.values()))
     scratch = Allocator(SCRATCH_LIMIT, align=DRAM_ALIGN)
-    ends = {region: 0 for region in range(4)}
+    ends = dict.fromkeys(range(4), 0)
     for storage in distinct:
         if storage.pinned:
             storage.offset = ends[storage.region]
             ends[storage.region] += -(-storage.size // DRAM_ALIGN) * DRAM_ALIGN
-    spans = []
-    for index, layer in enumerate(graph.layers):
-        start = len(b.instructions)
-        if not isinstance(layer, View):
-            free = b.config.activation_bytes - live_bytes(b, distinct, index)
-            budget = int(free * attempt.share.get(index, 1.0))
-            try:
-                _place(b, storages[layer.output], scratch)
-                _lower_layer(b, layer, storages.__getitem__, budget)
-            except OutOfMemory as error:
-                raise _NoRoom(index) from error
+    numbers = {id(layer): number for number, layer in enumerate(_executed(graph))}
+    slot_of = slots(graph.layers)
+    for slot, members in groupby(range(len(graph.layers)), key=slot_of.__getitem__):
+        layers = [graph.layers[i] for i in members if not isinstance(graph.layers[i], View)]
+        free = b.config.activation_bytes - live_bytes(b, distinct, slot)
+        budget = int(free * attempt.share.get(slot, 1.0))
+        current = layers[0] if layers else None
+        try:
+            for layer in layers:
+                b.layer, current = numbers[id(layer)], layer
+                avoid = tuple(span for tensor in operands(layer) for span in storages[tensor].spans)
+                _place(b, storages[layer.output], scratch, avoid)
+            lowerings = [(layer, _lower_layer(b, layer, storages.__getitem__, budget)) for layer in layers]
+            for layer in interleave(lowerings):
+                b.layer, current = numbers[id(layer)], layer
+        except OutOfMemory as error:
+            assert current is not None
+            raise _NoRoom(slot, current) from error
         for storage in distinct:
-            if max(storage.first, storage.last) == index:
+            if max(storage.first, storage.last) == slot:
                 if storage.resident:
                     b.activation.free(storage.start)
                 elif storage.region == SCRATCH:
                     scratch.free(storage.offset)
-        spans.append((start, len(b.instructions)))
-    return spans
 
 
-def _place(b: Builder, storage: Storage, scratch: Allocator) -> None:
+def _executed(graph: Graph) -> list[Layer]:
+    """The layers that have instructions."""
+    return [layer for layer in graph.layers if not isinstance(layer, View)]
+
+
+def _place(b: Builder, storage: Storage, scratch: Allocator, avoid: tuple[tuple[int, int], ...]) -> None:
     if storage.resident:
-        make_resident(b, storage)
+        make_resident(b, storage, avoid)
     elif storage.region == SCRATCH:
         offset = scratch.allocate(storage.size)
         if offset is None:
@@ -107,32 +122,23 @@ def _place(b: Builder, storage: Storage, scratch: Allocator) -> None:
         storage.offset = offset
 
 
-def _lower_layer(b: Builder, layer: Layer, storages: Callable[[Tensor], Storage], budget: int) -> None:
+def _lower_layer(b: Builder, layer: Layer, storages: Callable[[Tensor], Storage], budget: int) -> Lowering:
     if isinstance(layer, Conv):
-        lower_conv(b, layer, storages, budget)
-    elif isinstance(layer, Pool):
-        lower_pool(b, layer, storages, budget)
-    elif isinstance(layer, Add | Lookup):
-        lower_elementwise(b, layer, storages, budget)
-    else:
-        raise TalosError(f"layer '{layer.name}': no lowering for {type(layer).__name__}")
+        return lower_conv(b, layer, storages, budget)
+    if isinstance(layer, Pool):
+        return lower_pool(b, layer, storages, budget)
+    if isinstance(layer, Add | Lookup):
+        return lower_elementwise(b, layer, storages, budget)
+    raise TalosError(f"layer '{layer.name}': no lowering for {type(layer).__name__}")
 
 
-def _program(
-    b: Builder,
-    graph: Graph,
-    storages: dict[Tensor, Storage],
-    spans: list[tuple[int, int]],
-    placements: tuple[Placement, ...],
-) -> Program:
+def _program(b: Builder, graph: Graph, storages: dict[Tensor, Storage], placements: tuple[Placement, ...]) -> Program:
     """Put the finished program together."""
     constants, offset = b.finish()
-    kept = [(layer, span) for layer, span in zip(graph.layers, spans, strict=True) if not isinstance(layer, View)]
     layers = tuple(
-        LayerInfo(layer.name, layer.op, layer.macs, "array" if isinstance(layer, Conv) else "vector", layer.nodes, *span)
-        for layer, span in kept
+        LayerInfo(layer.name, layer.op, layer.macs, "array" if isinstance(layer, Conv) else "vector", layer.nodes)
+        for layer in _executed(graph)
     )
-    layer_of = tuple(i for i, (_, span) in enumerate(kept) for _ in range(*span))
     sizes = [len(constants), 0, 0, 0]
     for storage in dict.fromkeys(storages.values()):
         if not storage.resident:
@@ -151,7 +157,7 @@ def _program(
         inputs=ports(graph.inputs, graph.input_specs),
         outputs=ports(graph.outputs, graph.output_specs),
         layers=layers,
-        layer_of=layer_of,
+        layer_of=tuple(b.layer_of),
         placements=placements,
         host=tuple(
             HostPart(node.nodes, node.op_types, node.model, node.inputs, node.outputs, node.reason) for node in graph.host

@@ -1,7 +1,8 @@
 """A convolution as weight tiles: its output channels in blocks of array columns, its contraction in slices of array rows.
 
 A dense convolution is one segment. With groups, blocks that hold whole groups form one segment whose blocks read different input
-channels; groups that do not fit blocks evenly become a segment each.
+channels; groups that do not fit blocks evenly become a segment each. A depthwise convolution is one segment in the array's depthwise mode,
+where rows are taps of a kernel row: a strided one is split into the `stride` phases of its pixels, each filtered at full rate.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from talos.config import AcceleratorConfig
 from talos.numerics import split_multiplier
 from talos.parameters import pack_parameters
 
-__all__ = ["Contraction", "Segment", "contraction", "segment_parameters", "segment_weights", "segments"]
+__all__ = ["Contraction", "Segment", "contraction", "extent", "segment_parameters", "segment_weights", "segments"]
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,49 @@ class Segment:
     stride: int
     inputs: int
     blocks: int
+    depthwise: bool = False
 
 
 @dataclass(frozen=True)
 class Contraction:
-    """The loops over taps: (count, stride in bytes) of kernel rows and columns, and the contiguous bytes sliced by the array's rows."""
+    """The loops over taps: (count, stride in bytes) of kernel rows and columns, and the contiguous bytes sliced by the array's rows.
+
+    In depthwise mode the columns loop runs over phases and `warmup` is one less than the taps that the array's rows hold.
+    """
 
     taps_h: int
     tap_h_stride: int
     taps_w: int
     tap_w_stride: int
     slices: int
+    warmup: int = 0
 
     @property
     def tiles(self) -> int:
         """Weight tiles of a block."""
         return self.taps_h * self.taps_w * self.slices
+
+
+def _filter(layer: Conv, config: AcceleratorConfig) -> tuple[int, int] | None:
+    """(taps in the rows, phases) of a convolution that depthwise mode can execute, None for any other."""
+    channels, _, kernel_w, group_inputs = layer.weight.shape
+    stride, dilation = layer.strides[1], layer.dilations[1]
+    if not config.depthwise or layer.groups != channels or group_inputs != 1 or layer.inputs[0].shape[2] != channels:
+        return None
+    if stride > 1 and dilation > 1:
+        return None
+    taps = -(-kernel_w // stride) if stride > 1 else (kernel_w - 1) * dilation + 1
+    return (taps, min(stride, kernel_w)) if taps <= config.rows else None
+
+
+def extent(layer: Conv, config: AcceleratorConfig) -> tuple[int, int]:
+    """Rows and columns of the input that one output pixel reads (some of them with weight 0)."""
+    _, kernel_h, kernel_w, _ = layer.weight.shape
+    rows = (kernel_h - 1) * layer.dilations[0] + 1
+    taps = _filter(layer, config)
+    if taps is not None:
+        return rows, (taps[0] - 1) * layer.strides[1] + taps[1]
+    return rows, (kernel_w - 1) * layer.dilations[1] + 1
 
 
 def segments(layer: Conv, config: AcceleratorConfig) -> list[Segment]:
@@ -51,6 +79,8 @@ def segments(layer: Conv, config: AcceleratorConfig) -> list[Segment]:
     cols = config.cols
     if layer.groups == 1:
         return [Segment(0, out_channels, 0, 0, group_inputs, -(-out_channels // cols))]
+    if _filter(layer, config) is not None:
+        return [Segment(0, out_channels, 0, cols, min(cols, out_channels), -(-out_channels // cols), depthwise=True)]
     if cols % group_outputs == 0:
         groups = cols // group_outputs
         inputs = min(groups, layer.groups) * group_inputs
@@ -64,6 +94,9 @@ def contraction(layer: Conv, segment: Segment, config: AcceleratorConfig, pitch:
     _, kernel_h, kernel_w, _ = layer.weight.shape
     channels = layer.inputs[0].shape[2]
     tap_h, tap_w = layer.dilations[0] * pitch, layer.dilations[1] * channels
+    taps = _filter(layer, config) if segment.depthwise else None
+    if taps is not None:
+        return Contraction(kernel_h, tap_h, taps[1], channels, 1, taps[0] - 1)
     whole_pixels = segment.inputs == channels
     if whole_pixels and (kernel_w == 1 or layer.dilations[1] == 1):
         row = kernel_w * channels
@@ -77,6 +110,8 @@ def segment_weights(layer: Conv, segment: Segment, loops: Contraction, config: A
     """The weight tiles of `segment`, int8 (blocks, tiles, rows, cols) in the order in which a MATMUL consumes them."""
     _, kernel_h, kernel_w, group_inputs = layer.weight.shape
     rows, cols = config.rows, config.cols
+    if segment.depthwise:
+        return _filter_weights(layer, segment, loops, config)
     # Dense weights of each block over its own input window: (blocks, cols, kernel_h, kernel_w, inputs).
     dense = np.zeros((segment.blocks, cols, kernel_h, kernel_w, segment.inputs), np.int8)
     weight = layer.weight[segment.first : segment.first + segment.count]
@@ -93,6 +128,21 @@ def segment_weights(layer: Conv, segment: Segment, loops: Contraction, config: A
     padded[..., : runs.shape[3]] = runs
     tiles = padded.reshape(segment.blocks, cols, -1, rows)
     return np.ascontiguousarray(tiles.transpose(0, 2, 3, 1))
+
+
+def _filter_weights(layer: Conv, segment: Segment, loops: Contraction, config: AcceleratorConfig) -> np.ndarray:
+    """As `segment_weights`: row r of a tile is the tap r pixels before the newest, column c the filter of channel c."""
+    channels, kernel_h, kernel_w, _ = layer.weight.shape
+    stride, dilation = layer.strides[1], layer.dilations[1]
+    tiles = np.zeros((segment.blocks * config.cols, kernel_h, loops.taps_w, config.rows), np.int8)
+    for phase in range(loops.taps_w):
+        for row in range(loops.warmup + 1):
+            pixel = loops.warmup - row  # of the filter's window, in steps of the stride
+            tap, rest = (pixel * stride + phase, 0) if stride > 1 else divmod(pixel, dilation)
+            if rest == 0 and tap < kernel_w:
+                tiles[:channels, :, phase, row] = layer.weight[:, :, tap, 0]
+    blocked = tiles.reshape(segment.blocks, config.cols, -1, config.rows)
+    return np.ascontiguousarray(blocked.transpose(0, 2, 3, 1))
 
 
 def segment_parameters(layer: Conv, segment: Segment, config: AcceleratorConfig) -> bytes:

@@ -2,24 +2,26 @@
 
 from dataclasses import dataclass, field
 
+from talos.compiler.groups import slots
 from talos.compiler.ir import Conv, Graph, Layer, Tensor, View
-from talos.isa import SYNC_UNITS
+from talos.compiler.segments import extent
+from talos.config import AcceleratorConfig
 from talos.program import INPUTS, OUTPUTS, SCRATCH
 
 __all__ = ["Storage", "assign_storages"]
-
-assert SYNC_UNITS  # the units that touch storages are ordered by semaphores; see talos.compiler.dependencies
 
 
 @dataclass(eq=False)
 class Storage:
     """The bytes behind one tensor, or behind several that are views of each other.
 
-    `pads` (top, left, bottom, right) is the padding that its convolutions need, filled with `fill`. Layer indices: written by `first`, last
-    read by `last`. In DRAM, bytes are contiguous HWC at `offset` of `region`. Resident, pixel (0, 0) is at `address` and rows follow by `pitch`.
+    `pads` (top, left, bottom, right) is the padding that its convolutions need, filled with `fill`. Layer `producer` (-1: the host)
+    writes it in slot `first`; it is last read in slot `last` (see `talos.compiler.groups`). In DRAM, bytes are contiguous HWC at
+    `offset` of `region`. Resident, pixel (0, 0) is at `address` and rows follow by `pitch`.
     """
 
     tensors: list[Tensor]
+    producer: int
     first: int
     last: int
     region: int = SCRATCH
@@ -55,42 +57,46 @@ class Storage:
         return (self.pads[0] + self.shape[0] + self.pads[2]) * self.pitch
 
     @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """The addresses that the resident layout occupies; none in DRAM."""
+        return ((self.start, self.start + self.resident_size),) if self.resident else ()
+
+    @property
     def pinned(self) -> bool:
         """Inputs and outputs of the program stay in DRAM, where the host reaches them."""
         return self.region != SCRATCH
 
 
-def conv_pads(layer: Conv) -> tuple[int, int, int, int]:
+def _conv_pads(layer: Conv, config: AcceleratorConfig) -> tuple[int, int, int, int]:
     """The padding a convolution really reads: `pads`, less what its stride never reaches at the end."""
     needed = []
+    extents = extent(layer, config)
     for axis in (0, 1):
-        reach = (
-            (layer.output.shape[axis] - 1) * layer.strides[axis] + (layer.weight.shape[1 + axis] - 1) * layer.dilations[axis] + 1
-        )
+        reach = (layer.output.shape[axis] - 1) * layer.strides[axis] + extents[axis]
         needed.append(max(0, reach - layer.pads[axis] - layer.inputs[0].shape[axis]))
     return layer.pads[0], layer.pads[1], needed[0], needed[1]
 
 
-def assign_storages(graph: Graph) -> dict[Tensor, Storage]:
+def assign_storages(graph: Graph, config: AcceleratorConfig) -> dict[Tensor, Storage]:
     """A storage for every tensor of `graph`; views share one. Padding is the maximum over its convolutions."""
     storages: dict[Tensor, Storage] = {}
     for tensor in graph.inputs:
-        storages[tensor] = Storage([tensor], -1, -1, INPUTS)
-    for index, layer in enumerate(graph.layers):
+        storages[tensor] = Storage([tensor], -1, -1, -1, INPUTS)
+    for index, (layer, slot) in enumerate(zip(graph.layers, slots(graph.layers), strict=True)):
         for tensor in layer.inputs:
-            storages[tensor].last = index
+            storages[tensor].last = slot
         if isinstance(layer, View):
             storage = storages[layer.inputs[0]]
             storage.tensors.append(layer.output)
             storage.views.append(layer)
             storages[layer.output] = storage
         else:
-            storages[layer.output] = Storage([layer.output], index, index)
+            storages[layer.output] = Storage([layer.output], index, slot, slot)
         if isinstance(layer, Conv):
             storage = storages[layer.inputs[0]]
-            storage.pads = tuple(max(pair) for pair in zip(storage.pads, conv_pads(layer), strict=True))  # type: ignore[assignment]
+            storage.pads = tuple(max(pair) for pair in zip(storage.pads, _conv_pads(layer, config), strict=True))  # type: ignore[assignment]
             if layer.residual is not None:
-                storages[layer.residual.tensor].last = index
+                storages[layer.residual.tensor].last = slot
     for tensor in graph.outputs:
         storage = storages[tensor]
         if storage.region == SCRATCH:

@@ -37,6 +37,7 @@ class ConvShape:
     residual_channels: int
     blocks: int
     tiles: int
+    warmup: int
     passes: int
 
 
@@ -51,7 +52,7 @@ def _buffers(shape: ConvShape, tile: Tile, config: AcceleratorConfig) -> tuple[i
     columns = (tile.columns - 1) * shape.stride_w + shape.extent_w
     share = min(1.0, tile.blocks * config.cols / max(1, shape.blocks * config.cols))
     pixels = tile.rows * tile.columns
-    slack = 2 * config.line_bytes + config.rows
+    slack = 2 * config.line_bytes + config.matrix_bytes
     load = rows * columns * shape.load_channels
     store = int(pixels * shape.store_channels * share) + 1 if shape.store_channels else 0
     residual = int(pixels * shape.residual_channels * share) + 1 if shape.residual_channels else 0
@@ -64,7 +65,7 @@ def _cost(shape: ConvShape, tile: Tile, config: AcceleratorConfig) -> float:
     count = bands * columns
     pixels = tile.rows * tile.columns
     beat = config.beat_bytes
-    array = count * shape.blocks * shape.tiles * max(pixels, config.rows)
+    array = count * shape.blocks * shape.tiles * max(tile.rows * (tile.columns + shape.warmup), config.rows)
     load, store = _buffers(shape, tile, config)
     rows = (tile.rows - 1) * shape.stride_h + shape.extent_h
     load_beats = count * (load / beat + (rows if columns > 1 else 1))
@@ -73,19 +74,19 @@ def _cost(shape: ConvShape, tile: Tile, config: AcceleratorConfig) -> float:
     chunked = shape.store_channels and tile.blocks < shape.blocks
     store_beats = shape.out_h * shape.out_w * shape.store_channels / beat * (1.5 if chunked else 1.0)
     groups = count * -(-shape.blocks // tile.group)
-    transfers = count * (4 * bool(load) + 2 * bool(store))
+    transfers = count * (2 * bool(load) + bool(store))
     fetch_beats = (3 * groups + transfers) * INSTRUCTION_BYTES / beat
     vector = shape.passes * config.cols // config.lanes * count * shape.blocks * pixels + groups * VECTOR_OVERHEAD
     tail = shape.passes * pixels * tile.group + VECTOR_OVERHEAD + (load + store) / beat
     read_beats = load_beats + residual + weight_beats + fetch_beats
-    return max(array, read_beats, store_beats, vector) + tail + 10 * groups + 20 * transfers
+    return max(array, read_beats, store_beats, vector) + tail + 10 * (groups + transfers)
 
 
 def _candidates(shape: ConvShape, config: AcceleratorConfig) -> Iterator[Tile]:
     half = config.half_depth
     most = min(1024, max(1, config.parameter_bytes // (4 * RECORD_BYTES * config.cols)))  # records of an instruction's blocks
     for columns in [*splits(shape.out_w)[:12], 1]:
-        if columns > min(half, 1024):
+        if columns > min(half, 1024 - shape.warmup):
             continue
         for rows in splits(shape.out_h):
             pixels = rows * columns
@@ -100,14 +101,18 @@ def _candidates(shape: ConvShape, config: AcceleratorConfig) -> Iterator[Tile]:
 
 
 def choose_tile(shape: ConvShape, config: AcceleratorConfig, budget: int) -> Tile | None:
-    """The cheapest tile whose buffers fit `budget` bytes twice (so that transfers overlap), or else once; None if none fits."""
-    best: tuple[bool, float, Tile] | None = None
+    """The cheapest tile whose buffers fit `budget` bytes twice (so that transfers overlap), or else once; None if none fits.
+
+    Rows are not cut into columns unless they must be: short transfers and seams cost more than the estimate knows.
+    """
+    best: tuple[bool, bool, float] | None = None
+    chosen = None
     for tile in _candidates(shape, config):
         load, store = _buffers(shape, tile, config)
         if load + store > budget:
             continue
         single = 2 * (load + store) > budget
-        key = (single, _cost(shape, tile, config))
-        if best is None or key < best[:2]:
-            best = (*key, tile)
-    return best[2] if best else None
+        key = (single, tile.columns < shape.out_w, _cost(shape, tile, config))
+        if best is None or key < best:
+            best, chosen = key, tile
+    return chosen

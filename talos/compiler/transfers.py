@@ -29,8 +29,12 @@ class Box:
     def columns(self) -> int:
         return self.right - self.left
 
+    @property
+    def empty(self) -> bool:
+        return self.rows <= 0 or self.columns <= 0
+
     def inside(self, height: int, width: int) -> "Box":
-        """The part without padding."""
+        """The part without padding; empty where a tile lies in the padding alone."""
         return Box(max(self.top, 0), min(self.bottom, height), max(self.left, 0), min(self.right, width))
 
 
@@ -50,8 +54,11 @@ def tile_bytes(box: Box, channels: int) -> int:
 
 
 def _fill_border(b: Builder, start: int, box: Box, inner: Box, channels: int, value: int) -> None:
-    """Fill the bytes of `box`, laid out at `start`, that are not in `inner`."""
+    """Fill the bytes of `box`, laid out at `start`, that are not in `inner` (all of them if that is empty)."""
     pitch = box.columns * channels
+    if inner.empty:
+        b.emit(Opcode.FILL, row_bytes=box.rows * pitch, dst=start, value=value)
+        return
     head = (inner.top - box.top) * pitch + (inner.left - box.left) * channels
     row = inner.columns * channels
     end = start + box.rows * pitch
@@ -65,11 +72,11 @@ def _fill_border(b: Builder, start: int, box: Box, inner: Box, channels: int, va
         b.emit(Opcode.FILL, row_bytes=end - tail, dst=tail, value=value)
 
 
-def make_resident(b: Builder, storage: Storage) -> None:
-    """Allocate `storage` in activation memory and fill its padding. Raises OutOfMemory."""
+def make_resident(b: Builder, storage: Storage, avoid: tuple[tuple[int, int], ...] = ()) -> None:
+    """Allocate `storage` in activation memory, if possible in no bank of `avoid`, and fill its padding. Raises OutOfMemory."""
     height, width, channels = storage.shape
     top, left, bottom, right = storage.pads
-    storage.start = b.allocate(storage.resident_size)
+    storage.start = b.allocate(storage.resident_size, avoid)
     storage.address = storage.start + top * storage.pitch + left * channels
     if any(storage.pads):
         whole = Box(-top, height + bottom, -left, width + right)
@@ -127,10 +134,11 @@ def input_tile(
         pitch = box.columns * count
         inner = box.inside(height, width)
         _fill_border(b, start, box, inner, count, storage.fill)
-        source = storage.offset + (inner.top * width + inner.left) * depth + channels.start
-        target = start + (inner.top - box.top) * pitch + (inner.left - box.left) * count
-        common = {"region": storage.region, "address": source, "dst": target}
-        b.emit(Opcode.LOAD, **common, **_rows("dst", inner, (width, depth), (pitch, count)))
+        if not inner.empty:
+            source = storage.offset + (inner.top * width + inner.left) * depth + channels.start
+            target = start + (inner.top - box.top) * pitch + (inner.left - box.left) * count
+            common = {"region": storage.region, "address": source, "dst": target}
+            b.emit(Opcode.LOAD, **common, **_rows("dst", inner, (width, depth), (pitch, count)))
         yield Place(start, pitch, count, (start, start + box.rows * pitch))
 
 

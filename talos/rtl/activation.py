@@ -127,7 +127,7 @@ class ActivationMemory(wiring.Component):
 
     Members
     -------
-    matrix_read (rows bytes), vector_read (cols bytes), store_read (one beat) : In(ReadPort)
+    matrix_read (config.matrix_bytes), vector_read (cols bytes), store_read (one beat) : In(ReadPort)
         In the order of priority.
     vector_write (cols bytes), load_write (one beat) : In(WritePort)
     """
@@ -136,7 +136,7 @@ class ActivationMemory(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "matrix_read": In(ReadPort(config.rows)),
+                "matrix_read": In(ReadPort(config.matrix_bytes)),
                 "vector_read": In(ReadPort(config.cols)),
                 "store_read": In(ReadPort(config.beat_bytes)),
                 "vector_write": In(WritePort(config.cols)),

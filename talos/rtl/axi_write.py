@@ -7,12 +7,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
+from talos.latency import MAX_WRITES
 from talos.rtl.axi_read import read_request_layout
 
-__all__ = ["MAX_WRITES", "AxiWriteMaster", "write_data_layout"]
-
-MAX_WRITES = 16
-"""Write bursts without a response that the store unit allows."""
+__all__ = ["AxiWriteMaster", "write_data_layout"]
 
 
 def write_data_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -35,7 +33,7 @@ class AxiWriteMaster(wiring.Component):
     halt : In(1)
         No burst enters AW; those that did are finished.
     pending : Out(1)
-        A burst waits in AR or for its response.
+        A burst waits in AW or for its response.
     m_axi_aw*, m_axi_w*, m_axi_b*
         The flat AXI4 channels; every output is a register or a constant. The id is 0.
     """

@@ -81,7 +81,7 @@ class Lane(wiring.Component):
         Static while operands are in the pipeline.
     record_write, record_index, record
         Write a parameter record at the end of this cycle.
-    table
+    table_write
         Write a table entry at the end of this cycle.
     result
         The int8 code.
@@ -100,7 +100,7 @@ class Lane(wiring.Component):
                 "record_write": In(1),
                 "record_index": In(range(self.records)),
                 "record": In(record_layout()),
-                "table": In(table_write_layout()),
+                "table_write": In(table_write_layout()),
                 "result": Out(signed(8)),
             }
         )
@@ -145,9 +145,9 @@ class Lane(wiring.Component):
 
         m.submodules.lookup_table = lookup = LookupTable(present=self.config.lookup)
         m.d.comb += [
-            lookup.write.eq(self.table.lookup),
-            lookup.index.eq(self.table.index),
-            lookup.entry.eq(self.table.entry),
+            lookup.write.eq(self.table_write.lookup),
+            lookup.index.eq(self.table_write.index),
+            lookup.entry.eq(self.table_write.entry),
             lookup.code.eq(rounder.code),
             lookup.enable.eq(constants.lookup[add[_SUM + ROUND]]),
             self.result.eq(lookup.result),
@@ -174,9 +174,9 @@ class Lane(wiring.Component):
             return Signal(signed(SUM_WIDTH), name="no_addend")
         m.submodules.add_table = table = AddTable(width=SUM_WIDTH)
         m.d.comb += [
-            table.write.eq(self.table.add),
-            table.index.eq(self.table.index),
-            table.entry.eq(self.table.entry),
+            table.write.eq(self.table_write.add),
+            table.index.eq(self.table_write.index),
+            table.entry.eq(self.table_write.entry),
             table.code.eq(delay(m, self.addend, _TABLE, "addend")[-1]),
             table.enable.eq(enable & self.constants.table),
         ]

@@ -109,7 +109,7 @@ class LaneGroup(wiring.Component):
                 lane.record_write.eq(self.record_write[i]),
                 lane.record_index.eq(self.record_index),
                 lane.record.eq(self.record),
-                lane.table.eq(self.table_write),
+                lane.table_write.eq(self.table_write),
             ]
             results.append(lane.result)
 

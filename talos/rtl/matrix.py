@@ -41,16 +41,19 @@ class MatrixUnit(wiring.Component):
     instruction entries are read again one tile later: the first pixel of a tile of P pixels waits until RMW + 1 − P cycles have
     passed without an issue, which is always so (rows > RMW) unless reads of the activation memory were refused.
 
+    The first `warmup` vectors of each output row of a depthwise instruction are issued like any other, but have no entry. "r pixels
+    back" is r cycles back in the array, so within an output row no read may be refused: the activation memory never does.
+
     Parameters
     ----------
-    config : rows, cols, accumulator_depth.
+    config : rows, cols, accumulator_depth, depthwise.
 
     Members
     -------
     instr … idle
         See `talos.rtl.unit.unit_ports`.
-    act : Out(ReadPort of rows bytes)
-        Activation memory; data ACT_READ cycles after the grant.
+    act : Out(ReadPort of config.matrix_bytes bytes)
+        Activation memory; data ACT_READ cycles after the grant. Byte k goes to row k, and in a depthwise instruction to column k.
     weights : In(stream of cols × 8 bits)
         Weight words, one array row each, row 0 of a tile first; bits 8·c + 7 … 8·c go to column c.
     acc_read : In(ReadPort of cols × 4 bytes)
@@ -62,7 +65,7 @@ class MatrixUnit(wiring.Component):
         super().__init__(
             {
                 **unit_ports(Unit.MATRIX),
-                "act": Out(ReadPort(config.rows)),
+                "act": Out(ReadPort(config.matrix_bytes)),
                 "weights": In(stream.Signature(8 * config.cols)),
                 "acc_read": In(ReadPort(4 * config.cols, ACC_ADDRESS)),
             }
@@ -131,12 +134,33 @@ class MatrixUnit(wiring.Component):
         with m.Elif(free):
             m.d.sync += active.eq(0)
 
+        # Depthwise: the vectors of an output row that only fill the filter.
+        outputs: Value = issue  # the vector issued has an accumulator entry
+        down = Signal(int(config.depthwise), reset_less=True)  # nothing at all without the feature
+        if config.depthwise:
+            warmup = Signal.like(head.warmup, reset_less=True)
+            warm_left = Signal.like(head.warmup, reset_less=True)
+            warming = Signal(reset_less=True)  # warm_left != 0
+            outputs = issue & ~warming
+            with m.If(self.start):
+                m.d.sync += [
+                    down.eq(head.depthwise),
+                    warmup.eq(head.warmup),
+                    warm_left.eq(head.warmup),
+                    warming.eq(head.warmup != 0),
+                ]
+            with m.Elif(issue):
+                with m.If(nest.lasts[0]):
+                    m.d.sync += [warm_left.eq(warmup), warming.eq(warmup != 0)]
+                with m.Elif(warming):
+                    m.d.sync += [warm_left.eq(warm_left - 1), warming.eq(warm_left != 1)]
+
         # Accumulator entry of the pixel: each tile of a block begins again at the block's first entry.
         entry = Signal(accumulator.address_width, reset_less=True)
         block_entry = Signal(accumulator.address_width, reset_less=True)
         with m.If(self.start):
             m.d.sync += [entry.eq(head.acc), block_entry.eq(head.acc)]
-        with m.Elif(issue):
+        with m.Elif(outputs):
             with m.If(tile_last & ~nest.lasts[_TILE_LOOPS].all()):
                 m.d.sync += entry.eq(block_entry)
             with m.Else():
@@ -161,18 +185,22 @@ class MatrixUnit(wiring.Component):
                 m.d.sync += full.eq(1)
 
         # Into the array: weights and control wait as long as the activations are under way.
-        injection = data.StructLayout({"switch": 1, "strobe": 1, "slot": range(config.rows), "word": 8 * config.cols})
+        injection = data.StructLayout(
+            {"switch": 1, "down": len(down), "strobe": 1, "slot": range(config.rows), "word": 8 * config.cols}
+        )
         stages = [Signal(injection, name=f"injection_{i}", reset_less=True) for i in range(ACT_READ - 1)]
         m.d.sync += [
-            stages[0].eq(Cat(switch, inject, slot, self.weights.payload)),
+            stages[0].eq(Cat(switch, down, inject, slot, self.weights.payload)),
             *(stage.eq(before) for before, stage in pairwise(stages)),
         ]
         strobes = Signal(config.rows, reset_less=True)
         switch_in = Signal(reset_less=True)
+        down_in = Signal.like(down)
         word_in = Signal(8 * config.cols, reset_less=True)
         m.d.sync += [
             strobes.eq(Mux(stages[-1].strobe, 1 << stages[-1].slot, 0)),
             switch_in.eq(stages[-1].switch),
+            down_in.eq(stages[-1].down),
             word_in.eq(stages[-1].word),
         ]
         m.d.comb += [
@@ -181,6 +209,9 @@ class MatrixUnit(wiring.Component):
             array.i_strobes.eq(strobes),
             Value.cast(array.i_weights).eq(word_in),
         ]
+
+        if config.depthwise:
+            m.d.comb += array.i_down.eq(down_in)
 
         # Behind the array: the control that belongs to each vector arrives with its sums.
         depth = ACT_READ + array_latency(config) - ACC_SUMS
@@ -193,7 +224,7 @@ class MatrixUnit(wiring.Component):
         m.d.sync += [
             line.eq(Cat(access, line)),
             end_line.eq(Cat(ending, end_line)),
-            valid_line.eq(Cat(issue, valid_line)),
+            valid_line.eq(Cat(outputs, valid_line)),
         ]
         m.d.comb += [
             Cat(accumulator.i_address, accumulator.i_overwrite).eq(line[-len(access) :]),

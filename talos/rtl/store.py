@@ -8,20 +8,17 @@ from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode, Unit
-from talos.latency import ACT_READ
+from talos.latency import ACT_READ, MAX_WRITES, STORE_AHEAD
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_request_layout
-from talos.rtl.axi_write import MAX_WRITES, write_data_layout
+from talos.rtl.axi_write import write_data_layout
 from talos.rtl.fifo import Fifo
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import RowRequests, region_address
 from talos.rtl.rows import ROW_COUNT, RowWalker, rows_layout
 from talos.rtl.unit import ReadPort, unit_ports
 
-__all__ = ["WRITE_FIFO", "StoreUnit"]
-
-WRITE_FIFO = 16
-"""Beats between the read of activation memory and the W channel, those in the read pipeline included."""
+__all__ = ["StoreUnit"]
 
 
 class StoreUnit(wiring.Component):
@@ -128,16 +125,16 @@ class StoreUnit(wiring.Component):
     def _elaborate_data(self, m: Module, walker: RowWalker) -> Signal:
         """From the walker's beats to `w`. Returns the number of beats granted and not yet gone."""
         top = self.config.beat_bytes - 1
-        m.submodules.fifo = fifo = Fifo(shape=write_data_layout(self.config), depth=WRITE_FIFO)
+        m.submodules.fifo = fifo = Fifo(shape=write_data_layout(self.config), depth=STORE_AHEAD)
         wiring.connect(m, wiring.flipped(self.w), fifo.o)
 
         beat = walker.beat.payload
-        reserved = Signal(range(WRITE_FIFO + 1), name="reserved")
+        reserved = Signal(range(STORE_AHEAD + 1), name="reserved")
         room = Signal()
         issued = Signal()
         taken = Signal()
         m.d.comb += [
-            room.eq(reserved != WRITE_FIFO),
+            room.eq(reserved != STORE_AHEAD),
             self.read.valid.eq(walker.beat.valid & room),
             self.read.address.eq(beat.address),
             walker.beat.ready.eq(self.read.grant & room),

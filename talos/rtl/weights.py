@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
 from talos.isa import INSTRUCTIONS, Opcode, Unit
+from talos.latency import urgent_beats
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
 from talos.rtl.burst import BurstSplitter
@@ -16,14 +17,9 @@ from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import region_address
 from talos.rtl.unit import unit_ports
 
-__all__ = ["WeightFifo", "WeightsUnit", "urgent_beats"]
+__all__ = ["WeightFifo", "WeightsUnit"]
 
 _BYTES_WIDTH = {field.name: field.width for field in INSTRUCTIONS[Opcode.STREAM].fields}["bytes"]
-
-
-def urgent_beats(config: AcceleratorConfig) -> int:
-    """The weight stream is urgent below this many beats stored or under way: a quarter of the FIFO, at least four tiles."""
-    return max(config.weight_fifo_bytes // 4, 4 * config.rows * config.cols) // config.beat_bytes
 
 
 class WeightFifo(wiring.Component):
@@ -34,9 +30,9 @@ class WeightFifo(wiring.Component):
         i ──► block RAM ──► register ──► word register(s) ──► o
 
     The three stages behind the RAM move whenever the next one is free. A beat written in cycle t is read from the RAM in t + 1 at
-    the earliest, is in the register in t + 3 and in the word register in t + 4. A word of several beats is on offer when its last beat is there and
-    leaves in the same cycle as the first beat of the next word enters; a beat of several words stays until its last word leaves. So
-    neither width loses a cycle.
+    the earliest, is in the register in t + 3 and in the word register in t + 4. A word of several beats is on offer when its last
+    beat is there, and leaves in the same cycle as the first beat of the next word enters; a beat of several words stays until its
+    last word leaves. So neither width loses a cycle.
 
     Members
     -------
@@ -151,7 +147,7 @@ class WeightsUnit(wiring.Component):
         Always ready.
     words : Out(stream of 8 · cols bits)
     urgent : Out(1)
-        Fewer than `urgent_beats` beats were stored and under way in the cycle before.
+        Fewer than `latency.urgent_beats` were stored and under way in the cycle before.
     error : Out(1)
         The bus answered a beat of the cycle before with an error.
 

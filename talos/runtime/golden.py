@@ -20,7 +20,10 @@ class GoldenModel:
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            # That pass merges two quantizations in a row into one with a third scale, which is another network.
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"], disabled_optimizers=["DoubleQDQPairsRemover"]
+            )
         except Exception as error:  # onnxruntime raises several unrelated types
             raise TalosError(f"onnxruntime cannot load the model: {str(error).splitlines()[0]}") from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())

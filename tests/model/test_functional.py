@@ -1,11 +1,15 @@
 """Every instruction against loops that follow its description byte by byte, on random fields and data."""
 
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from talos import numerics
+from talos.compiler.evaluate import run_graph
+from talos.compiler.frontend import build_graph
+from talos.compiler.schedule import schedule
 from talos.config import PRESETS, AcceleratorConfig
 from talos.errors import TalosError
 from talos.io import IoSpec
@@ -14,6 +18,7 @@ from talos.model.functional import FunctionalModel
 from talos.parameters import pack_add_table, pack_lookup, pack_parameters
 from talos.program import INPUTS, OUTPUTS, Port, Program
 
+MODELS = Path(__file__).parents[2] / "models"
 CONFIG = PRESETS["4x4"]
 WIDE = PRESETS["8x16"]
 SIZE = CONFIG.activation_bytes
@@ -447,3 +452,19 @@ def test_programs_are_refused() -> None:
     object.__setattr__(damaged, "constants", bytes(constants))
     with pytest.raises(TalosError, match="program 'copy': instruction 2: unknown opcode 0"):
         m.run_codes(damaged, {"x": codes})
+
+
+@pytest.mark.parametrize("config", [CONFIG, WIDE])
+def test_compiled_network_equals_the_graph(config: AcceleratorConfig) -> None:
+    """digits.onnx on test images, whatever the memories held before."""
+    samples = np.load(MODELS / "digits.npz")
+    front = build_graph(MODELS / "digits.onnx", {"input": samples["calibrate"]})
+    program = schedule(front.graph, config, front.node_placement)
+    models = [FunctionalModel(config, garbage=seed) for seed in (1, 2)]
+    for image in samples["x"][:4]:
+        codes = program.inputs[0].spec.to_tensor(image[np.newaxis])
+        expected = run_graph(front.graph, {front.graph.inputs[0].name: codes})
+        for m in models:
+            results = m.run_codes(program, {program.inputs[0].spec.name: codes})
+            for tensor, result in zip(front.graph.outputs, results.values(), strict=True):
+                np.testing.assert_array_equal(result, expected[tensor.name])

@@ -17,6 +17,7 @@ CONFIGS = {
     "all equal, 4 banks": BASE,
     "narrow columns, wide beat, 2 banks": BASE.replace(rows=8, axi_data_width=128, activation_banks=2),
     "wide columns, 1 bank": BASE.replace(cols=16, rows=8, activation_banks=1, accumulator_depth=64),
+    "no depthwise": BASE.replace(cols=16, depthwise=False),
     "16 banks": BASE.replace(rows=8, activation_banks=16, activation_bytes=4096),
 }
 
@@ -49,7 +50,7 @@ def test_bytes_and_grants(name):
     size = config.activation_bytes
     dut = ActivationMemory(config)
     arbiter = model.activation_state(config)
-    reads = [(dut.matrix_read, config.rows), (dut.vector_read, config.cols), (dut.store_read, config.beat_bytes)]
+    reads = [(dut.matrix_read, config.matrix_bytes), (dut.vector_read, config.cols), (dut.store_read, config.beat_bytes)]
     writes = [(dut.vector_write, config.cols), (dut.load_write, config.beat_bytes)]
     traffic = [Traffic(rng, size) for _ in range(5)]
     content = np.zeros(size, np.uint8)  # as a read granted in this cycle sees it

@@ -62,12 +62,12 @@ def random_addition(rng, unsigned):
 async def write_tables(ctx, dut, lookup, addition):
     entries = (addition.table_mantissa & 0x1FFFFFF) | addition.table_shift << 25
     for kind, words in (("lookup", lookup.astype(int) & 255), ("add", entries)):
-        ctx.set(dut.table[kind], 1)
+        ctx.set(dut.table_write[kind], 1)
         for i in range(256):
-            ctx.set(dut.table.index, i)
-            ctx.set(dut.table.entry, int(words[i]))
+            ctx.set(dut.table_write.index, i)
+            ctx.set(dut.table_write.entry, int(words[i]))
             await ctx.tick()
-        ctx.set(dut.table[kind], 0)
+        ctx.set(dut.table_write[kind], 0)
 
 
 def run(dut, seed, rounds, count):

@@ -22,8 +22,14 @@ def tile_count(instruction):
     return instruction["blocks"] * instruction["taps_h"] * instruction["taps_w"] * instruction["slices"]
 
 
-def pixel_count(instruction):
+def vector_count(instruction):
+    """Vectors that stream through the array for one weight tile."""
     return instruction["out_h"] * instruction["out_w"]
+
+
+def pixel_count(instruction):
+    """Accumulator entries of one block."""
+    return instruction["out_h"] * (instruction["out_w"] - instruction["warmup"])
 
 
 def execute(config, instructions, memory, weights):
@@ -37,7 +43,7 @@ def execute(config, instructions, memory, weights):
                 tap_h, tap_w = divmod(rest, i["taps_w"])
                 weight = next(tiles)
                 for pixel in range(pixel_count(i)):
-                    y, x = divmod(pixel, i["out_w"])
+                    y, x = divmod(pixel, i["out_w"] - i["warmup"])
                     address = (
                         i["act"]
                         + block * i["block_stride"]
@@ -45,12 +51,16 @@ def execute(config, instructions, memory, weights):
                         + tap_w * i["tap_w_stride"]
                         + piece * i["slice_stride"]
                         + y * i["row_stride"]
-                        + x * i["pixel_stride"]
+                        + (x + i["warmup"]) * i["pixel_stride"]
                     )
-                    vector = memory[(address + np.arange(config.rows)) % MEMORY].astype(np.int64)
+                    if i["depthwise"]:  # row r: the pixel r before, a byte per column
+                        back = address - np.arange(config.rows)[:, None] * i["pixel_stride"]
+                        operands = memory[(back + np.arange(config.cols)) % MEMORY].astype(np.int64)
+                    else:
+                        operands = memory[(address + np.arange(config.rows)) % MEMORY].astype(np.int64)[:, None]
                     entry = (i["acc"] + block * pixel_count(i) + pixel) % config.accumulator_depth
                     kept = accumulators[entry] if tile or i["accumulate"] else 0
-                    accumulators[entry] = kept + vector @ weight
+                    accumulators[entry] = kept + (operands * weight).sum(axis=0)
     return accumulators
 
 
@@ -149,7 +159,7 @@ def simulate(config, instructions, memory, weights, behaviour, rng):
                 result.dones.append((cycle, done))
             if grant:
                 result.issues.append(cycle)
-                reads[cycle + ACT_READ] = int.from_bytes(memory[(request + np.arange(config.rows)) % MEMORY].tobytes(), "little")
+                reads[cycle + ACT_READ] = int.from_bytes(memory[(request + np.arange(config.matrix_bytes)) % MEMORY].tobytes(), "little")
             if start:
                 result.starts.append(cycle)
             result.status[("idle", "busy", "sync", "stall")[status]] += 1
@@ -185,7 +195,7 @@ def simulate(config, instructions, memory, weights, behaviour, rng):
     return result
 
 
-def random_instruction(rng):
+def random_instruction(rng, depthwise=False, rows=4):
     small = [1, 1, 2, 3]
 
     def pick(values):
@@ -194,6 +204,7 @@ def random_instruction(rng):
     def stride(limit):
         return int(rng.integers(-limit, limit))
 
+    warmup = int(rng.integers(rows)) if depthwise else 0
     return Instruction(
         Opcode.MATMUL,
         wait=int(rng.integers(16)),
@@ -209,18 +220,24 @@ def random_instruction(rng):
         slice_stride=stride(1 << 15),
         out_h=pick(small),
         row_stride=stride(1 << 21),
-        out_w=pick([1, 2, 4, 5]),
+        out_w=pick([1, 2, 4, 5]) + warmup,
         pixel_stride=stride(1 << 17),
         acc=int(rng.integers(8)),
         accumulate=pick([0, 1]),
+        depthwise=int(depthwise),
+        warmup=warmup,
     )
 
 
 def random_data(config, instructions, rng):
     memory = rng.integers(-128, 128, MEMORY).astype(np.int8)
-    tiles = sum(tile_count(i) for i in instructions)
-    weights = rng.integers(-128, 128, (tiles, config.rows, config.cols)).astype(np.int8)
-    return memory, weights
+    tiles = []
+    for i in instructions:
+        tile = rng.integers(-128, 128, (tile_count(i), config.rows, config.cols)).astype(np.int8)
+        if i["depthwise"]:
+            tile[:, i["warmup"] + 1 :] = 0
+        tiles.append(tile)
+    return memory, np.concatenate(tiles)
 
 
 CASES = [
@@ -229,6 +246,7 @@ CASES = [
     (4, 8, Behaviour(weights=0.9, instr=0.5, drain=1.0)),
     (8, 4, Behaviour(grant=0.6, weights=0.95, sync=0.2, drain=0.7)),
     (4, 4, Behaviour(grant=0.2, drain=0.7)),
+    (8, 4, Behaviour(drain=0.5)),
 ]
 
 
@@ -239,12 +257,15 @@ def test_values_and_cycles(case):
     rng = np.random.default_rng(case)
     # Begins with an overwriting instruction for every entry; afterwards entries are shared at random.
     clear = Instruction(Opcode.MATMUL, act=5, out_h=8, out_w=8, pixel_stride=3, row_stride=100, post=1)
-    instructions = [clear, *(random_instruction(rng) for _ in range(24))]
+    # Within an output row a depthwise instruction must never be refused.
+    mixed = behaviour.grant == 1.0
+    instructions = [clear, *(random_instruction(rng, mixed and rng.random() < 0.5, rows) for _ in range(24))]
     memory, weights = random_data(config, instructions, rng)
     result = simulate(config, instructions, memory, weights, behaviour, rng)
     np.testing.assert_array_equal(result.accumulators, execute(config, instructions, memory, weights))
     assert [post for _, post in result.dones] == [i["post"] for i in instructions]
-    assert result.status["busy"] == sum(tile_count(i) * pixel_count(i) for i in instructions)
+    assert result.status["busy"] == sum(tile_count(i) * vector_count(i) for i in instructions)
+    assert mixed == any(i["warmup"] for i in instructions)
     if behaviour.drain:
         assert result.refused
 
@@ -293,3 +314,65 @@ def test_accumulating_instruction_waits_for_the_writes_before_it():
     np.testing.assert_array_equal(result.accumulators[:15], execute(config, instructions, memory, weights)[:15])
     assert result.issues[8] - result.issues[7] == RMW + 1
     assert result.issues[16] - result.issues[15] == RMW + 1
+
+
+@pytest.mark.parametrize(("rows", "cols", "taps", "step"), [(4, 4, 3, 1), (4, 8, 4, 2), (8, 4, 1, 3), (16, 4, 15, 1)])
+def test_depthwise_filters_rows(rows, cols, taps, step):
+    """A taps × taps kernel over a small image, one tile per kernel row, with and without steps between outputs."""
+    config = BASE.replace(rows=rows, cols=cols, lanes=cols)
+    rng = np.random.default_rng(taps)
+    channels, width, out_w = 2 * cols, 20, 5
+    image = rng.integers(-128, 128, (taps + 2, width, channels)).astype(np.int8)
+    memory = np.zeros(MEMORY, np.int8)
+    memory[: image.size] = image.ravel()
+    kernel = rng.integers(-128, 128, (taps, taps, channels)).astype(np.int8)
+    tiles = np.zeros((2, taps, rows, cols), np.int8)
+    for block in range(2):
+        tiles[block, :, :taps] = kernel[:, ::-1, block * cols : (block + 1) * cols]  # row r of the array is r pixels back
+    instruction = Instruction(
+        Opcode.MATMUL,
+        depthwise=1,
+        warmup=taps - 1,
+        blocks=2,
+        block_stride=cols,
+        taps_h=taps,
+        tap_h_stride=width * channels,
+        out_h=3,
+        row_stride=width * channels,
+        out_w=out_w + taps - 1,
+        pixel_stride=channels * step,
+    )
+    result = simulate(config, [instruction], memory, tiles, Behaviour(), rng)
+    for y in range(3):
+        for x in range(out_w):
+            window = image[y : y + taps, x * step : (x + taps) * step : step].astype(np.int64)
+            sums = (window * kernel).sum(axis=(0, 1)).reshape(2, cols)
+            np.testing.assert_array_equal(result.accumulators[[y * out_w + x, 15 + y * out_w + x]], sums)
+
+
+def test_no_bubble_between_dense_and_depthwise():
+    config = BASE
+    rng = np.random.default_rng(21)
+    instructions = [
+        Instruction(
+            Opcode.MATMUL,
+            act=100 * n,
+            taps_h=2,
+            out_h=2,
+            row_stride=50,
+            out_w=4,
+            pixel_stride=4,
+            acc=8 * n,
+            depthwise=depthwise,
+            warmup=2 * depthwise,
+            accumulate=int(n == 6),  # waits for what was issued before it, whether that has an entry or not
+        )
+        for n, depthwise in enumerate([0, 1, 0, 1, 1, 0, 1])
+    ]
+    memory, weights = random_data(config, instructions, rng)
+    result = simulate(config, instructions, memory, weights, Behaviour(), rng)
+    np.testing.assert_array_equal(result.accumulators[:56], execute(config, instructions, memory, weights)[:56])
+    gaps = np.diff(result.issues)
+    assert len(result.issues) == 7 * 2 * 8
+    assert list(np.flatnonzero(gaps != 1)) == [6 * 2 * 8 - 1]
+    assert gaps[6 * 2 * 8 - 1] == RMW + 1

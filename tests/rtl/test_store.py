@@ -11,10 +11,10 @@ from amaranth.sim import Simulator
 
 from talos.config import PRESETS
 from talos.isa import Instruction, Opcode
-from talos.latency import ACT_READ
+from talos.latency import ACT_READ, MAX_WRITES
 from talos.model.timing import store as model
 from talos.model.timing.fields import instruction_rows
-from talos.rtl.axi_write import MAX_WRITES, AxiWriteMaster
+from talos.rtl.axi_write import AxiWriteMaster
 from talos.rtl.store import StoreUnit
 
 DRAM = 1 << 16  # bytes; addresses wrap

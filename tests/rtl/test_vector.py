@@ -306,11 +306,6 @@ def test_random_instructions_under_back_pressure(name):
     simulate(config, instructions, c, Behaviour(0.7, 0.7, 0.5, 0.3), rng)
 
 
-def steady(config, rng, c, **changes):
-    """An instruction of 5 × 4 pixels and 2 blocks."""
-    return random_vector(config, rng, c, blocks=2, out_h=5, out_w=4, **changes)
-
-
 @pytest.mark.parametrize(
     ("name", "changes", "cycles", "reads"),
     [
@@ -329,8 +324,9 @@ def test_pixels_follow_each_other_without_a_bubble(name, changes, cycles, reads)
     config = CONFIGS[name]
     rng = np.random.default_rng(7)
     c = contents(config, rng)
-    instruction = steady(config, rng, c, **changes)
-    result = simulate(config, [*tables(config), instruction], c, Behaviour(), rng)
+    instruction = random_vector(config, rng, c, blocks=2, out_h=5, out_w=4, lookup=0, **changes)
+    add_table = tables(config)[1:] if changes["add"] else []
+    result = simulate(config, [*add_table, instruction], c, Behaviour(), rng)
     assert len(result.reads) == 40 * reads
     assert np.all(np.diff(result.writes) == cycles)
 

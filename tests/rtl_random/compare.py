@@ -1,6 +1,7 @@
 """Runs one case everywhere and lists every difference."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +10,13 @@ from talos.compiler.evaluate import run_graph
 from talos.compiler.schedule import schedule
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
-from talos.isa import Instruction, Opcode, Unit
+from talos.isa import Instruction, Opcode
 from talos.model.checker import check_program
 from talos.model.functional import FunctionalModel
-from talos.model.timing.core import Timing, simulate
+from talos.model.timing.core import simulate
 from talos.program import SCRATCH, Program
-from talos.registers import COUNTERS
-from talos.runtime.device import Run, VerilatedDevice, memory_map
+from talos.runtime.device import VerilatedDevice, memory_map
+from talos.runtime.timing_check import check_timing
 from tests.rtl_random.cases import Case
 
 __all__ = ["Bench", "Result"]
@@ -53,7 +54,10 @@ class Bench:
             self._device = VerilatedDevice(self.config)
             return Result((f"{type(error).__name__}: {error}",), 0, 0, 0, case.features)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Free the simulated core."""
         self._device.close()
 
@@ -65,11 +69,12 @@ class Bench:
         timing = simulate(program, case.timing, memory_map(program)[0])
         self._device.timing = case.timing
         run = self._device.run(program, case.inputs, limit=timing.cycles + PATIENCE)
+        check = check_timing(program, timing, run)
         expected = {port.spec.name: truth[port.spec.name] for port in program.outputs}
         differences = [
             *_values("functional model", expected, model),
             *_values("Verilog", expected, run.outputs),
-            *_cycles(program, timing, run),
+            *([check.difference] if not check.equal else []),
         ]
         size = sum(array.size for array in expected.values())
         return Result(tuple(differences), run.cycles, size, len(run.trace), case.features | _features(program))
@@ -85,31 +90,6 @@ def _values(name: str, expected: Tensors, found: Tensors) -> list[str]:
                 f"{name}: {len(wrong)} of {truth.size} bytes of '{key}' differ from the reference, the first at (row, column, channel) "
                 f"{place}: {found[key][place]}, not {truth[place]}"
             )
-    return lines
-
-
-def _cycles(program: Program, timing: Timing, run: Run) -> list[str]:
-    """Differences in cycles: the whole run, the first instruction whose start or end differs, counters."""
-    lines = []
-    if timing.cycles != run.cycles:
-        lines.append(f"cycles: model {timing.cycles}, Verilog {run.cycles}")
-    events = []
-    for unit in Unit:
-        own = [index for index, instruction in enumerate(program.instructions) if instruction.unit == unit]
-        for kind, (what, model) in enumerate((("start", timing.starts[own]), ("end", timing.ends[own]))):
-            rows = run.trace[(run.trace["unit"] == unit) & (run.trace["kind"] == kind)]
-            found = rows["cycle"]
-            if len(found) != len(own):
-                lines.append(f"trace: {unit.name} has {len(found)} {what}s for {len(own)} instructions")
-                continue
-            for place in np.flatnonzero(model != found)[:1]:
-                events.append((int(min(model[place], found[place])), own[place], what, int(model[place]), int(found[place])))
-    for _, index, what, model_cycle, cycle in sorted(events)[:2]:
-        instruction = program.instructions[index]
-        lines.append(f"{what} of instruction {index} ({instruction}): model {model_cycle}, Verilog {cycle}")
-    for unit, counter in np.argwhere(timing.counters != run.counters):
-        model, found = timing.counters[unit, counter], run.counters[unit, counter]
-        lines.append(f"counter {Unit(unit).name}.{COUNTERS[counter]}: model {model}, Verilog {found}")
     return lines
 
 

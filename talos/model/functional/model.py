@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
@@ -19,6 +20,8 @@ from talos.program import CONSTANTS, Port, Program
 __all__ = ["FunctionalModel"]
 
 Int8Array = npt.NDArray[np.int8]
+
+_THREADS = ThreadpoolController()  # of the BLAS behind NumPy
 
 
 class FunctionalModel:
@@ -67,11 +70,13 @@ class FunctionalModel:
 
     def execute(self, instructions: Iterable[Instruction]) -> None:
         """Run `instructions` in order. Raises TalosError naming the index of the one that cannot be run."""
-        for index, instruction in enumerate(instructions):
-            try:
-                self.step(instruction)
-            except TalosError as error:
-                raise TalosError(f"instruction {index} ({instruction.opcode.name}): {error}") from error
+        # The products are small. A second BLAS thread hardly helps, and on a busy machine spinning threads made this 30 times slower.
+        with _THREADS.limit(limits=1, user_api="blas"):
+            for index, instruction in enumerate(instructions):
+                try:
+                    self.step(instruction)
+                except TalosError as error:
+                    raise TalosError(f"instruction {index} ({instruction.opcode.name}): {error}") from error
 
     def run_codes(self, program: Program, tensors: Mapping[str, Int8Array]) -> dict[str, Int8Array]:
         """Run one image: int8 tensors (height, width, channels) by port name in and out.

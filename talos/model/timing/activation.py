@@ -30,7 +30,7 @@ def activation_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     a[_LINE_SHIFT] = config.line_bytes.bit_length() - 1
     a[_LINES_MASK] = lines - 1
     a[_BANK_SHIFT] = (lines // config.activation_banks).bit_length() - 1
-    a[_MATRIX_BYTES] = config.rows
+    a[_MATRIX_BYTES] = config.matrix_bytes
     a[_VECTOR_BYTES] = config.cols
     a[_BEAT_BYTES] = config.beat_bytes
     return a

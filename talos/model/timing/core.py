@@ -122,7 +122,7 @@ from talos.program import Program
 
 __all__ = ["Timing", "simulate"]
 
-START_LATENCY = 3
+START_LATENCY = 2
 """Edges of the memory between the handshake of the start write (edge 0) and the run's first cycle; its pauses count from edge 0."""
 
 _LIMIT = 1 << 40

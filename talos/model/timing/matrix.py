@@ -10,6 +10,8 @@ In each cycle the caller reads the outputs from the registered state, in this or
    `matrix_status(state, grant, waiting)`: 0 idle, 1 busy, 2 sync, 3 stall, with waiting = head valid and not `sync_ready`.
 3. `matrix_clock(state, row, start, grant, word)` ends the cycle: `row` is the head's row (`talos.model.timing.fields`), looked at
    only with `start`; `word` = a weight word was offered and taken.
+
+Depthwise changes no timing but one: the first `warmup` vectors of an output row are issued without an access to the accumulators.
 """
 
 import numpy as np
@@ -66,7 +68,9 @@ _LEFT = 41  # pixels of the instruction that are not issued yet
 _TILE_GUARD = 42
 _TILE_FIRST = 43  # the current pixel is the first of its tile
 _TILE_CODE = 44  # for the ring, the same for all pixels of a tile
-_RING = 45
+_WARMUP = 45
+_WARM_LEFT = 46  # vectors of the output row that still have no accumulator entry
+_RING = 47
 
 _ADDRESS_MASK = (1 << ADDRESS) - 1
 _ACT = column(Opcode.MATMUL, "act")
@@ -84,13 +88,13 @@ _BLOCKS = column(Opcode.MATMUL, "blocks")
 _BLOCK_STRIDE = column(Opcode.MATMUL, "block_stride")
 _ACC = column(Opcode.MATMUL, "acc")
 _ACCUMULATE_FLAG = column(Opcode.MATMUL, "accumulate")
+_WARMUP_COUNT = column(Opcode.MATMUL, "warmup")
 
 # Codes in the ring.
-_VALID = 1
-_READS = 2
-_UPPER = 4
-_LAST = 8
-_POST_SHIFT = 4
+_READS = 1
+_UPPER = 2
+_LAST = 4
+_POST_SHIFT = 3
 
 
 def matrix_state(config: AcceleratorConfig) -> NDArray[np.int64]:
@@ -184,6 +188,7 @@ def matrix_status(state: NDArray[np.int64], grant: bool, waiting: bool) -> int:
 def _next_row(state: NDArray[np.int64]) -> None:
     """From the last pixel of an output row to the first of the next, of the next tile, or of the next block."""
     state[_I] = 0
+    state[_WARM_LEFT] = state[_WARMUP]
     for loop in range(1, 6):
         if state[_I + loop] + 1 < state[_N + loop]:
             state[_I + loop] += 1
@@ -193,13 +198,13 @@ def _next_row(state: NDArray[np.int64]) -> None:
             if loop == 1:
                 return
             state[_TILE_FIRST] = 1
-            state[_TILE_CODE] = _VALID | _READS
+            state[_TILE_CODE] = _READS
             if loop < 5:
                 state[_ENTRY] = state[_BLOCK_ENTRY]
             else:
                 state[_BLOCK_ENTRY] = state[_ENTRY]
                 if state[_ACCUMULATE] == 0:
-                    state[_TILE_CODE] = _VALID
+                    state[_TILE_CODE] = 0
             return
         state[_I + loop] = 0
     state[_ACTIVE] = 0
@@ -210,12 +215,14 @@ def _accept(state: NDArray[np.int64], row: NDArray[np.int64]) -> None:
     """Takes the instruction `row`."""
     state[_ACTIVE] = 1
     state[_POST] = row[POST]
+    state[_WARMUP] = row[_WARMUP_COUNT]
+    state[_WARM_LEFT] = row[_WARMUP_COUNT]
     state[_ACCUMULATE] = row[_ACCUMULATE_FLAG]
     state[_GUARD] = state[_RECENT_MASK] if row[_ACCUMULATE_FLAG] else 0
     pixels = row[_OUT_W] * row[_OUT_H]
     state[_TILE_GUARD] = state[_RECENT_MASK] >> (pixels - 1) if pixels <= RMW else 0
     state[_TILE_FIRST] = 1
-    state[_TILE_CODE] = _VALID | _READS if row[_ACCUMULATE_FLAG] else _VALID
+    state[_TILE_CODE] = _READS if row[_ACCUMULATE_FLAG] else 0
     state[_ENTRY] = row[_ACC] & state[_ENTRY_MASK]
     state[_BLOCK_ENTRY] = state[_ENTRY]
     for loop in range(6):
@@ -243,10 +250,14 @@ def matrix_clock(state: NDArray[np.int64], row: NDArray[np.int64], start: bool, 
     """Ends the cycle; see the module's description."""
     code = 0
     if grant:
-        code = state[_TILE_CODE]
-        entry = state[_ENTRY]
-        if entry & state[_HALF_BIT]:
-            code |= _UPPER
+        if state[_WARM_LEFT] > 0:
+            state[_WARM_LEFT] -= 1
+        else:
+            code = state[_TILE_CODE]
+            entry = state[_ENTRY]
+            if entry & state[_HALF_BIT]:
+                code |= _UPPER
+            state[_ENTRY] = (entry + 1) & state[_ENTRY_MASK]
         if state[_TILE_FIRST] != 0:
             state[_TILE_FIRST] = 0
             state[_FULL] = 0
@@ -254,7 +265,6 @@ def matrix_clock(state: NDArray[np.int64], row: NDArray[np.int64], start: bool, 
         state[_LEFT] -= 1
         if state[_LEFT] == 0:
             code |= _LAST | (state[_POST] << _POST_SHIFT)
-        state[_ENTRY] = (entry + 1) & state[_ENTRY_MASK]
         if state[_I] + 1 < state[_N]:
             state[_I] += 1
             state[_START] = (state[_START] + state[_S]) & _ADDRESS_MASK
@@ -266,7 +276,7 @@ def matrix_clock(state: NDArray[np.int64], row: NDArray[np.int64], start: bool, 
     position = state[_POSITION]
     state[_RING + position] = code
     state[_POSITION] = position + 1 if position < state[_DONE_AFTER] else 0
-    state[_RECENT] = ((state[_RECENT] << 1) | (code & _VALID)) & state[_RECENT_MASK]
+    state[_RECENT] = ((state[_RECENT] << 1) | grant) & state[_RECENT_MASK]
     if word:
         state[_SLOT] += 1
         if state[_SLOT] == state[_ROWS]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode
-from talos.latency import ACT_READ
+from talos.latency import ACT_READ, MAX_WRITES, STORE_AHEAD
 from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import POST, column
 from talos.model.timing.requests import (
@@ -55,9 +55,6 @@ __all__ = [
     "store_status",
 ]
 
-_WRITE_FIFO = 16  # as talos/rtl/store.py and axi_write.py; the unit test would show a difference
-_MAX_WRITES = 16
-
 _REQUESTS = GEOMETRY_SIZE
 _WALKER = _REQUESTS + REQUESTS_SIZE
 STORE_AWVALID = _WALKER + ROWS_SIZE
@@ -74,7 +71,7 @@ _ANSWERED = STORE_AWVALID + 10  # a response came in the cycle before
 _HEAD = STORE_AWVALID + 11
 _TAIL = STORE_AWVALID + 12
 _RING = STORE_AWVALID + 13  # of each burst without a response: mask to post if it is its instruction's last, else -1
-_SIZE = _RING + _MAX_WRITES
+_SIZE = _RING + MAX_WRITES
 
 _STAGES = ACT_READ + 1
 _REGION, _ADDRESS, _ROW_BYTES, _ROWS, _ROW_STRIDE, _PLANES, _PLANE_STRIDE, _SRC, _SRC_ROW, _SRC_PLANE = (
@@ -127,7 +124,7 @@ def store_idle(state: NDArray[np.int64]) -> bool:
 @compiled
 def store_request(state: NDArray[np.int64]) -> int:
     """Address of the activation read asked for in this cycle, -1 for none."""
-    if state[_WALKER + BEAT_VALID] == 0 or state[_RESERVED] == _WRITE_FIFO:
+    if state[_WALKER + BEAT_VALID] == 0 or state[_RESERVED] == STORE_AHEAD:
         return -1
     return state[_WALKER + BEAT_ADDRESS]
 
@@ -136,7 +133,7 @@ def store_request(state: NDArray[np.int64]) -> int:
 def store_done(state: NDArray[np.int64]) -> int:
     """The mask that an instruction posts as it ends in this cycle, -1 if none ends."""
     if state[_ANSWERED] != 0:
-        return state[_RING + (state[_HEAD] & (_MAX_WRITES - 1))]
+        return state[_RING + (state[_HEAD] & (MAX_WRITES - 1))]
     return -1
 
 
@@ -200,11 +197,11 @@ def store_clock(
     asked = 0
     if state[STORE_AWVALID] == 0 or awready != 0:
         beats = requests_beats(state, _REQUESTS)
-        asked = 1 if beats != 0 and state[_TAIL] - state[_HEAD] < _MAX_WRITES else 0
+        asked = 1 if beats != 0 and state[_TAIL] - state[_HEAD] < MAX_WRITES else 0
         state[STORE_AWVALID] = asked
         if asked != 0:
             state[STORE_AWBEATS] = beats
-            state[_RING + (state[_TAIL] & (_MAX_WRITES - 1))] = requests_tag(state, _REQUESTS)
+            state[_RING + (state[_TAIL] & (MAX_WRITES - 1))] = requests_tag(state, _REQUESTS)
     state[_OPENED] += opening - closing
     state[_HEAD] += state[_ANSWERED]
     state[_TAIL] += asked

@@ -67,13 +67,15 @@ _BLOCKS = 23  # left, this one included
 _RELEASE_AFTER = 24  # cycles from a pixel's last read to the release of its block's parameters
 _WRITE_AFTER = 25
 _POSITION = 26
-_A = 27  # loop nests
+_ASK = 27  # which read is asked for in this cycle
+_A = 28  # loop nests
 _B = _A + NEST_SIZE
 _DST = _B + NEST_SIZE
 _CURRENT = _DST + NEST_SIZE  # the instruction taken last
 _RING = _CURRENT + COLUMNS  # what happens in each of the next cycles
 
 _IDLE, _DRAIN, _ISSUE, _TABLE, _COPY = range(5)
+_ASK_RESIDUAL, _ASK_WINDOW, _ASK_ENTRY = 1, 2, 3
 _WRITES, _RELEASES = 1, 2
 _SETS = 2
 _COPY_CYCLES = CODES + RECORD_DELAY + 1
@@ -141,23 +143,27 @@ def _window_last(state: NDArray[np.int64]) -> bool:
 
 
 @njit(cache=True)
+def _next_ask(state: NDArray[np.int64]) -> int:
+    """Which read an issuing unit asks for."""
+    if state[_RESIDUAL] != 0:
+        return _ASK_RESIDUAL
+    if state[_FROM_ACC] != 0:
+        return _ASK_ENTRY if _lanes_free(state) else 0
+    return _ASK_WINDOW if _lanes_free(state) or not _window_last(state) else 0
+
+
+@njit(cache=True)
 def vector_request(state: NDArray[np.int64]) -> int:
     """Address of the activation read asked for in this cycle, -1 for none."""
-    if state[_STATE] != _ISSUE:
-        return -1
-    if state[_RESIDUAL] != 0:
-        return nest_address(state, _B)
-    if state[_FROM_ACC] == 0 and (_lanes_free(state) or not _window_last(state)):
+    if state[_ASK] == _ASK_WINDOW:
         return nest_address(state, _A)
-    return -1
+    return nest_address(state, _B) if state[_ASK] == _ASK_RESIDUAL else -1
 
 
 @njit(cache=True)
 def vector_access(state: NDArray[np.int64]) -> int:
     """Accumulator entry asked for in this cycle, -1 for none."""
-    if state[_STATE] == _ISSUE and state[_FROM_ACC] != 0 and state[_RESIDUAL] == 0 and _lanes_free(state):
-        return state[_ACC]
-    return -1
+    return state[_ACC] if state[_ASK] == _ASK_ENTRY else -1
 
 
 @njit(cache=True)
@@ -181,9 +187,7 @@ def vector_status(state: NDArray[np.int64], grant: bool, access: bool, waiting: 
     """0 idle, 1 busy, 2 sync, 3 stall."""
     if vector_idle(state):
         return 2 if waiting else 0
-    if (vector_request(state) >= 0 and not grant) or (vector_access(state) >= 0 and not access):
-        return 3
-    return 1
+    return 1 if state[_ASK] == 0 or grant or access else 3
 
 
 @njit(cache=True)
@@ -323,3 +327,4 @@ def vector_clock(state: NDArray[np.int64], row: NDArray[np.int64], start: bool, 
         nest_step(state, _DST)
     state[_READY] += fetched
     state[_FREE] += (events >> 1) - fetched
+    state[_ASK] = _next_ask(state) if state[_STATE] == _ISSUE else 0

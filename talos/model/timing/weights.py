@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode
+from talos.latency import urgent_beats
 from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import POST, column
 from talos.model.timing.requests import (
@@ -65,7 +66,7 @@ def weights_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     state = np.zeros(_SIZE, np.int64)
     state[:GEOMETRY_SIZE] = geometry(config)
     state[_DEPTH] = config.weight_fifo_bytes // config.beat_bytes
-    state[_URGENT_BELOW] = max(config.weight_fifo_bytes // 4, 4 * config.rows * config.cols) // config.beat_bytes
+    state[_URGENT_BELOW] = urgent_beats(config)
     state[_BEATS_PER_WORD] = max(1, config.cols // config.beat_bytes)
     state[_WORDS_PER_BEAT] = max(1, config.beat_bytes // config.cols)
     return state

@@ -1,0 +1,114 @@
+"""The application: its commands, and how a run of it ends."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from talos import __version__
+from talos.cli.compile import compile_command
+from talos.cli.generate import generate_command
+from talos.cli.inspect import disasm_command, info_command
+from talos.cli.options import examples
+from talos.cli.run import run_command
+from talos.cli.verify import verify_command
+from talos.errors import TalosError
+
+__all__ = ["app", "main"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="talos",
+    help="Compile a CNN in ONNX for a systolic-array accelerator, simulate it to the cycle, and generate the accelerator's Verilog.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "talos verify models/digits.onnx",
+        "talos compile net.onnx -o net.talos --calibrate samples.npz",
+        "talos run net.talos --input image.npy",
+        "talos generate --config 8x8 -o build",
+    ),
+)
+
+app.command("compile", epilog=examples(
+    "talos compile net_int8.onnx -o net.talos --config 16x16",
+    "talos compile net.onnx -o net.talos --calibrate samples.npz --report",
+))(compile_command)  # fmt: skip
+app.command("run", epilog=examples(
+    "talos run net.talos --input images.npz --output results.npy",
+    "talos run net.onnx --input image.npy --calibrate samples.npz --backend rtl",
+))(run_command)  # fmt: skip
+app.command("verify", epilog=examples(
+    "talos verify models/digits.onnx --rtl-images 5",
+    "talos verify net_int8.onnx --config 16x16 --input images.npz --images 100 --json result.json",
+    "talos verify net_int8.onnx --memory latency=100,bytes_per_cycle=4",
+))(verify_command)  # fmt: skip
+app.command("generate", epilog=examples(
+    "talos generate",
+    "talos generate --config 8x8 -o build",
+    "talos generate --config mine.json -o build",
+))(generate_command)  # fmt: skip
+app.command("disasm", epilog=examples("talos disasm net.talos", "talos disasm net.talos --json net.json"))(disasm_command)
+app.command("info", epilog=examples(
+    "talos info 8x8",
+    "talos info 8x8 --json mine.json   (a start for a configuration of your own)",
+    "talos info net.talos",
+))(info_command)  # fmt: skip
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"talos {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options in front of the command."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 fine, 1 something that must be equal is not, 2 bad input, 130 interrupted."""
+    sys.exit(_status())
+
+
+def _status() -> int:
+    try:
+        status = app(standalone_mode=False)
+    except TalosError as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted()
+    except BrokenPipeError:
+        # The reader of our output has gone (`talos disasm … | head`): nothing is wrong, and nobody is left to be told.
+        sys.stdout = None  # type: ignore[assignment]  # or Python would try to flush it at exit
+        return 0
+    except Exception as error:
+        # What the option parser raises has no public base class that all supported versions of typer share.
+        text = getattr(error, "format_message", None)
+        if text is None:
+            raise
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "talos"
+        return 0 if not text() else _fail(f"{text().rstrip('.')}; see '{command} --help'")
+    if status == INTERRUPTED:
+        return _interrupted()
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str) -> int:
+    print(f"talos: error: {' '.join(message.split())}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _interrupted() -> int:
+    print("talos: interrupted", file=sys.stderr)
+    return INTERRUPTED

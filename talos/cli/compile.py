@@ -1,0 +1,44 @@
+"""talos compile"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from talos.cli.options import CalibrateOption, ConfigOption, JsonOption, QuietOption
+from talos.cli.sources import DEFAULT_CONFIG, compile_file, optional_arrays
+
+__all__ = ["compile_command"]
+
+
+def compile_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="Float or quantized (QDQ) ONNX model.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PROGRAM", help="File to write.", show_default=False)],
+    config: ConfigOption = DEFAULT_CONFIG,
+    calibrate: CalibrateOption = None,
+    report: Annotated[bool, typer.Option("--report", help="Also say where each node runs, and why.")] = False,
+    json_path: JsonOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Compile an ONNX model into a program for the accelerator."""
+    from talos.cli.terminal import Terminal, require_writable
+    from talos.config import load_config
+    from talos.report.results import compilation_json
+    from talos.report.tables import placement_table
+
+    terminal = Terminal(quiet=quiet, json_path=json_path)
+    require_writable(output)
+    accelerator = load_config(config)
+    with terminal.progress() as progress:
+        progress(f"compiling {model.name}", 0, 0)
+        program = compile_file(model, accelerator, optional_arrays(calibrate)).program
+    program.save(output)
+    summary = compilation_json(program, str(model))
+    counts = ", ".join(f"{count} {place}" for place, count in summary["placement_counts"].items())
+    terminal.line(f"{output}: {model.name} for {program.config.name} (hash {program.config.hash})")
+    terminal.line(f"  {len(program.layers)} layers, {program.instruction_count} instructions, {program.macs:,} MACs")
+    terminal.line(f"  {len(program.constants):,} bytes of constants, {sum(program.region_bytes):,} bytes of DRAM")
+    terminal.line(f"  {len(program.placements)} ONNX nodes: {counts}")
+    if report:
+        terminal.show(placement_table(program))
+    terminal.write_json(summary)

@@ -1,0 +1,46 @@
+"""Options that several commands share, and the look of their examples."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "CalibrateOption", "ConfigOption", "InputOption", "JsonOption", "MemoryOption", "QuietOption", "examples",
+]  # fmt: skip
+
+ConfigOption = Annotated[
+    str, typer.Option("--config", "-c", metavar="PRESET|FILE.json", help="Preset (4x4, 8x8, 8x16, 16x16, 32x32) or JSON file.")
+]
+CalibrateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibrate",
+        metavar="DATA.npz",
+        help="Samples to quantize a float model with: an array per input, named after it (one input: also 'calibrate' or 'x').",
+    ),
+]
+InputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="X.npy|X.npz",
+        help="Images: an array (n, …) per input, named after it (one input: also 'x'); labels in 'y', if any.",
+    ),
+]
+MemoryOption = Annotated[
+    str,
+    typer.Option(
+        "--memory",
+        metavar="NAME=N,…",
+        help="DRAM of the simulation: latency (cycles), bytes_per_cycle (0: one beat), outstanding (bursts), stall, seed.",
+    ),
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON; - is standard output.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def examples(*commands: str) -> str:
+    """An epilogue for `--help`; the blank lines keep the help formatter from joining the commands."""
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"$ {command}" for command in commands)])

@@ -1,0 +1,133 @@
+"""talos run"""
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from talos.cli.options import CalibrateOption, JsonOption, MemoryOption, QuietOption
+from talos.cli.sources import DEFAULT_CONFIG, compile_file, is_onnx, load_program, optional_arrays
+from talos.errors import TalosError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from talos.program import Program
+
+__all__ = ["run_command"]
+
+_SHOWN = 20  # images listed one by one
+
+
+class Backend(enum.StrEnum):
+    """What executes the program."""
+
+    MODEL = "model"
+    RTL = "rtl"
+
+
+def run_command(
+    program_path: Annotated[
+        Path, typer.Argument(metavar="PROGRAM|MODEL.onnx", help="A compiled program, or a model to compile first.", show_default=False)
+    ],
+    input_path: Annotated[
+        Path,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="X.npy|X.npz",
+            help="One image or n of them: an array per input, named after it (one input: also 'x'); labels in 'y', if any.",
+            show_default=False,
+        ),
+    ],
+    config: Annotated[
+        str | None,
+        typer.Option("--config", "-c", metavar="PRESET|FILE.json", help="Configuration of the accelerator (of a program: its own)."),
+    ] = None,
+    calibrate: CalibrateOption = None,
+    backend: Annotated[
+        Backend, typer.Option("--backend", "-b", help="model: functional and cycle model; rtl: the generated Verilog.")
+    ] = Backend.MODEL,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="Y.npy|Y.npz", help="File for the results (n, …); .npz if there are several."),
+    ] = None,
+    memory: MemoryOption = "",
+    json_path: JsonOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run images through a program, on the models or on the generated Verilog."""
+    from talos.cli.terminal import Terminal, require_writable
+    from talos.config import load_config
+    from talos.memory import MemoryTiming
+    from talos.runtime.classes import predicted_class
+    from talos.runtime.execute import HostParts
+    from talos.runtime.samples import load_samples
+    from talos.runtime.session import run_images
+
+    terminal = Terminal(quiet=quiet, json_path=json_path)
+    timing = MemoryTiming.parse(memory)
+    if output is not None:
+        require_writable(output)
+    if is_onnx(program_path):
+        program = compile_file(program_path, load_config(config or DEFAULT_CONFIG), optional_arrays(calibrate)).program
+    else:
+        if calibrate is not None:
+            raise TalosError(f"{program_path}: --calibrate is for models; a program is quantized already: leave it out")
+        program = load_program(program_path)
+        if config is not None:
+            program.require_config(load_config(config), "the accelerator asked for with --config")
+    if output is not None and output.suffix != ".npz" and len(program.results) > 1:
+        raise TalosError(f"{output}: the model has {len(program.results)} results; name a file that ends in .npz")
+    samples = load_samples(program, optional_arrays(input_path), str(input_path), None)
+    host = HostParts(program)
+    with terminal.progress() as progress:
+        runs = run_images(program, samples.inputs, rtl=backend is Backend.RTL, memory=timing, progress=progress)
+        results = [host.finish(run.outputs) for run in runs]
+    if output is not None:
+        _save(output, program, results)
+
+    classes = [predicted_class(result) for result in results]
+    for index, run in enumerate(runs[:_SHOWN]):
+        words = [f"image {index}: {run.cycles:,} cycles"]
+        if classes[index] is not None:
+            words.append(f"class {classes[index]}")
+            if samples.labels is not None:
+                words.append(f"label {samples.labels[index]}")
+        terminal.line(", ".join(words))
+    if len(runs) > _SHOWN:
+        terminal.line(f"… and {len(runs) - _SHOWN} more images")
+    right = None
+    if samples.labels is not None and None not in classes:
+        right = sum(int(found == label) for found, label in zip(classes, samples.labels, strict=True))
+        terminal.line(f"{right} of {len(classes)} classes equal the labels ({right / len(classes):.2%})")
+    if output is not None:
+        terminal.line(f"results written to {output}")
+    terminal.write_json(
+        {
+            "program": str(program_path),
+            "config": program.config.name,
+            "config_hash": program.config.hash,
+            "backend": backend.value,
+            "images": len(runs),
+            "cycles": [run.cycles for run in runs],
+            "classes": None if None in classes else classes,
+            "accuracy": None if right is None else right / len(classes),
+            "output": None if output is None else str(output),
+            "results": {name: {"shape": list(value.shape), "dtype": str(value.dtype)} for name, value in results[0].items()},
+        }
+    )
+
+
+def _save(path: Path, program: "Program", results: "list[dict[str, NDArray[Any]]]") -> None:
+    """All images' results, joined along the first dimension: one .npy, or an .npz with an array per result."""
+    import numpy as np
+
+    from talos.program import write_atomically
+
+    joined = {name: np.concatenate([np.atleast_1d(result[name]) for result in results]) for name in program.results}
+    if path.suffix == ".npz":
+        write_atomically(path, lambda file: np.savez(file, **joined))
+    else:
+        write_atomically(path, lambda file: np.save(file, joined[program.results[0]]))

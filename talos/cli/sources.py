@@ -1,0 +1,54 @@
+"""From the arguments of a command to models, programs and samples."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from talos.errors import TalosError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from talos.compiler.pipeline import Compiled
+    from talos.config import AcceleratorConfig
+    from talos.program import Program
+
+__all__ = ["DEFAULT_CONFIG", "compile_file", "is_onnx", "load_program", "optional_arrays", "sample_file"]
+
+DEFAULT_CONFIG = "8x8"
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether `path` is taken as an ONNX model (by its suffix) and not as a program."""
+    return path.suffix.lower() == ".onnx"
+
+
+def optional_arrays(path: Path | None) -> "dict[str, NDArray[Any]] | None":
+    """The arrays of a file, None for no file. Raises TalosError."""
+    from talos.runtime.samples import load_arrays
+
+    return None if path is None else load_arrays(path)
+
+
+def compile_file(model: Path, config: "AcceleratorConfig", calibrate: "dict[str, NDArray[Any]] | None") -> "Compiled":
+    """Compile and prove the program free of races and deadlock. Raises TalosError."""
+    from talos.compiler.pipeline import compile_model
+    from talos.model.checker import check_program
+
+    compiled = compile_model(model, config, calibrate)
+    check_program(compiled.program)
+    return compiled
+
+
+def load_program(path: Path) -> "Program":
+    """The program in the file at `path`. Raises TalosError, with advice if it is a model."""
+    from talos.program import Program
+
+    if is_onnx(path):
+        raise TalosError(f"{path}: this is a model, not a program; compile it first: talos compile {path} -o {path.with_suffix('.talos')}")
+    return Program.load(path)
+
+
+def sample_file(model: Path) -> Path | None:
+    """The sample data that travel with a model: MODEL.npz beside MODEL.onnx, if it exists."""
+    path = model.with_suffix(".npz")
+    return path if path.is_file() else None

@@ -1,0 +1,58 @@
+"""Which layers are lowered together, band by band: a layer and the vector-unit layers that follow it.
+
+The vector unit executes its queue in order. A pooling that is emitted behind the whole convolution in front of it would start after the
+convolution's last drain; emitted as soon as the rows that it needs are there, it runs while the array works on the next band.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from talos.compiler.ir import Conv, Layer, Tensor, View, operands
+
+__all__ = ["Band", "Lowering", "interleave", "slots"]
+
+
+@dataclass(frozen=True)
+class Band:
+    """A lowering's next step: it reads rows [0, needs) of the layer's inputs and completes rows [0, makes) of its output."""
+
+    needs: int
+    makes: int
+
+
+Lowering = Iterator[Band]
+"""Yields each band before its instructions are emitted; they are emitted when it is resumed."""
+
+
+def slots(layers: list[Layer]) -> list[int]:
+    """The slot of each layer; layers of one slot are lowered together."""
+    result: list[int] = []
+    made: set[Tensor] = set()
+    for layer in layers:
+        follows = not isinstance(layer, Conv | View) and any(tensor in made for tensor in operands(layer))
+        if not follows:
+            made = set()
+        result.append(result[-1] + (0 if follows else 1) if result else 0)
+        if not isinstance(layer, View):
+            made.add(layer.output)
+    return result
+
+
+def interleave(lowerings: list[tuple[Layer, Lowering]]) -> Iterator[Layer]:
+    """Run the lowerings of a slot: each band as soon as its input rows are complete, later layers first.
+
+    Yields the layer whose band is about to be emitted.
+    """
+    progress = {layer.output: 0 for layer, _ in lowerings}
+    pending = [next(lowering, None) for _, lowering in lowerings]
+    while any(pending):
+        for i in reversed(range(len(lowerings))):
+            layer, lowering = lowerings[i]
+            band = pending[i]
+            if band is not None and all(progress.get(tensor, band.needs) >= band.needs for tensor in operands(layer)):
+                yield layer
+                pending[i] = next(lowering, None)
+                progress[layer.output] = band.makes
+                break
+        else:
+            raise AssertionError("no layer of the slot can go on")

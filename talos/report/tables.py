@@ -1,0 +1,95 @@
+"""Verifications and placements as tables for the terminal."""
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from talos.program import Program
+from talos.runtime.verify import Verification
+
+__all__ = ["layer_table", "placement_table", "verdict"]
+
+
+def _table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def layer_table(result: Verification) -> Table:
+    """Layers with their cycles and utilization, and the sum."""
+    numbers = ("MACs", "cycles", "utilization")
+    table = _table("layer", "op", "placement", *numbers, "bound by", right=numbers)
+    for layer in result.layers:
+        used = f"{layer.utilization:.1%}" if layer.macs else "–"
+        bound = "–" if layer.placement == "host" else layer.bound
+        table.add_row(layer.name, layer.op, layer.placement, f"{layer.macs:,}", f"{layer.cycles:,}", used, bound)
+    table.add_section()
+    table.add_row("total", "", "", f"{result.program.macs:,}", f"{result.timing.cycles:,}", f"{result.utilization:.1%}", "")
+    return table
+
+
+def placement_table(program: Program) -> Table:
+    """Every ONNX node with where it runs, and why."""
+    table = _table("node", "op", "runs on", "as part of layer", "reason")
+    for row in program.placements:
+        table.add_row(row.node, row.op, row.placement, row.layer or "–", row.reason or "–")
+    return table
+
+
+def verdict(result: Verification) -> list[Text]:
+    """The outcome in sentences, one line each, what differs in red."""
+    rtl, program = result.rtl, result.program
+    lines = []
+    if result.accuracy is not None:
+        parts = [f"onnxruntime int8 {result.accuracy.onnxruntime:.2%}", f"Talos {result.accuracy.talos:.2%}"]
+        if result.accuracy.float is not None:
+            parts.insert(0, f"float {result.accuracy.float:.2%}")
+        lines.append(Text(f"Accuracy over {result.images} images: {', '.join(parts)}"))
+    lines.append(
+        _line(
+            not result.mismatched_bytes,
+            f"Talos = onnxruntime: {result.bytes:,} output bytes of {result.images} images compared, "
+            f"{result.bytes - result.mismatched_bytes:,} equal",
+        )
+    )
+    for output in result.outputs:
+        if output.mismatched_bytes:
+            unit = "codes" if output.kind == "codes" else "in value"
+            lines.append(
+                _line(
+                    False, f"output '{output.name}': {output.mismatched_bytes:,} bytes differ, by up to {output.max_difference:g} {unit}"
+                )
+            )
+    if not rtl.images:
+        lines.append(Text("The generated Verilog was not run (--rtl-images 0)"))
+        return lines
+    lines.append(
+        _line(
+            not rtl.mismatched_bytes,
+            f"Verilog = functional model: {rtl.bytes:,} output bytes of {_images(rtl.images)} compared, "
+            f"{rtl.bytes - rtl.mismatched_bytes:,} equal",
+        )
+    )
+    lines.append(
+        _line(rtl.cycles_equal, f"Cycles of one image: {result.timing.cycles:,} in the cycle model, {rtl.cycles:,} in the Verilog")
+    )
+    lines.append(
+        _line(
+            rtl.trace_equal and rtl.counters_equal,
+            f"Start and end of each of the {program.instruction_count} instructions, and all units' counters: "
+            + ("equal" if rtl.trace_equal and rtl.counters_equal else "not equal"),
+        )
+    )
+    if rtl.difference:
+        lines.append(_line(False, f"first difference: {rtl.difference}"))
+    return lines
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'s' if count != 1 else ''}"
+
+
+def _line(good: bool, text: str) -> Text:
+    return Text.assemble(("✓ ", "bold green") if good else ("✗ ", "bold red"), text if good else (text, "red"))
