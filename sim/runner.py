@@ -77,7 +77,9 @@ class _VerilatorRunner(cocotb_runner.Verilator):
     def _build_command(self) -> list[list[str]]:
         translate, make = super()._build_command()
         jobs = make.index("-j")
-        make = [*make[:jobs], *make[jobs + 2 :], f"CXX={self._tools.compiler}", *_MAKE]
+        # The objects of the runtime that are there already are kept, although they are older than the makefile.
+        keep = [flag for item in self.build_dir.glob("verilated*.o") for flag in ("-o", item.name)]
+        make = [*make[:jobs], *make[jobs + 2 :], *keep, f"CXX={self._tools.compiler}", *_MAKE]
         return [[argument for argument in translate if argument != "--public-flat-rw"], make]
 
 

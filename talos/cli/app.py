@@ -1,5 +1,6 @@
 """The application: its commands, and how a run of it ends."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -82,14 +83,14 @@ def main() -> None:
 
 def _status() -> int:
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, prog_name="talos")
     except TalosError as error:
         return _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except BrokenPipeError:
         # The reader of our output has gone (`talos disasm … | head`): nothing is wrong, and nobody is left to be told.
-        sys.stdout = None  # type: ignore[assignment]  # or Python would try to flush it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it flushes at exit
         return 0
     except Exception as error:
         # What the option parser raises has no public base class that all supported versions of typer share.

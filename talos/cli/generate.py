@@ -10,12 +10,16 @@ from talos.errors import TalosError
 
 __all__ = ["generate_command"]
 
+DEFAULT_FOLDER = Path("rtl_out")
+
 
 def generate_command(
     config: Annotated[
         str | None, typer.Option("--config", "-c", metavar="PRESET|FILE.json", help="One configuration (default: all presets).")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if need be.")] = Path("rtl_out"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if need be.")
+    ] = DEFAULT_FOLDER,
     json_path: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:

@@ -37,7 +37,9 @@ MemoryOption = Annotated[
         help="DRAM of the simulation: latency (cycles), bytes_per_cycle (0: one beat), outstanding (bursts), stall, seed.",
     ),
 ]
-JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON; - is standard output.")]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON; - is standard output.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

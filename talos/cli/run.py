@@ -1,8 +1,9 @@
 """talos run"""
 
 import enum
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -29,7 +30,8 @@ class Backend(enum.StrEnum):
 
 def run_command(
     program_path: Annotated[
-        Path, typer.Argument(metavar="PROGRAM|MODEL.onnx", help="A compiled program, or a model to compile first.", show_default=False)
+        Path,
+        typer.Argument(metavar="PROGRAM|MODEL.onnx", help="A compiled program, or a model to compile first.", show_default=False),
     ],
     input_path: Annotated[
         Path,
@@ -43,7 +45,9 @@ def run_command(
     ],
     config: Annotated[
         str | None,
-        typer.Option("--config", "-c", metavar="PRESET|FILE.json", help="Configuration of the accelerator (of a program: its own)."),
+        typer.Option(
+            "--config", "-c", metavar="PRESET|FILE.json", help="Configuration of the accelerator (of a program: its own)."
+        ),
     ] = None,
     calibrate: CalibrateOption = None,
     backend: Annotated[
@@ -128,6 +132,13 @@ def _save(path: Path, program: "Program", results: "list[dict[str, NDArray[Any]]
 
     joined = {name: np.concatenate([np.atleast_1d(result[name]) for result in results]) for name in program.results}
     if path.suffix == ".npz":
-        write_atomically(path, lambda file: np.savez(file, **joined))
+
+        def write(file: BinaryIO) -> None:
+            with zipfile.ZipFile(file, "w") as archive:  # np.savez has arguments of its own, which could be names of results
+                for name, array in joined.items():
+                    with archive.open(f"{name}.npy", "w") as member:
+                        np.lib.format.write_array(member, array, allow_pickle=False)
+
+        write_atomically(path, write)
     else:
         write_atomically(path, lambda file: np.save(file, joined[program.results[0]]))

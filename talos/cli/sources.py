@@ -44,7 +44,9 @@ def load_program(path: Path) -> "Program":
     from talos.program import Program
 
     if is_onnx(path):
-        raise TalosError(f"{path}: this is a model, not a program; compile it first: talos compile {path} -o {path.with_suffix('.talos')}")
+        raise TalosError(
+            f"{path}: this is a model, not a program; compile it first: talos compile {path} -o {path.with_suffix('.talos')}"
+        )
     return Program.load(path)
 
 

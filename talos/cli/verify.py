@@ -24,8 +24,12 @@ def verify_command(
     config: ConfigOption = DEFAULT_CONFIG,
     calibrate: CalibrateOption = None,
     input_path: InputOption = None,
-    images: Annotated[int | None, typer.Option("--images", metavar="N", min=1, help="Use the first N images (default: all).")] = None,
-    rtl_images: Annotated[int, typer.Option("--rtl-images", metavar="K", min=0, help="Of these, run the first K on the Verilog.")] = 1,
+    images: Annotated[
+        int | None, typer.Option("--images", metavar="N", min=1, help="Use the first N images (default: all).")
+    ] = None,
+    rtl_images: Annotated[
+        int, typer.Option("--rtl-images", metavar="K", min=0, help="Of these, run the first K on the Verilog.")
+    ] = 1,
     memory: MemoryOption = "",
     json_path: JsonOption = None,
     quiet: QuietOption = False,

@@ -8,7 +8,10 @@ __all__ = ["expose_values"]
 
 
 def expose_values(model: bytes, names: list[str]) -> bytes:
-    """The serialized `model` with the computed values in `names` as outputs behind its own. Raises TalosError if it has none of such a name."""
+    """The serialized `model` with the computed values in `names` as outputs behind its own.
+
+    Raises TalosError for a name that no node computes.
+    """
     proto = onnx.load_model_from_string(model)
     made = {name for node in proto.graph.node for name in node.output}
     known = {output.name for output in proto.graph.output}
@@ -19,4 +22,4 @@ def expose_values(model: bytes, names: list[str]) -> bytes:
             )
         if name not in known:
             proto.graph.output.append(onnx.ValueInfoProto(name=name))
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())

@@ -9,6 +9,9 @@ from talos.isa import INSTRUCTION_BYTES
 
 __all__ = ["ConvShape", "Tile", "choose_tile", "splits"]
 
+SHORT_BURST = (
+    4.5  # cycles of a one-beat burst where 16 bursts may be under way and each takes 64 cycles and more, for the estimate only
+)
 VECTOR_OVERHEAD = 60  # cycles from a block's last sum to its bytes in activation memory, for the estimate only
 
 
@@ -59,6 +62,14 @@ def _buffers(shape: ConvShape, tile: Tile, config: AcceleratorConfig) -> tuple[i
     return load + slack * bool(load), store + residual + slack * (bool(store) + bool(residual))
 
 
+def _pixel_beats(shape: ConvShape, channels: int, chunks: int, beat: int) -> float:
+    """Bus cycles of a tensor of the output's size that moves in `chunks` channel chunks: one short burst per pixel if more than one."""
+    pixels = shape.out_h * shape.out_w
+    if chunks == 1 or not channels:
+        return pixels * channels / beat
+    return pixels * chunks * max(channels / chunks / beat, SHORT_BURST)
+
+
 def _cost(shape: ConvShape, tile: Tile, config: AcceleratorConfig) -> float:
     """Estimated cycles of the layer: the busiest of array, read bus, write bus and vector unit, plus what the ends expose."""
     bands, columns = -(-shape.out_h // tile.rows), -(-shape.out_w // tile.columns)
@@ -68,11 +79,11 @@ def _cost(shape: ConvShape, tile: Tile, config: AcceleratorConfig) -> float:
     array = count * shape.blocks * shape.tiles * max(tile.rows * (tile.columns + shape.warmup), config.rows)
     load, store = _buffers(shape, tile, config)
     rows = (tile.rows - 1) * shape.stride_h + shape.extent_h
-    load_beats = count * (load / beat + (rows if columns > 1 else 1))
-    residual = shape.out_h * shape.out_w * shape.residual_channels / beat
+    load_beats = count * (load / beat + (rows * SHORT_BURST if columns > 1 else 1))
+    chunks = -(-shape.blocks // tile.blocks)
+    residual = _pixel_beats(shape, shape.residual_channels, chunks, beat)
     weight_beats = count * shape.blocks * shape.tiles * config.rows * config.cols / beat
-    chunked = shape.store_channels and tile.blocks < shape.blocks
-    store_beats = shape.out_h * shape.out_w * shape.store_channels / beat * (1.5 if chunked else 1.0)
+    store_beats = _pixel_beats(shape, shape.store_channels, chunks, beat)
     groups = count * -(-shape.blocks // tile.group)
     transfers = count * (2 * bool(load) + bool(store))
     fetch_beats = (3 * groups + transfers) * INSTRUCTION_BYTES / beat

@@ -43,14 +43,9 @@ def program_lines(program: Program) -> Iterator[str]:
             yield f"  {_port(port)}"
     yield "layers"
     width = max((len(layer.name) for layer in program.layers), default=0)
-    for layer in program.layers:
-        count = layer.last - layer.first
-        yield (
-            f"  {layer.name:<{width}}  {layer.op:<7} {layer.placement:<7} {layer.macs:>13,} MACs, "
-            f"instructions {layer.first}…{layer.last - 1}"
-            if count
-            else f"  {layer.name:<{width}}  {layer.op:<7} {layer.placement:<7} {layer.macs:>13,} MACs, no instructions"
-        )
+    for index, layer in enumerate(program.layers):
+        count = program.layer_of.count(index)
+        yield f"  {layer.name:<{width}}  {layer.op:<7} {layer.placement:<7} {layer.macs:>13,} MACs, {_plural(count, 'instruction')}"
     if program.host:
         yield "host parts (onnxruntime)"
         for part in program.host:

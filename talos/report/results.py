@@ -39,9 +39,19 @@ def verification_json(result: Verification, model: str) -> dict[str, Any]:
         "counters_equal": rtl.counters_equal if ran else None,
         "first_difference": rtl.difference or None,
         "equal": result.equal,
-        "accuracy": asdict(result.accuracy) if result.accuracy else None,
+        "accuracy": _accuracy(result),
         "outputs": [asdict(output) for output in result.outputs],
         "layers": [asdict(layer) for layer in result.layers],
+    }
+
+
+def _accuracy(result: Verification) -> dict[str, float | None] | None:
+    if result.accuracy is None:
+        return None
+    return {
+        "float": result.accuracy.float32,
+        "onnxruntime": result.accuracy.onnxruntime,
+        "talos": result.accuracy.talos,
     }
 
 

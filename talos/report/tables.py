@@ -44,8 +44,8 @@ def verdict(result: Verification) -> list[Text]:
     lines = []
     if result.accuracy is not None:
         parts = [f"onnxruntime int8 {result.accuracy.onnxruntime:.2%}", f"Talos {result.accuracy.talos:.2%}"]
-        if result.accuracy.float is not None:
-            parts.insert(0, f"float {result.accuracy.float:.2%}")
+        if result.accuracy.float32 is not None:
+            parts.insert(0, f"float {result.accuracy.float32:.2%}")
         lines.append(Text(f"Accuracy over {result.images} images: {', '.join(parts)}"))
     lines.append(
         _line(
@@ -59,7 +59,8 @@ def verdict(result: Verification) -> list[Text]:
             unit = "codes" if output.kind == "codes" else "in value"
             lines.append(
                 _line(
-                    False, f"output '{output.name}': {output.mismatched_bytes:,} bytes differ, by up to {output.max_difference:g} {unit}"
+                    False,
+                    f"output '{output.name}': {output.mismatched_bytes:,} bytes differ, by up to {output.max_difference:g} {unit}",
                 )
             )
     if not rtl.images:
@@ -73,7 +74,9 @@ def verdict(result: Verification) -> list[Text]:
         )
     )
     lines.append(
-        _line(rtl.cycles_equal, f"Cycles of one image: {result.timing.cycles:,} in the cycle model, {rtl.cycles:,} in the Verilog")
+        _line(
+            rtl.cycles_equal, f"Cycles of one image: {result.timing.cycles:,} in the cycle model, {rtl.cycles:,} in the Verilog"
+        )
     )
     lines.append(
         _line(

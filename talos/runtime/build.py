@@ -31,6 +31,8 @@ _VERILATOR_FLAGS = (
 )
 _COMPILE_FLAGS = ("-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-DVL_USER_FATAL", "-DVM_COVERAGE=0")
 _OPTIMIZE = "-O1"  # as fast as -O3 on an array, and compiled in a fifth of the time
+_START_UP = "slow.cpp"
+_START_UP_OPTIMIZE = "-O0"  # runs once, and is the larger part of the code: memories are cleared word by word
 _PARALLEL = 2
 
 
@@ -88,13 +90,14 @@ class _Builder:
             version = subprocess.run([self.compiler, "--version"], capture_output=True, text=True, check=True).stdout
         except (OSError, subprocess.CalledProcessError) as error:
             raise TalosError(f"C++ compiler {self.compiler} does not run ({error}); install g++ or set CXX") from error
-        return [str(self.compiler), version.partition("\n")[0], self.verilator.version, *self._flags()]
+        identity = [str(self.compiler), version.partition("\n")[0], self.verilator.version]
+        return [*identity, _OPTIMIZE, _START_UP_OPTIMIZE, *self._flags()]
 
     def _flags(self) -> list[str]:
         include = self.verilator.include
         trace = int(self.waves)
         defines = [f"-DVM_TRACE={trace}", f"-DVM_TRACE_VCD={trace}", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVM_SC=0"]
-        return [*_COMPILE_FLAGS, _OPTIMIZE, *defines, "-DVM_TIMING=0", f"-I{include}", f"-I{include / 'vltstd'}"]
+        return [*_COMPILE_FLAGS, *defines, "-DVM_TIMING=0", f"-I{include}", f"-I{include / 'vltstd'}"]
 
     def _translate(self, work: "_Work", verilog: str) -> None:
         (work.folder / "talos.v").write_text(verilog)
@@ -105,11 +108,11 @@ class _Builder:
     def _units(work: "_Work") -> list[Path]:
         """Files to compile side by side, the longest first: the model's clocked code, its start-up code, and the harness."""
         sources = sorted((work.folder / "obj").glob("*.cpp"))
-        groups = {"fast": [s for s in sources if "Slow" not in s.name], "slow": [s for s in sources if "Slow" in s.name]}
+        groups = {"fast.cpp": [s for s in sources if "Slow" not in s.name], _START_UP: [s for s in sources if "Slow" in s.name]}
         for name, group in groups.items():
             text = "".join(f'#include "obj/{source.name}"\n' for source in group)
-            (work.folder / f"{name}.cpp").write_text(text)
-        return [*(work.folder / f"{name}.cpp" for name in groups), _HARNESS / "core.cpp"]
+            (work.folder / name).write_text(text)
+        return [*(work.folder / name for name in groups), _HARNESS / "core.cpp"]
 
     def _compile(self, work: "_Work", sources: Sequence[Path], extra: Sequence[str] = ()) -> list[Path]:
         """Objects in the work folder, a few compilers at a time."""
@@ -117,7 +120,8 @@ class _Builder:
         flags = [*self._flags(), *extra, "-I.", "-Iobj", f"-I{_HARNESS}"]
 
         def compile_one(source: Path, target: Path) -> None:
-            work.run("C++ compiler", [self.compiler, *flags, "-c", source, "-o", target])
+            optimize = _START_UP_OPTIMIZE if source.name == _START_UP else _OPTIMIZE
+            work.run("C++ compiler", [self.compiler, optimize, *flags, "-c", source, "-o", target])
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
             list(pool.map(compile_one, sources, objects))

@@ -10,6 +10,7 @@ from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 from talos.isa import Unit
 from talos.memory import MemoryTiming
+from talos.model.timing.core import START_LATENCY
 from talos.program import CONSTANTS, Program
 from talos.registers import COUNTERS, IDENTIFICATION, REGIONS, REGISTERS, ErrorCause, counter_offset
 from talos.runtime.progress import Progress, silent
@@ -20,7 +21,6 @@ __all__ = ["Run", "VerilatedDevice", "memory_map"]
 
 PAGE = 4096
 RUN_LIMIT = 1 << 40  # cycles; the caller's patience ends earlier
-_BEGIN = 2  # the simulated core's cycle that is the run's first: the start's handshake is in cycle 0, control acts on it in cycle 1
 _ERROR = 4  # STATUS: stopped by an error
 
 
@@ -118,7 +118,7 @@ class VerilatedDevice:
         self._start(core, program, bases)
         core.run(limit, lambda done: progress("Verilog", done, limit))
         trace = core.trace()
-        trace["cycle"] -= _BEGIN
+        trace["cycle"] -= START_LATENCY
         self._check(core)
         cycles = self._read64(core, "CYCLES")
         counters = np.array(

@@ -35,14 +35,15 @@ class LayerCycles:
 def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
     """All layers in program order, then the host parts with 0 cycles. The cycles sum to `timing.cycles`.
 
-    A layer's cycles reach from the end of everything before it to the end of its own last instruction, since layers overlap; what
+    A layer's cycles reach from the end of all layers before it to the end of its own last instruction, since layers overlap; what
     follows the last instruction is the last layer's.
     """
     rows = []
     reached = 0
+    layer_of = np.array(program.layer_of, np.int64)
     for index, layer in enumerate(program.layers):
-        ends = timing.ends[layer.first : layer.last]
-        end = max(reached, int(ends.max()) + 1) if ends.size else reached
+        members = np.flatnonzero(layer_of == index)
+        end = max(reached, int(timing.ends[members].max()) + 1) if members.size else reached
         if index == len(program.layers) - 1:
             end = timing.cycles
         cycles = end - reached
@@ -54,7 +55,7 @@ def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
                 layer.macs,
                 cycles,
                 layer.macs / (program.config.peak_macs * cycles) if cycles else 0.0,
-                _bound(program, timing, slice(layer.first, layer.last), reached, end),
+                _bound(program, timing, members, reached, end),
             )
         )
         reached = end
@@ -62,10 +63,10 @@ def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
     return rows
 
 
-def _bound(program: Program, timing: Timing, span: slice, start: int, end: int) -> str:
+def _bound(program: Program, timing: Timing, members: NDArray[np.int64], start: int, end: int) -> str:
     """The unit inside instructions of this layer for most of its cycles [start, end)."""
-    instructions = program.instructions[span]
-    starts, ends = np.maximum(timing.starts[span], start), np.minimum(timing.ends[span] + 1, end)
+    instructions = [program.instructions[index] for index in members]
+    starts, ends = np.maximum(timing.starts[members], start), np.minimum(timing.ends[members] + 1, end)
     busy = {
         unit: _covered([(s, e) for i, s, e in zip(instructions, starts, ends, strict=True) if i.unit == unit and e > s])
         for unit in _NAMES
@@ -73,7 +74,7 @@ def _bound(program: Program, timing: Timing, span: slice, start: int, end: int) 
     unit = max(busy, key=lambda u: busy[u])
     if busy[unit] < _DOMINANT * (end - start) or not busy[unit]:
         return "latency"
-    if unit is Unit.MATRIX and _starved(program, instructions, timing.ends[span] - timing.starts[span] + 1):
+    if unit is Unit.MATRIX and _starved(program, instructions, timing.ends[members] - timing.starts[members] + 1):
         return "weights"
     return _NAMES[unit]
 
@@ -87,7 +88,7 @@ def _covered(intervals: list[tuple[int, int]]) -> int:
     return int(total)
 
 
-def _starved(program: Program, instructions: tuple[Instruction, ...], durations: NDArray[np.int64]) -> bool:
+def _starved(program: Program, instructions: list[Instruction], durations: NDArray[np.int64]) -> bool:
     """Whether the MATMULs took clearly longer than their tiles need with weights at hand."""
     rows = program.config.rows
     ideal = took = 0

@@ -61,7 +61,9 @@ def _trace_difference(program: Program, timing: Timing, run: Run) -> str:
                 place = f"{instruction} {what} in cycle {int(expected[at])} in the model, {int(found[at])} in the Verilog"
                 cycle = min(int(expected[at]), int(found[at]))
             elif len(expected) != len(found):
-                place = f"the {unit.name.lower()} unit {what} {len(expected)} instructions in the model, {len(found)} in the Verilog"
+                place = (
+                    f"the {unit.name.lower()} unit {what} {len(expected)} instructions in the model, {len(found)} in the Verilog"
+                )
                 cycle = timing.cycles
             else:
                 continue

@@ -32,9 +32,9 @@ _PATIENCE = 10_000  # cycles that the Verilog may take beyond twice the model's 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of images whose class is the label, 0…1. `float` is None if the model was quantized to begin with."""
+    """Share of images whose class is the label, 0…1. `float32` is None if the model was quantized to begin with."""
 
-    float: float | None
+    float32: float | None
     onnxruntime: float
     talos: float
 
@@ -170,10 +170,10 @@ def _run_verilog(
     progress(f"building the simulation of the Verilog ({program.config.name}; minutes the first time)", 0, 0)
     device = VerilatedDevice(program.config, timing=memory)
     limit = 2 * timing.cycles + _PATIENCE
-    total = len(expected) * timing.cycles
+    work = len(expected) * timing.cycles
 
-    def report(stage: str, done: int, _: int) -> None:
-        progress("Verilog against the models", min(result.images * timing.cycles + done, total), total)
+    def report(stage: str, done: int, total: int) -> None:
+        progress("Verilog against the models", min(result.images * timing.cycles + done, work), work)
 
     try:
         for image, codes in zip(samples.inputs, expected, strict=False):  # the Verilog runs the first images only

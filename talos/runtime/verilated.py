@@ -21,7 +21,7 @@ TRACE_DTYPE = np.dtype({"names": ["cycle", "unit", "kind"], "formats": ["<i8", "
 
 _IDLE_LIMIT = 10_000_000  # cycles; far beyond the longest instruction
 
-_CHUNK = 1 << 18  # cycles between looks at Ctrl-C and progress, about a second
+_CHUNK = 1 << 16  # cycles between looks at Ctrl-C and progress: a fraction of a second, seconds on the largest arrays
 
 
 class VerilatedCore:

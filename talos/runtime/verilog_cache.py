@@ -1,6 +1,6 @@
 """The generated Verilog, kept in the build cache: generating it takes longer than simulating a small network.
 
-    verilog/KEY.v    KEY covers the configuration, the sources of the generator and the versions of its tools
+A file is `verilog/KEY.v`; KEY covers the configuration, the sources of the generator and the versions of its tools.
 """
 
 import hashlib

@@ -17,6 +17,8 @@ __all__ = ["OutputComparison", "Witness"]
 Arrays = dict[str, NDArray[Any]]
 Codes = dict[str, NDArray[np.int8]]
 
+_LARGE = float(np.finfo(np.float32).max)  # stands for a difference that is not finite
+
 
 @dataclass
 class OutputComparison:
@@ -75,7 +77,9 @@ class Witness:
                 _require_same_form(name, ours[name], expected)
                 wrong = int(np.count_nonzero(_bytes(ours[name]) != _bytes(expected)))
                 distance = np.abs(ours[name].astype(np.float64) - expected.astype(np.float64))
-                comparison.add(wrong, expected.nbytes, float(distance.max()) if wrong else 0)
+                comparison.add(
+                    wrong, expected.nbytes, float(np.nan_to_num(distance.max(), nan=_LARGE, posinf=_LARGE)) if wrong else 0
+                )
         return ours, theirs
 
 

@@ -169,6 +169,46 @@ def test_sums_are_not_lost() -> None:
         check_program(program_of(ordered(instructions)))
 
 
+def depthwise() -> Body:
+    """As by hand, but each channel filtered by itself: three taps, the first two vectors of the padded row only fill the filter."""
+    body = by_hand()
+    body[6] = emit(Opcode.MATMUL, act=ACT, out_w=5, pixel_stride=4, acc=512, depthwise=1, warmup=2)
+    body[5]["bytes"] = 16
+    return body
+
+
+def depthwise_program(instructions: Body, taps: int = 3) -> Program:
+    program = program_of(ordered(instructions))
+    constants = bytearray(program.constants)
+    constants[512 + 4 * taps : 528] = bytes(16 - 4 * taps)
+    return replace(program, constants=bytes(constants))
+
+
+def test_depthwise() -> None:
+    check_program(depthwise_program(depthwise()))
+    with pytest.raises(TalosError, match=r"instruction 6 \(MATMUL\) has weights in rows above warmup=2"):
+        check_program(depthwise_program(depthwise(), taps=4))
+
+
+@pytest.mark.parametrize(
+    ("index", "changes", "message"),
+    [
+        (3, {"rows": 1}, r"instruction 6 \(MATMUL\) multiplies byte 272 "),
+        (3, {"dst": ACT + 1}, r"instruction 6 \(MATMUL\) multiplies byte 256 "),
+        (4, {"row_bytes": 11}, r"instruction 6 \(MATMUL\) multiplies byte 271 "),
+        (6, {"warmup": 5}, r"instruction 6 \(MATMUL\): warmup=5 leaves nothing of rows of out_w=5"),
+        (6, {"out_w": 4}, r"instruction 7 \(VECTOR\) reads accumulator 514"),
+        (6, {"out_w": 6}, r"instruction 6 \(MATMUL\) multiplies byte 276 "),
+    ],
+)
+def test_wrong_depthwise(index: int, changes: dict[str, int], message: str) -> None:
+    instructions = depthwise()
+    for field, value in changes.items():
+        instructions[index][field] = value
+    with pytest.raises(TalosError, match=message):
+        check_program(depthwise_program(instructions))
+
+
 def test_damaged_word() -> None:
     good = program_of(ordered(by_hand()))
     constants = bytearray(good.constants)
@@ -189,6 +229,8 @@ def test_damaged_word() -> None:
         (emit(Opcode.FILL, reserved=1), "reserved bits are 1"),
         (emit(Opcode.VECTOR, source=1, a=100, win_w=2, a_win_w_stride=4), "needs the option pool"),
         (emit(Opcode.TABLE, kind=1), "needs the option residual"),
+        (emit(Opcode.MATMUL, depthwise=1), "needs the option depthwise"),
+        (emit(Opcode.MATMUL, warmup=1, out_w=2), "warmup=1 has a meaning only with depthwise"),
         (emit(Opcode.VECTOR, source=1, lookup=1), "needs the option lookup"),
         (
             emit(Opcode.VECTOR, source=1, out_w=4, a_pixel_stride=4, dst=4, dst_pixel_stride=4),
@@ -197,7 +239,7 @@ def test_damaged_word() -> None:
     ],
 )
 def test_wrong_on_its_own(instruction: Instruction, message: str) -> None:
-    config = CONFIG.replace(residual=False, pool=False, lookup=False)
+    config = CONFIG.replace(residual=False, pool=False, lookup=False, depthwise=False)
     with pytest.raises(TalosError, match=rf"instruction 1 \(.*{message}"):
         check_order([emit(Opcode.FILL, dst=2048), instruction], config, REGIONS)
 
@@ -426,12 +468,13 @@ def shorten_stream(body: Body, rng: np.random.Generator) -> None:
     candidates[int(rng.integers(len(candidates)))]["bytes"] -= 4 * int(rng.integers(1, 4))
 
 
-def shift_store(body: Body, rng: np.random.Generator) -> None:
-    candidates = [i for i in body if i.opcode == Opcode.STORE]
-    candidates[int(rng.integers(len(candidates)))]["src"] += int(rng.integers(1, 100))
+def shift_transfer(body: Body, rng: np.random.Generator) -> None:
+    """The image or the result a few bytes off."""
+    candidates = [i for i in body if i.opcode in (Opcode.LOAD, Opcode.STORE) and i["region"] in (INPUTS, OUTPUTS)]
+    candidates[int(rng.integers(len(candidates)))]["address"] += int(rng.integers(1, 100))
 
 
-FAULTS = [drop_wait, drop_post, swap_halves, swap_neighbours, shorten_stream, shift_store]
+FAULTS = [drop_wait, drop_post, swap_halves, swap_neighbours, shorten_stream, shift_transfer]
 
 
 @pytest.mark.parametrize("seed", range(5))

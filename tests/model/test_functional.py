@@ -172,6 +172,54 @@ def test_matmul(seed: int) -> None:
     assert m.state.weights.level == 0
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_depthwise(seed: int) -> None:
+    """Output x of a row: row r of the tile times the vector r pixels behind vector x + warmup, channel by channel."""
+    rng = np.random.default_rng(seed)
+    m = model(WIDE if seed % 2 else CONFIG, seed)
+    rows, cols, size = m.config.rows, m.config.cols, m.config.activation_bytes
+    f = matmul_fields(rng) | {"accumulate": int(rng.integers(2)), "depthwise": 1, "warmup": int(rng.integers(0, rows))}
+    width = f["out_w"]
+    f["out_w"] += f["warmup"]
+    tiles = f["blocks"] * f["taps_h"] * f["taps_w"] * f["slices"]
+    weights = rng.integers(-128, 128, (tiles, rows, cols)).astype(np.int8)
+    weights[:, f["warmup"] + 1 :] = 0
+    expected = m.state.accumulator.astype(np.int64)
+    if not f["accumulate"]:
+        expected[f["acc"] : f["acc"] + f["blocks"] * f["out_h"] * width] = 0
+    turns = product(*(range(f[count]) for count in ("blocks", "taps_h", "taps_w", "slices")))
+    for tile, (block, tap_h, tap_w, part) in zip(weights, turns, strict=True):
+        start = (
+            f["act"]
+            + block * f["block_stride"]
+            + tap_h * f["tap_h_stride"]
+            + tap_w * f["tap_w_stride"]
+            + part * f["slice_stride"]
+        )
+        for y, x, row, c in product(range(f["out_h"]), range(width), range(rows), range(cols)):
+            address = start + y * f["row_stride"] + (x + f["warmup"] - row) * f["pixel_stride"] + c
+            entry = f["acc"] + (block * f["out_h"] + y) * width + x
+            expected[entry, c] += int(tile[row, c]) * int(m.state.activation[address % size])
+    m.state.weights.push(weights.ravel())
+    m.step(Instruction(Opcode.MATMUL, **f))
+    np.testing.assert_array_equal(m.state.accumulator, expected.astype(np.int32))
+    assert m.state.weights.level == 0
+
+
+def test_depthwise_weight_without_a_pixel_is_refused() -> None:
+    m = model()
+    weights = np.zeros((4, 4), np.int8)
+    weights[2, 3] = 1
+    m.state.weights.push(weights.ravel())
+    with pytest.raises(TalosError, match="rows above warmup=1 must be zero"):
+        m.step(Instruction(Opcode.MATMUL, depthwise=1, out_w=2, warmup=1))
+
+
+def test_depthwise_needs_the_option() -> None:
+    with pytest.raises(TalosError, match="needs the option depthwise"):
+        model(CONFIG.replace(depthwise=False)).step(Instruction(Opcode.MATMUL, depthwise=1))
+
+
 def test_long_contraction_is_exact_and_wraps() -> None:
     """16,384 products of (-127)·(-127) leave float32's integers; added to large accumulators they wrap."""
     m = FunctionalModel(CONFIG)
@@ -379,6 +427,8 @@ OK = Instruction(Opcode.FILL)
         (Instruction(Opcode.STREAM, address=2, bytes=4), "multiples of the beat"),
         (Instruction(Opcode.LOAD, row_bytes=8, dst=4096, space=1), "parameter bytes .* outside"),
         (Instruction(Opcode.MATMUL), "needs 16 bytes of weights, the FIFO holds 0"),
+        (Instruction(Opcode.MATMUL, warmup=1, out_w=2), "warmup=1 has a meaning only with depthwise"),
+        (Instruction(Opcode.MATMUL, depthwise=1, warmup=2, out_w=2), "warmup=2 leaves nothing"),
         (Instruction(Opcode.MATMUL, acc=1020, out_w=5), "accumulator entries .* outside the depth of 1024"),
         (Instruction(Opcode.VECTOR, requantize=1, acc=1023, out_w=2), "accumulator entries"),
         (Instruction(Opcode.VECTOR, requantize=1, param=510), "parameter bytes"),
@@ -463,7 +513,7 @@ def test_compiled_network_equals_the_graph(config: AcceleratorConfig) -> None:
     models = [FunctionalModel(config, garbage=seed) for seed in (1, 2)]
     for image in samples["x"][:4]:
         codes = program.inputs[0].spec.to_tensor(image[np.newaxis])
-        expected = run_graph(front.graph, {front.graph.inputs[0].name: codes})
+        expected = run_graph(front.graph, {program.inputs[0].spec.name: codes})
         for m in models:
             results = m.run_codes(program, {program.inputs[0].spec.name: codes})
             for tensor, result in zip(front.graph.outputs, results.values(), strict=True):

@@ -159,7 +159,9 @@ def simulate(config, instructions, memory, weights, behaviour, rng):
                 result.dones.append((cycle, done))
             if grant:
                 result.issues.append(cycle)
-                reads[cycle + ACT_READ] = int.from_bytes(memory[(request + np.arange(config.matrix_bytes)) % MEMORY].tobytes(), "little")
+                reads[cycle + ACT_READ] = int.from_bytes(
+                    memory[(request + np.arange(config.matrix_bytes)) % MEMORY].tobytes(), "little"
+                )
             if start:
                 result.starts.append(cycle)
             result.status[("idle", "busy", "sync", "stall")[status]] += 1
@@ -318,15 +320,15 @@ def test_accumulating_instruction_waits_for_the_writes_before_it():
 
 @pytest.mark.parametrize(("rows", "cols", "taps", "step"), [(4, 4, 3, 1), (4, 8, 4, 2), (8, 4, 1, 3), (16, 4, 15, 1)])
 def test_depthwise_filters_rows(rows, cols, taps, step):
-    """A taps × taps kernel over a small image, one tile per kernel row, with and without steps between outputs."""
+    """A kernel of up to three rows over a small image, one tile per kernel row, with and without steps between its columns."""
     config = BASE.replace(rows=rows, cols=cols, lanes=cols)
     rng = np.random.default_rng(taps)
-    channels, width, out_w = 2 * cols, 20, 5
-    image = rng.integers(-128, 128, (taps + 2, width, channels)).astype(np.int8)
+    channels, width, out_w, taps_h = 2 * cols, 20, 5, min(taps, 3)
+    image = rng.integers(-128, 128, (taps_h + 2, width, channels)).astype(np.int8)
     memory = np.zeros(MEMORY, np.int8)
     memory[: image.size] = image.ravel()
-    kernel = rng.integers(-128, 128, (taps, taps, channels)).astype(np.int8)
-    tiles = np.zeros((2, taps, rows, cols), np.int8)
+    kernel = rng.integers(-128, 128, (taps_h, taps, channels)).astype(np.int8)
+    tiles = np.zeros((2, taps_h, rows, cols), np.int8)
     for block in range(2):
         tiles[block, :, :taps] = kernel[:, ::-1, block * cols : (block + 1) * cols]  # row r of the array is r pixels back
     instruction = Instruction(
@@ -335,7 +337,7 @@ def test_depthwise_filters_rows(rows, cols, taps, step):
         warmup=taps - 1,
         blocks=2,
         block_stride=cols,
-        taps_h=taps,
+        taps_h=taps_h,
         tap_h_stride=width * channels,
         out_h=3,
         row_stride=width * channels,
@@ -345,7 +347,7 @@ def test_depthwise_filters_rows(rows, cols, taps, step):
     result = simulate(config, [instruction], memory, tiles, Behaviour(), rng)
     for y in range(3):
         for x in range(out_w):
-            window = image[y : y + taps, x * step : (x + taps) * step : step].astype(np.int64)
+            window = image[y : y + taps_h, x * step : (x + taps) * step : step].astype(np.int64)
             sums = (window * kernel).sum(axis=(0, 1)).reshape(2, cols)
             np.testing.assert_array_equal(result.accumulators[[y * out_w + x, 15 + y * out_w + x]], sums)
 

@@ -71,13 +71,11 @@ def describe(config: AcceleratorConfig) -> str:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.rtl_random", description=sys.modules["tests.rtl_random"].__doc__)
     parser.add_argument("--cases", type=int, default=500, help="cases with a convolution, alone or with a neighbour (500)")
-    parser.add_argument("--others", type=int, help="cases of the vector unit alone: pooling, addition, tables (a fifth of --cases)")
-    parser.add_argument(
-        "--graphs", type=int, nargs="?", const=-1, default=0, help="small networks with branches (0; without a number a fifth of --cases)"
-    )
+    parser.add_argument("--others", type=int, help="cases of the vector unit alone: pooling, addition, tables (cases / 5)")
+    parser.add_argument("--graphs", type=int, nargs="?", const=-1, default=0, help="small networks with branches (0; cases / 5)")
     parser.add_argument("--configs", type=int, default=6, help="random configurations, each with its share of the cases (6)")
     parser.add_argument("--seed", type=int, default=1, help="decides everything (1)")
-    parser.add_argument("--case", type=_case, metavar="CONFIG:KIND:NUMBER", help="only this case of the seed, as a difference names it")
+    parser.add_argument("--case", type=_case, metavar="CONFIG:KIND:NUMBER", help="only this case of the seed")
     options = parser.parse_args(arguments)
     if options.others is None:
         options.others = options.cases // 5
@@ -96,8 +94,9 @@ def _case(text: str) -> tuple[int, str, int]:
 
 
 def _share(seed: int, index: int, configs: int, counts: dict[str, int]) -> list[CaseId]:
-    """The cases of configuration `index`: every `configs`-th of each kind, numbered from 0."""
-    return [CaseId(seed, index, kind, number) for kind, count in counts.items() for number in range(len(range(index, count, configs)))]
+    """The cases of configuration `index`: its part of each kind's count, numbered from 0."""
+    parts = {kind: len(range(index, count, configs)) for kind, count in counts.items()}
+    return [CaseId(seed, index, kind, number) for kind, count in parts.items() for number in range(count)]
 
 
 def _run(config: AcceleratorConfig, ids: list[CaseId], wrong_before: int) -> Totals:
@@ -125,7 +124,7 @@ def _summary(table: list[tuple[AcceleratorConfig, Totals]], total: Totals, seed:
         print(f"{name:<16}{totals.cases:>7}{totals.wrong:>11}{totals.cycles:>16,}{totals.bytes:>10,}{totals.events:>14,}")
     print("\ncases with " + ", ".join(f"{name} {count}" for name, count in sorted(total.features.items())))
     verdict = f"{total.wrong} of {total.cases} cases DIFFERENT" if total.wrong else f"all {total.cases} cases equal"
-    print(f"seed {seed}: {verdict} (reference = functional model = Verilog in every byte; cycle model = Verilog in cycles, counters, trace)")
+    print(f"seed {seed}: {verdict} (bytes: reference, functional model, Verilog; cycles, counters, trace: cycle model, Verilog)")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,9 @@ class Layers:
         size = x.shape[:2] if x else self._input_size(extent, strides, pads)
         out = self._output(size, extent, strides, pads)
         tiles = self._tiles(channels, outputs, groups, kernel)
-        if out is None or out[0] * out[1] * tiles > self.limits.cycles or extent[0] * extent[1] * channels > self.limits.window_bytes:
+        if out is None or out[0] * out[1] * tiles > self.limits.cycles:
+            return None
+        if extent[0] * extent[1] * channels > self.limits.window_bytes:
             return None
         x = x or self.tensor((*size, channels))
         y = self.tensor((*out, outputs))

@@ -3,6 +3,8 @@
 The one exception is a matrix instruction whose row vectors run past the end of a tensor: weights of zero meet the bytes there.
 """
 
+from collections import deque
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,7 +36,7 @@ class Contents:
         self.dram[CONSTANTS][: len(constants)] = True
         self._tables = {TableKind.LOOKUP: False, TableKind.ADD: False}
         self._constants = np.frombuffer(constants, np.int8)
-        self._runs: list[tuple[int, int]] = []  # the rest of the weight stream: region and bytes in constants
+        self._runs: deque[tuple[int, int]] = deque()  # the rest of the weight stream: region and bytes in constants
 
     def run(self, index: int, i: Instruction) -> None:
         """Raise TalosError, naming the instruction by `index`, if it reads what was never written; then note what it writes."""
@@ -79,9 +81,9 @@ class Contents:
 
     def _entries(self, index: int, i: Instruction) -> None:
         """Accumulators are written, read, and only then overwritten: a wrong address shows as sums that are lost or come from nowhere."""
-        part = slice(i["acc"], i["acc"] + i["blocks"] * i["out_h"] * i["out_w"])
-        entries, unread = self.accumulator[part], self._unread[part]
         matmul = i.opcode == Opcode.MATMUL
+        part = slice(i["acc"], i["acc"] + i["blocks"] * i["out_h"] * (i["out_w"] - (i["warmup"] if matmul else 0)))
+        entries, unread = self.accumulator[part], self._unread[part]
         overwrite = matmul and not i["accumulate"]
         if not overwrite and not entries.all():
             raise TalosError(
@@ -119,27 +121,32 @@ class Contents:
         _mark(self.activation, i["dst"], pixels("dst"), channels)
 
     def _matmul(self, index: int, i: Instruction) -> None:
-        weights = self._weights(matmul_bytes(i, self.config))
-        loops = [
-            (i["out_h"], i["row_stride"]),
-            (i["out_w"], i["pixel_stride"]),
-            (i["taps_h"], i["tap_h_stride"]),
-            (i["taps_w"], i["tap_w_stride"]),
-            (i["slices"], i["slice_stride"]),
-        ]
+        runs = self._weights(matmul_bytes(i, self.config))
         rows, cols = self.config.rows, self.config.cols
+        taps = [(i["taps_h"], i["tap_h_stride"]), (i["taps_w"], i["tap_w_stride"]), (i["slices"], i["slice_stride"])]
+        loops = [(i["out_h"], i["row_stride"]), (i["out_w"], i["pixel_stride"]), *taps]
+        shape = (i["blocks"], i["taps_h"], i["taps_w"], i["slices"], rows, cols)
+        warmup, length = i["warmup"], rows
+        if i["depthwise"]:  # row r of the array is the tap r pixels back: a loop of its own
+            if self._bytes(runs).reshape(shape)[..., warmup + 1 :, :].any():
+                raise TalosError(
+                    f"{name(index, i)} has weights in rows above warmup={warmup}, whose pixels are not in the output row"
+                )
+            loops[1] = (i["out_w"] - warmup, i["pixel_stride"])
+            loops.append((min(rows, warmup + 1), -i["pixel_stride"]))
+            length = cols
         for block in range(i["blocks"] if i["block_stride"] else 1):
-            base = i["act"] + block * i["block_stride"]
-            low, high = hull(base, loops, rows)
+            base = i["act"] + block * i["block_stride"] + warmup * i["pixel_stride"]
+            low, high = hull(base, loops, length)
             if self.activation[low:high].all():
                 continue
-            view = strided_view(self.activation, base, loops, rows)
+            view = strided_view(self.activation, base, loops, length)
             assert view is not None  # inside the memory, as `check_fields` has seen
-            known = view.all(axis=(0, 1)).ravel()
-            tiles = self._bytes(weights).reshape(i["blocks"], -1, cols)
-            used = (tiles[block] if i["block_stride"] else tiles.transpose(1, 0, 2).reshape(known.size, -1)).any(axis=1)
-            if (used & ~known).any():
-                wrong = ~view & (used & ~known).reshape(view.shape[2:])
+            used = self._bytes(runs).reshape(shape) != 0
+            used = used[block] if i["block_stride"] else used.any(axis=0)
+            used = used[..., : warmup + 1, :] if i["depthwise"] else used.any(axis=-1)
+            wrong = ~view & used
+            if wrong.any():
                 address = _address(base, loops, np.argwhere(wrong)[0])
                 raise TalosError(
                     f"{name(index, i)} multiplies byte {address} of activation memory, which nothing has written, by a weight"
@@ -154,7 +161,7 @@ class Contents:
             step = min(size, length)
             taken.append((address, step))
             if step == length:
-                self._runs.pop(0)
+                self._runs.popleft()
             else:
                 self._runs[0] = (address + step if address >= 0 else address, length - step)
             size -= step

@@ -3,7 +3,7 @@
 import numpy as np
 
 from talos.config import AcceleratorConfig
-from talos.effects import ACCUMULATOR, ACTIVATION, DRAM, PARAMETER, RECORD_BYTES, Access
+from talos.effects import ACCUMULATOR, ACTIVATION, DRAM, PARAMETER, Access
 from talos.errors import TalosError
 from talos.isa import SYNC_UNITS, Instruction, Opcode, Source, Space, TableKind
 from talos.model.strided import Loops, hull, strided_view
@@ -23,10 +23,10 @@ def check_fields(
     """Raise TalosError, naming the instruction by `index`, if it cannot be meant like this."""
     reason = (
         _header(instruction)
-        or _limits(accesses, config, region_bytes)
         or _features(instruction, config)
         or _alignment(instruction, config)
         or _arithmetic(instruction, config)
+        or _limits(accesses, config, region_bytes)
         or _in_place(instruction, config)
     )
     if reason:
@@ -61,6 +61,8 @@ def _features(i: Instruction, config: AcceleratorConfig) -> str:
     elif i.opcode == Opcode.VECTOR:
         pool = i["source"] == Source.SUM or (i["source"] == Source.MAXIMUM and i["win_h"] * i["win_w"] > 1)
         needed = {"lookup": bool(i["lookup"]), "residual": bool(i["add"]), "pool": pool}
+    elif i.opcode == Opcode.MATMUL:
+        needed = {"depthwise": bool(i["depthwise"])}
     else:
         return ""
     missing = [feature for feature, used in needed.items() if used and not getattr(config, feature)]
@@ -77,8 +79,6 @@ def _alignment(i: Instruction, config: AcceleratorConfig) -> str:
         for count, prefix in (("rows", "row"), ("planes", "plane")):
             if i[count] > 1:
                 values |= {field: i[field] for field in (f"{prefix}_stride", f"dst_{prefix}_stride")}
-    elif i.opcode == Opcode.TABLE or (i.opcode == Opcode.VECTOR and i["requantize"]):
-        values = {"8·param": i["param"] * RECORD_BYTES}
     for field, value in values.items():
         if value % beat:
             return f"{field}={value} is not a multiple of the beat of {beat} bytes"
@@ -86,6 +86,10 @@ def _alignment(i: Instruction, config: AcceleratorConfig) -> str:
 
 
 def _arithmetic(i: Instruction, config: AcceleratorConfig) -> str:
+    if i.opcode == Opcode.MATMUL:
+        if i["warmup"] and not i["depthwise"]:
+            return f"warmup={i['warmup']} has a meaning only with depthwise=1"
+        return "" if i["warmup"] < i["out_w"] else f"warmup={i['warmup']} leaves nothing of rows of out_w={i['out_w']} vectors"
     if i.opcode != Opcode.VECTOR:
         return ""
     if i["source"] not in list(Source):

@@ -68,7 +68,7 @@ def _filtered(state: State, i: Instruction, weights: npt.NDArray[np.int8]) -> np
         (i["out_w"] - warmup, i["pixel_stride"]),
     )
     sums = np.zeros((*(count for count, _ in outputs), cols), np.int32)
-    used = tiles.any(axis=(0, -1))
+    used = np.asarray(tiles.any(axis=(0, -1)))
     for tap_h, tap_w, piece, row in product(*map(range, used.shape)):
         if used[tap_h, tap_w, piece, row]:
             address = i["act"] + tap_h * i["tap_h_stride"] + tap_w * i["tap_w_stride"] + piece * i["slice_stride"]

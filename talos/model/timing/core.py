@@ -41,7 +41,6 @@ from talos.model.timing.control import (
     semaphores_take,
 )
 from talos.model.timing.fetch import (
-    FETCH_INDEX,
     fetch_begin,
     fetch_clock,
     fetch_idle,
@@ -196,7 +195,7 @@ def simulate(
 def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, cycle, stop):  # type: ignore[no-untyped-def]
     """Step from `cycle` to `stop` or the run's end; the cycle reached and whether the run ended."""
     fetch, load, weights, matrix, vector, store, activation, axi, memory, queues, semaphores = state
-    no_row = rows[0]
+    no_row = rows[0]  # views are costly to make: one for all cycles without a start
     while cycle < stop:
         if fetch_idle(fetch) and run_finished(
             queues,
@@ -237,44 +236,52 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         target = fetch_target(fetch, targets)
         handed = target != 0 and queue_room(queues, target)
 
-        # Starts.
-        head = queue_head(queues, _LOAD)
-        load_row = rows[lists[_LOAD, head]] if head >= 0 else no_row
-        ready = head >= 0 and semaphores_ready(semaphores, _SLOT_LOAD, load_row[WAIT])
-        load_start = ready and load_free(load)
-        load_code = load_status(load, load_grant, head >= 0 and not ready)
-        if load_start:
-            starts[lists[_LOAD, head]] = cycle
+        # Starts. Instructions are numbers in the program; -1 where there is none.
+        load_head = queue_head(queues, _LOAD)
+        load_start = False
+        load_waits = False
+        if load_head >= 0:
+            load_head = lists[_LOAD, load_head]
+            ready = semaphores_ready(semaphores, _SLOT_LOAD, rows[load_head, WAIT])
+            load_start = ready and load_free(load)
+            load_waits = not ready
+        load_code = load_status(load, load_grant, load_waits)
 
-        head = queue_head(queues, _WEIGHTS)
-        weights_row = rows[lists[_WEIGHTS, head]] if head >= 0 else no_row
-        weights_start = head >= 0 and weights_free(weights)
-        if weights_start:
-            starts[lists[_WEIGHTS, head]] = cycle
+        weights_head = queue_head(queues, _WEIGHTS)
+        weights_start = False
+        if weights_head >= 0:
+            weights_head = lists[_WEIGHTS, weights_head]
+            weights_start = weights_free(weights)
 
-        head = queue_head(queues, _MATRIX)
-        matrix_row = rows[lists[_MATRIX, head]] if head >= 0 else no_row
-        ready = head >= 0 and semaphores_ready(semaphores, _SLOT_MATRIX, matrix_row[WAIT])
-        matrix_start = ready and matrix_free(matrix, matrix_grant)
-        matrix_code = matrix_status(matrix, matrix_grant, head >= 0 and not ready)
-        if matrix_start:
-            starts[lists[_MATRIX, head]] = cycle
+        matrix_head = queue_head(queues, _MATRIX)
+        matrix_start = False
+        matrix_waits = False
+        if matrix_head >= 0:
+            matrix_head = lists[_MATRIX, matrix_head]
+            ready = semaphores_ready(semaphores, _SLOT_MATRIX, rows[matrix_head, WAIT])
+            matrix_start = ready and matrix_free(matrix, matrix_grant)
+            matrix_waits = not ready
+        matrix_code = matrix_status(matrix, matrix_grant, matrix_waits)
 
-        head = queue_head(queues, _VECTOR)
-        vector_row = rows[lists[_VECTOR, head]] if head >= 0 else no_row
-        ready = head >= 0 and semaphores_ready(semaphores, _SLOT_VECTOR, vector_row[WAIT])
-        vector_start = ready and vector_free(vector)
-        vector_code = vector_status(vector, vector_reads, vector_drains, head >= 0 and not ready)
-        if vector_start:
-            starts[lists[_VECTOR, head]] = cycle
+        vector_head = queue_head(queues, _VECTOR)
+        vector_start = False
+        vector_waits = False
+        if vector_head >= 0:
+            vector_head = lists[_VECTOR, vector_head]
+            ready = semaphores_ready(semaphores, _SLOT_VECTOR, rows[vector_head, WAIT])
+            vector_start = ready and vector_free(vector)
+            vector_waits = not ready
+        vector_code = vector_status(vector, vector_reads, vector_drains, vector_waits)
 
-        head = queue_head(queues, _STORE)
-        store_row = rows[lists[_STORE, head]] if head >= 0 else no_row
-        ready = head >= 0 and semaphores_ready(semaphores, _SLOT_STORE, store_row[WAIT])
-        store_start = ready and store_free(store)
-        store_code = store_status(store, memory[MEM_WREADY], head >= 0 and not ready)
-        if store_start:
-            starts[lists[_STORE, head]] = cycle
+        store_head = queue_head(queues, _STORE)
+        store_start = False
+        store_waits = False
+        if store_head >= 0:
+            store_head = lists[_STORE, store_head]
+            ready = semaphores_ready(semaphores, _SLOT_STORE, rows[store_head, WAIT])
+            store_start = ready and store_free(store)
+            store_waits = not ready
+        store_code = store_status(store, memory[MEM_WREADY], store_waits)
 
         # Ends.
         load_post = load_done(load, load_grant)
@@ -291,18 +298,23 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         count_status(counters, _VECTOR, vector_code)
         count_status(counters, _STORE, store_code)
         if load_start:
-            semaphores_take(semaphores, _SLOT_LOAD, load_row[WAIT])
+            starts[load_head] = cycle
+            semaphores_take(semaphores, _SLOT_LOAD, rows[load_head, WAIT])
             queue_pop(queues, _LOAD)
         if weights_start:
+            starts[weights_head] = cycle
             queue_pop(queues, _WEIGHTS)
         if matrix_start:
-            semaphores_take(semaphores, _SLOT_MATRIX, matrix_row[WAIT])
+            starts[matrix_head] = cycle
+            semaphores_take(semaphores, _SLOT_MATRIX, rows[matrix_head, WAIT])
             queue_pop(queues, _MATRIX)
         if vector_start:
-            semaphores_take(semaphores, _SLOT_VECTOR, vector_row[WAIT])
+            starts[vector_head] = cycle
+            semaphores_take(semaphores, _SLOT_VECTOR, rows[vector_head, WAIT])
             queue_pop(queues, _VECTOR)
         if store_start:
-            semaphores_take(semaphores, _SLOT_STORE, store_row[WAIT])
+            starts[store_head] = cycle
+            semaphores_take(semaphores, _SLOT_STORE, rows[store_head, WAIT])
             queue_pop(queues, _STORE)
         if load_post >= 0:
             semaphores_post(semaphores, _SLOT_LOAD, load_post)
@@ -319,8 +331,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
             semaphores_post(semaphores, _SLOT_STORE, store_post)
             _end(lists, finished, ends, _STORE, cycle)
         if handed:
-            starts_index = fetch[FETCH_INDEX]
-            queue_push(queues, targets[starts_index])
+            queue_push(queues, target)
 
         # What the bus shows before the edge.
         arvalid, arbeats, arid = axi[AXI_READ_ARVALID], axi[AXI_READ_ARBEATS], axi[AXI_READ_ARID]
@@ -330,11 +341,26 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         awvalid, wvalid, wlast = store[STORE_AWVALID], store[STORE_WVALID], store[STORE_WLAST]
 
         fetch_clock(fetch, granted == 0, client == 0, handed)
-        load_clock(load, load_row, load_start, bases, granted == 1, load_takes, load_grant)
-        weights_clock(weights, weights_row, weights_start, bases, granted == 2, client == 2, word)
-        matrix_clock(matrix, matrix_row, matrix_start, matrix_grant, word)
-        vector_clock(vector, vector_row, vector_start, vector_reads, vector_drains)
-        store_clock(store, store_row, store_start, bases, store_grant, awready, wready, bvalid)
+        if load_start:
+            load_clock(load, rows[load_head], True, bases, granted == 1, load_takes, load_grant)
+        else:
+            load_clock(load, no_row, False, bases, granted == 1, load_takes, load_grant)
+        if weights_start:
+            weights_clock(weights, rows[weights_head], True, bases, granted == 2, client == 2, word)
+        else:
+            weights_clock(weights, no_row, False, bases, granted == 2, client == 2, word)
+        if matrix_start:
+            matrix_clock(matrix, rows[matrix_head], True, matrix_grant, word)
+        else:
+            matrix_clock(matrix, no_row, False, matrix_grant, word)
+        if vector_start:
+            vector_clock(vector, rows[vector_head], True, vector_reads, vector_drains)
+        else:
+            vector_clock(vector, no_row, False, vector_reads, vector_drains)
+        if store_start:
+            store_clock(store, rows[store_head], True, bases, store_grant, awready, wready, bvalid)
+        else:
+            store_clock(store, no_row, False, bases, store_grant, awready, wready, bvalid)
         axi_read_clock(axi, arready, granted, granted_beats, rvalid, rid, rlast, taken)
         memory_step(memory, arvalid, arbeats, arid, rready, awvalid, 0, wvalid, wlast, 1)
         cycle += 1
