@@ -68,16 +68,14 @@ class AllPorts:
 
     async def fill(self) -> None:
         """Write random bytes everywhere: a reset does not clear the memory."""
-        port = "load_write"
-        width = len(self._port(port, "data")) // 8
-        self._port(port, "valid").value = 1
-        self._port(port, "count").value = width
+        for name in (*READS, *WRITES):
+            self._port(name, "valid").value = 0
+        width = len(self._port("load_write", "data")) // 8
         for address in range(0, self._model.memory.size, width):
             data = self._bench.rng.integers(0, 256, width).astype(np.uint8)
             self._model.write(address, data)
-            self._port(port, "address").value = address
-            self._port(port, "data").value = to_int(data)
-            await self._bench.step()
+            values = {"valid": 1, "address": address, "count": width, "data": to_int(data)}
+            await self._bench.step({f"load_write__{member}": value for member, value in values.items()})
 
     def drive(self) -> None:
         bench = self._bench

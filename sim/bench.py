@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import cocotb
@@ -67,9 +67,11 @@ class Testbench:
             await RisingEdge(self.dut.clk)
         self.dut.rst.value = 0
 
-    async def step(self) -> None:
-        """One clock cycle."""
+    async def step(self, inputs: Mapping[str, int] | None = None) -> None:
+        """One clock cycle; `inputs` by port name are set before the parts drive theirs, and stay."""
         await RisingEdge(self.dut.clk)
+        for name, value in (inputs or {}).items():
+            getattr(self.dut, name).value = value
         for part in self._parts:
             part.drive()
         await ReadOnly()

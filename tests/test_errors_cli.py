@@ -53,7 +53,9 @@ def test_not_an_onnx_file(talos: Talos, tmp_path: Path, command: str, kind: str)
     path = tmp_path / "net.onnx"
     data = DIGITS.read_bytes()
     if kind != "missing":
-        path.write_bytes({"text": b"hello, this is not a model\n" * 9, "truncated": data[: len(data) * 2 // 3], "empty": b""}[kind])
+        path.write_bytes(
+            {"text": b"hello, this is not a model\n" * 9, "truncated": data[: len(data) * 2 // 3], "empty": b""}[kind]
+        )
     options = {"compile": ["-o", tmp_path / "p"], "verify": [], "run": ["--input", SAMPLES]}[command]
     message = refused(talos, tmp_path, command, path, *options)
     assert "net.onnx" in message
@@ -68,7 +70,9 @@ def test_a_truncated_program(talos: Talos, tmp_path: Path, program: Path) -> Non
 
 
 def test_dynamic_shape(talos: Talos, tmp_path: Path) -> None:
-    model = save_model(tmp_path / "net.onnx", [helper.make_node("Relu", ["x"], ["y"], "r")], [1, 3, "height", 8], [1, 3, "height", 8])
+    model = save_model(
+        tmp_path / "net.onnx", [helper.make_node("Relu", ["x"], ["y"], "r")], [1, 3, "height", 8], [1, 3, "height", 8]
+    )
     message = refused(talos, tmp_path, "compile", model, "-o", tmp_path / "p", "--calibrate", SAMPLES)
     assert "'x' has a dynamic dimension 2 (height)" in message and "static shapes" in message
 

@@ -1,12 +1,18 @@
 """talos generate"""
 
+import gc
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from talos.cli.options import JsonOption, QuietOption
 from talos.errors import TalosError
+
+if TYPE_CHECKING:
+    from talos.config import AcceleratorConfig
 
 __all__ = ["generate_command"]
 
@@ -46,7 +52,7 @@ def generate_command(
     with terminal.progress() as progress:
         for index, accelerator in enumerate(configs):
             progress(f"generating {accelerator.name}", index, len(configs))
-            texts = {".v": cached_verilog(accelerator), ".json": description(accelerator)}
+            texts = {".v": cached_verilog(accelerator), ".json": _quietly(description, accelerator)}
             for suffix, text in texts.items():
                 path = output / f"talos_{accelerator.name}{suffix}"
                 data = text.encode()
@@ -55,3 +61,12 @@ def generate_command(
     for file in files:
         terminal.line(f"{file['path']}: {file['bytes']:,} bytes")
     terminal.write_json({"files": files})
+
+
+def _quietly(describe: "Callable[[AcceleratorConfig], str]", config: "AcceleratorConfig") -> str:
+    """Amaranth warns, when they are freed, of components that were made but not built; a description only asks for their ports."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        text = describe(config)
+        gc.collect()
+    return text

@@ -1,14 +1,20 @@
-"""Next-fit memory allocation: freed space is reused as late as possible, so that a new tile rarely waits for an old one."""
+"""Placement in on-chip memory: tensors that stay are packed, tiles that come and go reuse freed space as late as possible."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 
 __all__ = ["Allocator"]
+
+Span = tuple[int, int]
+
+RECENT = 4  # tiles whose places are avoided: input, residual and output of one step, and the next input
 
 
 class Allocator:
     """Places blocks in [0, size).
 
-    `bank` is the size of an independently accessible address range; `allocate` prefers places that share no bank with `avoid`.
+    `bank` is the size of an independently accessible address range; of equally good places the one that shares the fewest banks with
+    `avoid` (ranges that another unit uses at the same time) is taken.
     """
 
     def __init__(self, size: int, *, align: int = 1, bank: int = 0) -> None:
@@ -17,44 +23,86 @@ class Allocator:
         self._bank = bank or size
         self._used: dict[int, int] = {}  # start → end
         self._cursor = 0
+        self._recent: deque[Span] = deque(maxlen=RECENT)
 
     @property
     def used(self) -> int:
         """Bytes taken."""
         return sum(end - start for start, end in self._used.items())
 
-    def allocate(self, size: int, avoid: Iterable[tuple[int, int]] = ()) -> int | None:
-        """The start of `size` free bytes, or None. `avoid` holds (start, end) ranges used at the same time by another unit."""
-        size = -(-size // self._align) * self._align
-        busy = {bank for start, end in avoid for bank in self._banks(start, end)}
-        best: tuple[int, int, int] | None = None
-        for start in self._candidates(size):
-            shared = len(busy.intersection(self._banks(start, start + size)))
-            distance = (start - self._cursor) % self.size
-            if best is None or (shared, distance) < best[:2]:
-                best = (shared, distance, start)
-        if best is None:
+    def allocate(self, size: int, avoid: Iterable[Span] = ()) -> int | None:
+        """The start of `size` free bytes for a while, or None.
+
+        Not where one of the last tiles was, so that a new tile rarely waits for an old one; where another of this size still fits.
+        """
+        size = self._rounded(size)
+        gaps = list(self._gaps(1))
+        places = []
+        for index, (begin, end) in enumerate(gaps):
+            last = end - size
+            if last >= begin:
+                others = self._largest(gaps, index)
+                starts = {begin, last, *range(-(-begin // self._bank) * self._bank, last + 1, self._bank)}
+                if begin <= self._cursor <= last:
+                    starts.add(self._cursor)
+                for start in starts:
+                    cramped = max(others, start - begin, last - start) < size
+                    distance = (start - self._cursor) % self.size
+                    places.append((cramped, self._recency(start, size), self._shared(start, size, avoid), distance, start))
+        if not places:
             return None
-        start = best[2]
-        self._used[start] = start + size
+        start = min(places)[-1]
+        self._take(start, size)
         self._cursor = (start + size) % self.size
+        self._recent.append((start, start + size))
+        return start
+
+    def pack(self, size: int, avoid: Iterable[Span] = ()) -> int | None:
+        """The start of `size` free bytes for long, or None: where it leaves the largest gap for tiles."""
+        size = self._rounded(size)
+        gaps = list(self._gaps(1))
+        places = []
+        for index, (begin, end) in enumerate(gaps):
+            if end - begin >= size:
+                left = max(self._largest(gaps, index), end - begin - size)
+                places += [(-left, self._shared(start, size, avoid), start) for start in (begin, end - size)]
+        if not places:
+            return None
+        start = min(places)[2]
+        self._take(start, size)
         return start
 
     def free(self, start: int) -> None:
-        """Give back the block that `allocate` placed at `start`."""
+        """Give back the block at `start`."""
         del self._used[start]
 
-    def _banks(self, start: int, end: int) -> range:
-        return range(start // self._bank, -(-end // self._bank))
+    def _rounded(self, size: int) -> int:
+        return -(-size // self._align) * self._align
 
-    def _candidates(self, size: int) -> list[int]:
-        """Starts at the beginning of each gap, at the cursor and at bank borders inside gaps."""
-        starts, position = [], 0
+    @staticmethod
+    def _largest(gaps: list[Span], but: int) -> int:
+        return max((end - begin for index, (begin, end) in enumerate(gaps) if index != but), default=0)
+
+    def _take(self, start: int, size: int) -> None:
+        self._used[start] = start + size
+
+    def _recency(self, start: int, size: int) -> int:
+        """How recently a tile was where [start, start + size) is: 0 for not lately, RECENT for the last one."""
+        used = [age for age, (begin, end) in enumerate(self._recent, 1) if begin < start + size and start < end]
+        return max(used, default=0)
+
+    def _shared(self, start: int, size: int, avoid: Iterable[Span]) -> int:
+        """Banks of [start, start + size) that `avoid` touches too."""
+        banks = set(range(start // self._bank, -(-(start + size) // self._bank)))
+        return len(banks & self._banks(avoid))
+
+    def _banks(self, spans: Iterable[Span]) -> set[int]:
+        return {bank for start, end in spans for bank in range(start // self._bank, -(-end // self._bank))}
+
+    def _gaps(self, least: int) -> Iterator[Span]:
+        """Free ranges of at least `least` bytes."""
+        position = 0
         for begin, end in [*sorted(self._used.items()), (self.size, self.size)]:
-            if begin - position >= size:
-                places = {position, *range(-(-position // self._bank) * self._bank, begin - size + 1, self._bank)}
-                if position <= self._cursor <= begin - size:
-                    places.add(self._cursor)
-                starts += [place for place in places if position <= place <= begin - size]
+            if begin - position >= least:
+                yield position, begin
             position = end
-        return starts

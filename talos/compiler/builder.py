@@ -42,6 +42,7 @@ class Builder:
         self._parameters = Allocator(config.parameter_bytes, align=max(RECORD_BYTES, config.beat_bytes))
         self._cached: dict[object, int] = {}  # what parameter memory holds: key → byte address, least recently used first
         self._offsets: dict[object, int] = {}  # constants already placed in DRAM: key → offset
+        self._remembered: dict[object, bytes] = {}
         self._tables: dict[TableKind, object] = {}  # what the lanes' tables hold
         self._tracker = DependencyTracker(untracked=(DRAM[CONSTANTS], DRAM[INPUTS]))
         self._stream: Instruction | None = None
@@ -62,6 +63,12 @@ class Builder:
             self._offsets[key] = len(self.constants)
             self.constants.extend(make())
         return self._offsets[key]
+
+    def remember(self, key: object, make: Callable[[], bytes]) -> bytes:
+        """What `make` gives, made once per `key`."""
+        if key not in self._remembered:
+            self._remembered[key] = make()
+        return self._remembered[key]
 
     def parameters(self, key: object, data: bytes) -> int:
         """Have `data` (records or a table) in parameter memory; its address in records."""
@@ -111,8 +118,15 @@ class Builder:
             self.activation.free(start)
 
     def allocate(self, size: int, avoid: tuple[tuple[int, int], ...] = ()) -> int:
-        """`size` bytes of activation memory; the caller frees them with `activation.free`. Raises OutOfMemory."""
-        start = self.activation.allocate(size + self.config.matrix_bytes - 1, avoid)
+        """`size` bytes of activation memory for a tile; the caller frees them with `activation.free`. Raises OutOfMemory."""
+        return self._found(self.activation.allocate(size + self.config.matrix_bytes - 1, avoid), size)
+
+    def pack(self, size: int, avoid: tuple[tuple[int, int], ...] = ()) -> int:
+        """As `allocate`, for a tensor that stays."""
+        return self._found(self.activation.pack(size + self.config.matrix_bytes - 1, avoid), size)
+
+    @staticmethod
+    def _found(start: int | None, size: int) -> int:
         if start is None:
             raise OutOfMemory(size)
         return start

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talos import numerics, reference
-from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, Tensor, View
+from talos.compiler.ir import Add, Concat, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View
 from talos.errors import TalosError
 
 __all__ = ["run_graph"]
@@ -59,6 +59,10 @@ def _run(layer: Layer, codes: dict[int, Int8Array]) -> Int8Array:
         )
     elif isinstance(layer, Lookup):
         result = numerics.apply_table(layer.table, x)
+    elif isinstance(layer, Concat):
+        result = np.concatenate([codes[id(tensor)] for tensor in layer.inputs], axis=2)
+    elif isinstance(layer, Resize):
+        result = x.repeat(layer.factors[0], axis=0).repeat(layer.factors[1], axis=1)
     elif isinstance(layer, View):
         result = x.reshape(output.shape)
     else:

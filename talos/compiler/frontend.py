@@ -14,16 +14,19 @@ from talos.compiler.fuse_clamp import fuse_clamp
 from talos.compiler.fuse_lookup import fuse_lookup
 from talos.compiler.fuse_residual import fuse_residual
 from talos.compiler.import_graph import import_graph
-from talos.compiler.ir import Conv, Graph, Pool, View
+from talos.compiler.ir import Concat, Conv, Graph, Pool, View
 from talos.compiler.load import fix_batch, is_quantized, load_model, name_nodes
 from talos.compiler.prepare_float import prepare_float
 from talos.compiler.remove_dead import remove_dead
+from talos.compiler.separate_slices import separate_slices
 from talos.errors import TalosError
 from talos.program import Placement
 
 __all__ = ["PASSES", "FrontendResult", "build_graph"]
 
-PASSES: tuple[Callable[[Graph], object], ...] = (remove_dead, fuse_clamp, fuse_residual, fuse_lookup, remove_dead)
+PASSES: tuple[Callable[[Graph], object], ...] = (
+    remove_dead, fuse_clamp, fuse_residual, fuse_lookup, remove_dead, separate_slices,
+)  # fmt: skip
 """What happens to the layer graph after the import, in order. Each pass changes it in place and leaves all values as they were."""
 
 
@@ -77,6 +80,8 @@ def _placement(graph: Graph, nodes: list[tuple[str, str]]) -> list[Placement]:
             layer = layers[name]
             if isinstance(layer, View):
                 place, reason = "placement", "the same bytes under another shape"
+            elif isinstance(layer, Concat):
+                place, reason = "placement", "its operands are written into slices of its result"
             elif isinstance(layer, Conv) or (isinstance(layer, Pool) and layer.kind == "average"):
                 place, reason = "array", "moves data with weights 0 and 1" if isinstance(layer, Conv) and layer.copy else ""
             else:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnx_ir
 
-from talos.compiler import import_elementwise, import_linear, import_pool, import_quantize, import_shape
+from talos.compiler import import_elementwise, import_join, import_linear, import_pool, import_quantize, import_shape
 from talos.compiler.host import host_inputs, host_nodes, host_part
 from talos.compiler.importer import Importer
 from talos.compiler.ir import Graph
@@ -20,6 +20,7 @@ Handler = Callable[[Importer, onnx_ir.Node], None]
 
 _HANDLERS: dict[str, Handler] = {
     **import_elementwise.HANDLERS,
+    **import_join.HANDLERS,
     **import_linear.HANDLERS,
     **import_pool.HANDLERS,
     **import_quantize.HANDLERS,
@@ -29,7 +30,6 @@ SUPPORTED_OPS = tuple(sorted(_HANDLERS))
 
 _SUGGESTIONS = {
     "BatchNormalization": "fold it into the convolution in front before quantization",
-    "Concat": "it is not supported yet; add the branches or widen one convolution instead",
     "Mul": "fold constant factors into the weights; gating by another tensor is not supported yet",
     "QLinearConv": "pass the model in QDQ form (QuantizeLinear/DequantizeLinear around Conv)",
     "ReduceMean": "use GlobalAveragePool",

@@ -11,7 +11,9 @@ import numpy as np
 
 from talos.io import IoSpec
 
-__all__ = ["Add", "Conv", "Graph", "HostNode", "Layer", "Lookup", "Pool", "Residual", "TableLayer", "Tensor", "View", "operands"]
+__all__ = [
+    "Add", "Concat", "Conv", "Graph", "HostNode", "Layer", "Lookup", "Pool", "Residual", "Resize", "TableLayer", "Tensor", "View", "operands",
+]  # fmt: skip
 
 
 _NO_SCALE = np.float32(0)
@@ -47,6 +49,8 @@ class Layer:
     output: Tensor
 
     op: ClassVar[str] = "layer"
+    placed: ClassVar[bool] = False
+    """It has no instructions: its output is a matter of where bytes lie."""
 
     @property
     def macs(self) -> int:
@@ -167,6 +171,28 @@ class View(Layer):
     """The same bytes under another shape (Flatten, Reshape, Squeeze of an NHWC-contiguous tensor): costs nothing."""
 
     op = "view"
+    placed = True
+
+
+@dataclass(eq=False)
+class Concat(Layer):
+    """The channels of all `inputs`, one behind the other: the inputs' layers write into channel slices of the output.
+
+    Inputs have the output's scale, zero point, height and width, and are such that they can lie there (see `separate_slices`): each
+    is made by a layer with instructions, is input of this layer alone, once, and is no output of the graph.
+    """
+
+    op = "concat"
+    placed = True
+
+
+@dataclass(eq=False)
+class Resize(Layer):
+    """Every pixel repeated `factors` (vertical, horizontal) times: nearest-neighbour enlargement. Factors of 1 make a copy."""
+
+    factors: tuple[int, int] = (1, 1)
+
+    op = "resize"
 
 
 @dataclass

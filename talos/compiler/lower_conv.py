@@ -25,7 +25,8 @@ def conv_shape(layer: Conv, b: Builder, source: Storage, target: Storage, residu
     extent_h, extent_w = extent(layer, b.config)
     out_h, out_w, out_channels = layer.output.shape
     parts = segments(layer, b.config)
-    loops = [contraction(layer, part, b.config, width * channels) for part in parts]
+    pixel = source.depth(layer.inputs[0]) if source.resident else channels
+    loops = [contraction(layer, part, b.config, width * pixel, pixel) for part in parts]
     return ConvShape(
         out_h=out_h,
         out_w=out_w,
@@ -93,7 +94,7 @@ def _lower_chunk(
     cols = b.config.cols
     first = segment.first + chunk.start * cols
     channels = range(first, min(first + len(chunk) * cols, segment.first + segment.count))
-    loops = contraction(layer, segment, b.config, act.pitch)
+    loops = contraction(layer, segment, b.config, act.pitch, act.pixel)
     with ExitStack() as stack:
         other = None
         avoid: tuple[tuple[int, int], ...] = (act.span,)
@@ -182,7 +183,7 @@ def _drain(
 
 def _records(b: Builder, layer: Conv, segment: Segment, blocks: range) -> int:
     """Where parameter memory holds the records of `blocks`: with all of their segment if that is small."""
-    records = segment_parameters(layer, segment, b.config)
+    records = b.remember((id(layer), segment.first), lambda: segment_parameters(layer, segment, b.config))
     block_bytes = b.config.cols * RECORD_BYTES
     if len(records) <= b.config.parameter_bytes // 4:
         return b.parameters((id(layer), segment.first), records) + blocks.start * b.config.cols

@@ -21,9 +21,11 @@ from talos.parameters import pack_parameters
 
 __all__ = ["lower_elementwise", "lower_pool"]
 
-BAND_READS = (
-    320  # per channel block: small enough that bands overlap with the layers around, large against an instruction's overhead
-)
+BAND_READS = 320
+"""Per channel block: small enough that bands overlap with the layers around, large against an instruction's overhead."""
+
+MAX_COUNT = 1024
+"""Rows, columns and blocks that an instruction counts."""
 
 
 def _bands(height: int, row_bytes: int, row_reads: int, budget: int) -> Iterator[tuple[int, int]]:
@@ -37,6 +39,13 @@ def _bands(height: int, row_bytes: int, row_reads: int, budget: int) -> Iterator
         yield top, min(top + rows, height)
 
 
+def _parts(channels: int, cols: int, fits: Callable[[int], bool]) -> list[range]:
+    """`channels` in the fewest parts of whole blocks that `fits` accepts by their channel count; single blocks if it accepts none."""
+    sizes = (size for size in splits(-(-channels // cols)) if size <= MAX_COUNT)
+    size = next((size for size in sizes if fits(min(size * cols, channels))), 1) * cols
+    return [range(first, min(first + size, channels)) for first in range(0, channels, size)]
+
+
 def _channel_fields(b: Builder, channels: int) -> dict[str, int]:
     blocks = -(-channels // b.config.cols)
     return {"blocks": blocks, "tail": channels - (blocks - 1) * b.config.cols}
@@ -46,40 +55,52 @@ def lower_elementwise(b: Builder, layer: Add | Lookup, storages: Callable[[Tenso
     """Emit an addition or a table: one read of each operand per pixel."""
     height, width, channels = layer.output.shape
     places = [storages(tensor) for tensor in (*layer.inputs, layer.output)]
-    row_bytes = sum(width * channels for storage in places if not storage.resident)
+    moved = sum(not storage.resident for storage in places)
+    room = budget - len(places) * 2 * b.config.line_bytes
+    parts = _parts(channels, b.config.cols, lambda count: moved * count <= room)
+    pixel_bytes = moved * len(parts[0])
+    most = room if width * pixel_bytes <= room else room // 2
+    columns = next(size for size in splits(width) if size <= MAX_COUNT and (size * pixel_bytes <= most or size == 1))
     fields = addition(layer) if isinstance(layer, Add) else {}
     fields["lookup"] = int(layer.table is not None)
-    for top, bottom in _bands(height, row_bytes, width, budget - len(places) * 2 * b.config.line_bytes):
-        box = Box(top, bottom, 0, width)
+    for top, bottom in _bands(height, columns * pixel_bytes, columns, room):
         yield Band(bottom, bottom)
         set_tables(b, layer)
-        with ExitStack() as stack:
-            operands: list[Place] = []
-            for tensor in layer.inputs:
-                avoid = tuple(place.span for place in operands)
-                operands.append(stack.enter_context(input_tile(b, storages(tensor), tensor, box, avoid=avoid)))
+        for left, part in product(range(0, width, columns), parts):
+            _elementwise_piece(b, layer, storages, Box(top, bottom, left, min(left + columns, width)), part, fields)
+
+
+def _elementwise_piece(
+    b: Builder, layer: Add | Lookup, storages: Callable[[Tensor], Storage], box: Box, channels: range, fields: dict[str, int]
+) -> None:
+    """Emit `channels` of the pixels of `box`."""
+    with ExitStack() as stack:
+        operands: list[Place] = []
+        for tensor in layer.inputs:
             avoid = tuple(place.span for place in operands)
-            out = stack.enter_context(output_tile(b, storages(layer.output), layer.output, box, range(channels), avoid))
-            a, other = operands[0], operands[-1]
-            b.emit(
-                Opcode.VECTOR,
-                source=Source.MAXIMUM,
-                low=-128,
-                high=127,
-                out_h=box.rows,
-                out_w=width,
-                a=a.address,
-                a_row_stride=a.pitch,
-                a_pixel_stride=a.pixel,
-                b=other.address if isinstance(layer, Add) else 0,
-                b_row_stride=other.pitch if isinstance(layer, Add) else 0,
-                b_pixel_stride=other.pixel if isinstance(layer, Add) else 0,
-                dst=out.address,
-                dst_row_stride=out.pitch,
-                dst_pixel_stride=out.pixel,
-                **_channel_fields(b, channels),
-                **fields,
-            )
+            operands.append(stack.enter_context(input_tile(b, storages(tensor), tensor, box, channels, avoid)))
+        avoid = tuple(place.span for place in operands)
+        out = stack.enter_context(output_tile(b, storages(layer.output), layer.output, box, channels, avoid))
+        a, other = operands[0], operands[-1]
+        b.emit(
+            Opcode.VECTOR,
+            source=Source.MAXIMUM,
+            low=-128,
+            high=127,
+            out_h=box.rows,
+            out_w=box.columns,
+            a=a.address,
+            a_row_stride=a.pitch,
+            a_pixel_stride=a.pixel,
+            b=other.address if isinstance(layer, Add) else 0,
+            b_row_stride=other.pitch if isinstance(layer, Add) else 0,
+            b_pixel_stride=other.pixel if isinstance(layer, Add) else 0,
+            dst=out.address,
+            dst_row_stride=out.pitch,
+            dst_pixel_stride=out.pixel,
+            **_channel_fields(b, len(channels)),
+            **fields,
+        )
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,8 @@ def _runs(outputs: range, window: int, stride: int, pad: int, length: int) -> li
         start = max(position * stride - pad, 0)
         size = min(position * stride - pad + window, length) - start
         last = runs[-1] if runs else None
-        if last and last.size == size and last.start + (position - last.first) * stride == start:
+        fits = last and position - last.first < MAX_COUNT
+        if last and fits and last.size == size and last.start + (position - last.first) * stride == start:
             runs[-1] = _Run(last.first, position + 1, last.start, size)
         else:
             runs.append(_Run(position, position + 1, start, size))
@@ -112,40 +134,50 @@ def lower_pool(b: Builder, layer: Pool, storages: Callable[[Tensor], Storage], b
     out_h, out_w, _ = layer.output.shape
     source, target = storages(layer.inputs[0]), storages(layer.output)
     columns = _runs(range(out_w), layer.kernel[1], layer.strides[1], layer.pads[1], width)
-    slack = 4 * b.config.line_bytes
-    in_row = 0 if source.resident else width * channels
-    out_row = 0 if target.resident else out_w * channels
-    row_bytes = layer.strides[0] * in_row + out_row
-    halo = max(0, layer.kernel[0] - layer.strides[0]) * in_row
-    for top, bottom in _bands(out_h, row_bytes, out_w * layer.kernel[0] * layer.kernel[1], budget - slack - 2 * halo):
+    room = budget - 4 * b.config.line_bytes
+    # Bytes per channel: of the input rows that a further output row needs and of that row; of the rows that its window shares with others.
+    in_row = 0 if source.resident else width
+    row = layer.strides[0] * in_row + (0 if target.resident else out_w)
+    halo = 2 * max(0, layer.kernel[0] - layer.strides[0]) * in_row
+    parts = _parts(channels, b.config.cols, lambda count: (row + halo) * count <= room)
+    count = len(parts[0])
+    for top, bottom in _bands(out_h, row * count, out_w * layer.kernel[0] * layer.kernel[1], room - halo * count):
         rows = _runs(range(top, bottom), layer.kernel[0], layer.strides[0], layer.pads[0], height)
         first = min(run.start for run in rows)
         end = max(run.start + (run.last - run.first - 1) * layer.strides[0] + run.size for run in rows)
-        box = Box(first, end, 0, width)
         yield Band(end, bottom)
-        with ExitStack() as stack:
-            act = stack.enter_context(input_tile(b, source, layer.inputs[0], box, avoid=target.spans))
-            out_box = Box(top, bottom, 0, out_w)
-            out = stack.enter_context(output_tile(b, target, layer.output, out_box, range(channels), (act.span,)))
-            for row, column, blocks in product(rows, columns, _block_runs(b, layer, channels)):
-                first_channel = blocks.start * b.config.cols
-                b.emit(
-                    Opcode.VECTOR,
-                    out_h=row.last - row.first,
-                    out_w=column.last - column.first,
-                    win_h=row.size,
-                    win_w=column.size,
-                    a=act.address + (row.start - first) * act.pitch + column.start * act.pixel + first_channel,
-                    a_row_stride=layer.strides[0] * act.pitch,
-                    a_pixel_stride=layer.strides[1] * act.pixel,
-                    a_win_h_stride=act.pitch,
-                    a_win_w_stride=act.pixel,
-                    dst=out.address + (row.first - top) * out.pitch + column.first * out.pixel + first_channel,
-                    dst_row_stride=out.pitch,
-                    dst_pixel_stride=out.pixel,
-                    **_channel_fields(b, min(len(blocks) * b.config.cols, channels - first_channel)),
-                    **_pool_fields(b, layer, row.size * column.size, len(blocks)),
-                )
+        for part in parts:
+            with ExitStack() as stack:
+                box, out_box = Box(first, end, 0, width), Box(top, bottom, 0, out_w)
+                act = stack.enter_context(input_tile(b, source, layer.inputs[0], box, part, target.spans))
+                out = stack.enter_context(output_tile(b, target, layer.output, out_box, part, (act.span,)))
+                for row_run, column_run, blocks in product(rows, columns, _block_runs(b, layer, len(part))):
+                    _pool_piece(b, layer, act, out, (row_run, first, top), column_run, blocks, len(part))
+
+
+def _pool_piece(
+    b: Builder, layer: Pool, act: Place, out: Place, rows: tuple[_Run, int, int], column: _Run, blocks: range, channels: int
+) -> None:
+    """Emit the windows of a run of `rows` (with the first input and output row of the tiles) and of columns, for `blocks` of `channels`."""
+    row, first, top = rows
+    first_channel = blocks.start * b.config.cols
+    b.emit(
+        Opcode.VECTOR,
+        out_h=row.last - row.first,
+        out_w=column.last - column.first,
+        win_h=row.size,
+        win_w=column.size,
+        a=act.address + (row.start - first) * act.pitch + column.start * act.pixel + first_channel,
+        a_row_stride=layer.strides[0] * act.pitch,
+        a_pixel_stride=layer.strides[1] * act.pixel,
+        a_win_h_stride=act.pitch,
+        a_win_w_stride=act.pixel,
+        dst=out.address + (row.first - top) * out.pitch + column.first * out.pixel + first_channel,
+        dst_row_stride=out.pitch,
+        dst_pixel_stride=out.pixel,
+        **_channel_fields(b, min(len(blocks) * b.config.cols, channels - first_channel)),
+        **_pool_fields(b, layer, row.size * column.size, len(blocks)),
+    )
 
 
 def _block_runs(b: Builder, layer: Pool, channels: int) -> list[range]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from talos.compiler.builder import Builder
 from talos.compiler.groups import slots
-from talos.compiler.ir import Conv, Graph, Layer, Tensor, View
+from talos.compiler.ir import Conv, Graph, Layer, Tensor
 from talos.compiler.lower_conv import conv_shape
 from talos.compiler.storage import Storage
 from talos.compiler.tiling import choose_tile
@@ -39,7 +39,7 @@ def choose_residents(b: Builder, graph: Graph, storages: dict[Tensor, Storage], 
         padded_view = bool(storage.views) and any(storage.pads)
         storage.resident = not (storage.pinned or padded_view or storage.producer in spilled)
     for layer, slot in zip(graph.layers, slots(graph.layers), strict=True):
-        if isinstance(layer, View):
+        if layer.placed:
             continue
         while live := live_residents(distinct, slot):
             room = b.config.activation_bytes - live_bytes(b, distinct, slot)

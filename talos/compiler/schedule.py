@@ -109,7 +109,7 @@ def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _
 
 def _executed(graph: Graph) -> list[Layer]:
     """The layers that have instructions."""
-    return [layer for layer in graph.layers if not isinstance(layer, View)]
+    return [layer for layer in graph.layers if not layer.placed]
 
 
 def _place(b: Builder, storage: Storage, scratch: Allocator, avoid: tuple[tuple[int, int], ...]) -> None:

@@ -89,10 +89,13 @@ def segments(layer: Conv, config: AcceleratorConfig) -> list[Segment]:
     return [Segment(g * group_outputs, group_outputs, g * group_inputs, 0, group_inputs, blocks) for g in range(layer.groups)]
 
 
-def contraction(layer: Conv, segment: Segment, config: AcceleratorConfig, pitch: int) -> Contraction:
-    """The tap loops over an input whose rows lie `pitch` bytes apart; loops that are contiguous in memory are merged."""
+def contraction(layer: Conv, segment: Segment, config: AcceleratorConfig, pitch: int, pixel: int = 0) -> Contraction:
+    """The tap loops over an input whose rows lie `pitch` bytes apart; loops that are contiguous in memory are merged.
+
+    Pixels lie `pixel` bytes apart; 0 means no gaps between them.
+    """
     _, kernel_h, kernel_w, _ = layer.weight.shape
-    channels = layer.inputs[0].shape[2]
+    channels = pixel or layer.inputs[0].shape[2]
     tap_h, tap_w = layer.dilations[0] * pitch, layer.dilations[1] * channels
     taps = _filter(layer, config) if segment.depthwise else None
     if taps is not None:

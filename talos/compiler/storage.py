@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from talos.compiler.groups import slots
-from talos.compiler.ir import Conv, Graph, Layer, Tensor, View
+from talos.compiler.ir import Concat, Conv, Graph, Layer, Tensor, View
 from talos.compiler.segments import extent
 from talos.config import AcceleratorConfig
 from talos.program import INPUTS, OUTPUTS, SCRATCH
@@ -13,11 +13,12 @@ __all__ = ["Storage", "assign_storages"]
 
 @dataclass(eq=False)
 class Storage:
-    """The bytes behind one tensor, or behind several that are views of each other.
+    """The bytes behind one tensor, or behind several that are views or channel slices of it.
 
-    `pads` (top, left, bottom, right) is the padding that its convolutions need, filled with `fill`. Layer `producer` (-1: the host)
-    writes it in slot `first`; it is last read in slot `last` (see `talos.compiler.groups`). In DRAM, bytes are contiguous HWC at
-    `offset` of `region`. Resident, pixel (0, 0) is at `address` and rows follow by `pitch`.
+    `tensors[0]` is the whole; `slices` holds the first channel of those that are a part of its channels. `pads` (top, left, bottom,
+    right) is the padding that its convolutions need, filled with `fill`. Layer `producer` (-1: the host) is the first to write it, in slot
+    `first`; it is last read in slot `last` (see `talos.compiler.groups`). In DRAM, bytes are contiguous HWC at `offset` of `region`.
+    Resident, pixel (0, 0) is at `address` and rows follow by `pitch`.
     """
 
     tensors: list[Tensor]
@@ -31,10 +32,11 @@ class Storage:
     start: int = -1  # of the allocated block
     address: int = -1
     views: list[Layer] = field(default_factory=list)
+    slices: dict[Tensor, int] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width, channels of the tensor that the producer writes."""
+        """Height, width, channels of the whole."""
         return self.tensors[0].shape
 
     @property
@@ -61,6 +63,14 @@ class Storage:
         """The addresses that the resident layout occupies; none in DRAM."""
         return ((self.start, self.start + self.resident_size),) if self.resident else ()
 
+    def depth(self, tensor: Tensor) -> int:
+        """Bytes from pixel to pixel of `tensor`."""
+        return self.shape[2] if tensor in self.slices else tensor.shape[2]
+
+    def row(self, tensor: Tensor) -> int:
+        """Bytes from row to row of `tensor` in the resident layout."""
+        return tensor.shape[1] * tensor.shape[2] if self.views and tensor not in self.slices else self.pitch
+
     @property
     def pinned(self) -> bool:
         """Inputs and outputs of the program stay in DRAM, where the host reaches them."""
@@ -78,8 +88,9 @@ def _conv_pads(layer: Conv, config: AcceleratorConfig) -> tuple[int, int, int, i
 
 
 def assign_storages(graph: Graph, config: AcceleratorConfig) -> dict[Tensor, Storage]:
-    """A storage for every tensor of `graph`; views share one. Padding is the maximum over its convolutions."""
+    """A storage for every tensor of `graph`; views and the operands of a Concat share one. Padding is the maximum over its convolutions."""
     storages: dict[Tensor, Storage] = {}
+    homes = _homes(graph)
     for tensor in graph.inputs:
         storages[tensor] = Storage([tensor], -1, -1, -1, INPUTS)
     for index, (layer, slot) in enumerate(zip(graph.layers, slots(graph.layers), strict=True)):
@@ -90,8 +101,14 @@ def assign_storages(graph: Graph, config: AcceleratorConfig) -> dict[Tensor, Sto
             storage.tensors.append(layer.output)
             storage.views.append(layer)
             storages[layer.output] = storage
-        else:
-            storages[layer.output] = Storage([layer.output], index, slot, slot)
+        elif layer.output not in storages:
+            whole, channel = homes.get(layer.output, (layer.output, 0))
+            storage = storages.setdefault(whole, Storage([whole], index, slot, slot))
+            storage.last = max(storage.last, slot)
+            if whole is not layer.output:
+                storage.tensors.append(layer.output)
+                storage.slices[layer.output] = channel
+                storages[layer.output] = storage
         if isinstance(layer, Conv):
             storage = storages[layer.inputs[0]]
             storage.pads = tuple(max(pair) for pair in zip(storage.pads, _conv_pads(layer, config), strict=True))  # type: ignore[assignment]
@@ -102,3 +119,15 @@ def assign_storages(graph: Graph, config: AcceleratorConfig) -> dict[Tensor, Sto
         if storage.region == SCRATCH:
             storage.region = OUTPUTS
     return storages
+
+
+def _homes(graph: Graph) -> dict[Tensor, tuple[Tensor, int]]:
+    """For each operand of a Concat the tensor whose storage it shares, and its first channel there."""
+    homes: dict[Tensor, tuple[Tensor, int]] = {}
+    for layer in reversed(graph.layers):
+        if isinstance(layer, Concat):
+            whole, channel = homes.get(layer.output, (layer.output, 0))
+            for tensor in layer.inputs:
+                homes[tensor] = whole, channel
+                channel += tensor.shape[2]
+    return homes

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from talos.config import AcceleratorConfig
 from talos.effects import RECORD_BYTES
@@ -70,14 +71,13 @@ def _pixel_beats(shape: ConvShape, channels: int, chunks: int, beat: int) -> flo
     return pixels * chunks * max(channels / chunks / beat, SHORT_BURST)
 
 
-def _cost(shape: ConvShape, tile: Tile, config: AcceleratorConfig) -> float:
+def _cost(shape: ConvShape, tile: Tile, config: AcceleratorConfig, load: int, store: int) -> float:
     """Estimated cycles of the layer: the busiest of array, read bus, write bus and vector unit, plus what the ends expose."""
     bands, columns = -(-shape.out_h // tile.rows), -(-shape.out_w // tile.columns)
     count = bands * columns
     pixels = tile.rows * tile.columns
     beat = config.beat_bytes
     array = count * shape.blocks * shape.tiles * max(tile.rows * (tile.columns + shape.warmup), config.rows)
-    load, store = _buffers(shape, tile, config)
     rows = (tile.rows - 1) * shape.stride_h + shape.extent_h
     load_beats = count * (load / beat + (rows * SHORT_BURST if columns > 1 else 1))
     chunks = -(-shape.blocks // tile.blocks)
@@ -111,6 +111,7 @@ def _candidates(shape: ConvShape, config: AcceleratorConfig) -> Iterator[Tile]:
                     break  # nothing is buffered per channel chunk
 
 
+@lru_cache(maxsize=4096)
 def choose_tile(shape: ConvShape, config: AcceleratorConfig, budget: int) -> Tile | None:
     """The cheapest tile whose buffers fit `budget` bytes twice (so that transfers overlap), or else once; None if none fits.
 
@@ -123,7 +124,7 @@ def choose_tile(shape: ConvShape, config: AcceleratorConfig, budget: int) -> Til
         if load + store > budget:
             continue
         single = 2 * (load + store) > budget
-        key = (single, tile.columns < shape.out_w, _cost(shape, tile, config))
+        key = (single, tile.columns < shape.out_w, _cost(shape, tile, config, load, store))
         if best is None or key < best:
             best, chosen = key, tile
     return chosen

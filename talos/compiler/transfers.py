@@ -76,7 +76,7 @@ def make_resident(b: Builder, storage: Storage, avoid: tuple[tuple[int, int], ..
     """Allocate `storage` in activation memory, if possible in no bank of `avoid`, and fill its padding. Raises OutOfMemory."""
     height, width, channels = storage.shape
     top, left, bottom, right = storage.pads
-    storage.start = b.allocate(storage.resident_size, avoid)
+    storage.start = b.pack(storage.resident_size, avoid)
     storage.address = storage.start + top * storage.pitch + left * channels
     if any(storage.pads):
         whole = Box(-top, height + bottom, -left, width + right)
@@ -84,14 +84,13 @@ def make_resident(b: Builder, storage: Storage, avoid: tuple[tuple[int, int], ..
 
 
 def _resident_place(storage: Storage, tensor: Tensor, box: Box) -> Place:
-    _, width, channels = tensor.shape
-    pitch = width * channels if storage.views else storage.pitch
-    address = storage.address + box.top * pitch + box.left * channels
-    return Place(address, pitch, channels, (address, address + box.rows * pitch))
+    pitch, pixel = storage.row(tensor), storage.depth(tensor)
+    address = storage.address + box.top * pitch + box.left * pixel + storage.slices.get(tensor, 0)
+    return Place(address, pitch, pixel, (address, address + box.rows * pitch))
 
 
 def _rows(local: str, box: Box, tensor: tuple[int, int], buffer: tuple[int, int]) -> dict[str, int]:
-    """Transfer fields for `box`: as few and as long rows as `tensor` (width, channels) and `buffer` (pitch, channels) allow."""
+    """Transfer fields for `box`: as few and as long rows as `tensor` (width, bytes a pixel) and `buffer` (pitch, bytes a pixel) allow."""
     width, depth = tensor
     pitch, count = buffer
     if count != depth:
@@ -135,10 +134,11 @@ def input_tile(
         inner = box.inside(height, width)
         _fill_border(b, start, box, inner, count, storage.fill)
         if not inner.empty:
-            source = storage.offset + (inner.top * width + inner.left) * depth + channels.start
+            pixel = storage.depth(tensor)
+            source = storage.offset + (inner.top * width + inner.left) * pixel + storage.slices.get(tensor, 0) + channels.start
             target = start + (inner.top - box.top) * pitch + (inner.left - box.left) * count
             common = {"region": storage.region, "address": source, "dst": target}
-            b.emit(Opcode.LOAD, **common, **_rows("dst", inner, (width, depth), (pitch, count)))
+            b.emit(Opcode.LOAD, **common, **_rows("dst", inner, (width, pixel), (pitch, count)))
         yield Place(start, pitch, count, (start, start + box.rows * pitch))
 
 
@@ -147,7 +147,8 @@ def output_tile(
     b: Builder, storage: Storage, tensor: Tensor, box: Box, channels: range, avoid: tuple[tuple[int, int], ...] = ()
 ) -> Iterator[Place]:
     """Where the block writes `channels` of `box` of `tensor`; stored to DRAM at the end of the block unless resident."""
-    _, width, depth = tensor.shape
+    _, width, _ = tensor.shape
+    pixel = storage.depth(tensor)
     if storage.resident:
         place = _resident_place(storage, tensor, box)
         yield Place(place.address + channels.start, place.pitch, place.pixel, place.span)
@@ -156,6 +157,6 @@ def output_tile(
     with b.buffer(tile_bytes(box, count), avoid) as start:
         pitch = box.columns * count
         yield Place(start, pitch, count, (start, start + box.rows * pitch))
-        target = storage.offset + (box.top * width + box.left) * depth + channels.start
+        target = storage.offset + (box.top * width + box.left) * pixel + storage.slices.get(tensor, 0) + channels.start
         common = {"region": storage.region, "address": target, "src": start}
-        b.emit(Opcode.STORE, **common, **_rows("src", box, (width, depth), (pitch, count)))
+        b.emit(Opcode.STORE, **common, **_rows("src", box, (width, pixel), (pitch, count)))

@@ -136,8 +136,8 @@ class MatrixUnit(wiring.Component):
 
         # Depthwise: the vectors of an output row that only fill the filter.
         outputs: Value = issue  # the vector issued has an accumulator entry
-        down = Signal(int(config.depthwise), reset_less=True)  # nothing at all without the feature
         if config.depthwise:
+            down = Signal(reset_less=True)
             warmup = Signal.like(head.warmup, reset_less=True)
             warm_left = Signal.like(head.warmup, reset_less=True)
             warming = Signal(reset_less=True)  # warm_left != 0
@@ -185,22 +185,18 @@ class MatrixUnit(wiring.Component):
                 m.d.sync += full.eq(1)
 
         # Into the array: weights and control wait as long as the activations are under way.
-        injection = data.StructLayout(
-            {"switch": 1, "down": len(down), "strobe": 1, "slot": range(config.rows), "word": 8 * config.cols}
-        )
+        injection = data.StructLayout({"switch": 1, "strobe": 1, "slot": range(config.rows), "word": 8 * config.cols})
         stages = [Signal(injection, name=f"injection_{i}", reset_less=True) for i in range(ACT_READ - 1)]
         m.d.sync += [
-            stages[0].eq(Cat(switch, down, inject, slot, self.weights.payload)),
+            stages[0].eq(Cat(switch, inject, slot, self.weights.payload)),
             *(stage.eq(before) for before, stage in pairwise(stages)),
         ]
         strobes = Signal(config.rows, reset_less=True)
         switch_in = Signal(reset_less=True)
-        down_in = Signal.like(down)
         word_in = Signal(8 * config.cols, reset_less=True)
         m.d.sync += [
             strobes.eq(Mux(stages[-1].strobe, 1 << stages[-1].slot, 0)),
             switch_in.eq(stages[-1].switch),
-            down_in.eq(stages[-1].down),
             word_in.eq(stages[-1].word),
         ]
         m.d.comb += [
@@ -211,7 +207,9 @@ class MatrixUnit(wiring.Component):
         ]
 
         if config.depthwise:
-            m.d.comb += array.i_down.eq(down_in)
+            down_line = Signal(ACT_READ, reset_less=True)
+            m.d.sync += down_line.eq(Cat(down, down_line))
+            m.d.comb += array.i_down.eq(down_line[-1])
 
         # Behind the array: the control that belongs to each vector arrives with its sums.
         depth = ACT_READ + array_latency(config) - ACC_SUMS

@@ -5,22 +5,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from talos.isa import Instruction, Opcode, Unit
+from talos.isa import Opcode, Unit
 from talos.model.timing.core import Timing
 from talos.program import Program
 
 __all__ = ["LayerCycles", "layer_cycles"]
 
-_NAMES = {Unit.LOAD: "load", Unit.MATRIX: "array", Unit.VECTOR: "vector", Unit.STORE: "store"}
-_DOMINANT = 0.5  # share of a layer's cycles below which no unit bounds it: it waits from unit to unit
-_STARVED = 1.25  # cycles of a MATMUL above its ideal from which on weights, not the array, bound it
+_PRIORITY = (Unit.WEIGHTS, Unit.LOAD, Unit.STORE, Unit.VECTOR, Unit.MATRIX)  # lowest first
+_BOUND = {Unit.WEIGHTS: "weights", Unit.LOAD: "load", Unit.STORE: "store", Unit.VECTOR: "vector", Unit.MATRIX: "array"}
+_NOBODY = -1
+_STARVED = 1.25  # cycles of the MATMULs above their ideal from which on weights, not the array, bound a layer
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class LayerCycles:
-    """`cycles` a layer adds to a run; utilization = macs / (rows · cols · cycles), 0 without cycles.
+    """`cycles` of a run that belong to a layer; utilization = macs / (rows · cols · cycles), 0 without cycles.
 
-    bound: what kept it busy most of that time: `array`, `weights`, `vector`, `load`, `store`, `latency` (no unit), or `host`.
+    bound: what most of them were spent on: `array`, `weights`, `vector`, `load`, `store`, `latency` (no unit worked), or `host`.
     """
 
     name: str
@@ -35,66 +38,60 @@ class LayerCycles:
 def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
     """All layers in program order, then the host parts with 0 cycles. The cycles sum to `timing.cycles`.
 
-    A layer's cycles reach from the end of all layers before it to the end of its own last instruction, since layers overlap; what
-    follows the last instruction is the last layer's.
+    Layers overlap, so each cycle is given to one: to the layer whose MATMUL the array works on (the latest that started), else to
+    that of the oldest instruction in the vector, store, load or weights unit, in this order, else to the layer that works next. So no
+    layer's utilization exceeds 1.
     """
+    lengths, layers, units = _owners(program, timing)
+    peak = program.config.peak_macs
     rows = []
-    reached = 0
-    layer_of = np.array(program.layer_of, np.int64)
     for index, layer in enumerate(program.layers):
-        members = np.flatnonzero(layer_of == index)
-        end = max(reached, int(timing.ends[members].max()) + 1) if members.size else reached
-        if index == len(program.layers) - 1:
-            end = timing.cycles
-        cycles = end - reached
-        rows.append(
-            LayerCycles(
-                layer.name,
-                layer.op,
-                layer.placement,
-                layer.macs,
-                cycles,
-                layer.macs / (program.config.peak_macs * cycles) if cycles else 0.0,
-                _bound(program, timing, members, reached, end),
-            )
-        )
-        reached = end
+        mine = layers == index
+        cycles = int(lengths[mine].sum())
+        utilization = layer.macs / (peak * cycles) if cycles else 0.0
+        bound = _bound(program, timing, index, lengths[mine], units[mine])
+        rows.append(LayerCycles(layer.name, layer.op, layer.placement, layer.macs, cycles, utilization, bound))
     rows += [LayerCycles(part.nodes[0], "+".join(part.op_types), "host", 0, 0, 0.0, "host") for part in program.host]
     return rows
 
 
-def _bound(program: Program, timing: Timing, members: NDArray[np.int64], start: int, end: int) -> str:
-    """The unit inside instructions of this layer for most of its cycles [start, end)."""
-    instructions = [program.instructions[index] for index in members]
-    starts, ends = np.maximum(timing.starts[members], start), np.minimum(timing.ends[members] + 1, end)
-    busy = {
-        unit: _covered([(s, e) for i, s, e in zip(instructions, starts, ends, strict=True) if i.unit == unit and e > s])
-        for unit in _NAMES
-    }
-    unit = max(busy, key=lambda u: busy[u])
-    if busy[unit] < _DOMINANT * (end - start) or not busy[unit]:
+def _owners(program: Program, timing: Timing) -> tuple[Integers, Integers, Integers]:
+    """The run as stretches between one start or end and the next: cycles, layer and unit (or nobody) of each."""
+    starts, ends = timing.starts, timing.ends + 1
+    points = np.unique(np.clip(np.concatenate([[0, timing.cycles], starts, ends]), 0, timing.cycles))
+    first, last = np.searchsorted(points, starts), np.searchsorted(points, np.minimum(ends, timing.cycles))
+    layers = np.full(len(points) - 1, _NOBODY, np.int64)
+    units = layers.copy()
+    for unit in _PRIORITY:
+        members = [index for index, instruction in enumerate(program.instructions) if instruction.unit is unit]
+        for index in members if unit is Unit.MATRIX else reversed(members):  # what comes later covers what came before
+            layers[first[index] : last[index]] = program.layer_of[index]
+            units[first[index] : last[index]] = unit
+    following = len(program.layers) - 1
+    for place in reversed(range(len(layers))):
+        if layers[place] == _NOBODY:
+            layers[place] = following
+        following = layers[place]
+    return np.diff(points), layers, units
+
+
+def _bound(program: Program, timing: Timing, layer: int, lengths: Integers, units: Integers) -> str:
+    """What most of the layer's cycles went to."""
+    if not lengths.sum():
         return "latency"
-    if unit is Unit.MATRIX and _starved(program, instructions, timing.ends[members] - timing.starts[members] + 1):
+    spent = {unit: int(lengths[units == unit].sum()) for unit in (_NOBODY, *_PRIORITY)}
+    unit = max(spent, key=lambda key: spent[key])
+    if unit is Unit.MATRIX and _starved(program, timing, layer):
         return "weights"
-    return _NAMES[unit]
+    return "latency" if unit == _NOBODY else _BOUND[Unit(unit)]
 
 
-def _covered(intervals: list[tuple[int, int]]) -> int:
-    """Length of the union of half-open intervals."""
-    total, reached = 0, 0
-    for start, end in sorted(intervals):
-        total += max(end - max(start, reached), 0)
-        reached = max(reached, end)
-    return int(total)
-
-
-def _starved(program: Program, instructions: list[Instruction], durations: NDArray[np.int64]) -> bool:
-    """Whether the MATMULs took clearly longer than their tiles need with weights at hand."""
-    rows = program.config.rows
+def _starved(program: Program, timing: Timing, layer: int) -> bool:
+    """Whether the layer's MATMULs took clearly longer than their tiles need with weights at hand."""
     ideal = took = 0
-    for instruction, duration in zip(instructions, durations, strict=True):
-        if instruction.opcode is Opcode.MATMUL:
+    for index, instruction in enumerate(program.instructions):
+        if program.layer_of[index] == layer and instruction.opcode is Opcode.MATMUL:
             tiles = instruction["blocks"] * instruction["taps_h"] * instruction["taps_w"] * instruction["slices"]
-            ideal += tiles * max(instruction["out_h"] * instruction["out_w"], rows)
-            took += int(duration)
+            ideal += tiles * max(instruction["out_h"] * instruction["out_w"], program.config.rows)
+            took += int(timing.ends[index] - timing.starts[index]) + 1
     return took > _STARVED * ideal

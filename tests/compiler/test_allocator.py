@@ -1,4 +1,4 @@
-"""The allocator against brute force over a small memory: blocks are disjoint and aligned, and banks are avoided when they can be."""
+"""The allocator against brute force over a small memory: blocks are disjoint and aligned, banks are avoided, gaps are kept."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,54 +7,74 @@ from talos.compiler.allocator import Allocator
 
 SIZE, ALIGN, BANK = 64, 4, 16
 
-steps = st.lists(st.tuples(st.booleans(), st.integers(1, 40), st.integers(0, 63), st.integers(1, 20)), max_size=40)
+steps = st.lists(
+    st.tuples(st.sampled_from(["allocate", "pack", "free"]), st.integers(1, 40), st.integers(0, 63), st.integers(1, 20)),
+    max_size=40,
+)
 
 
 def _banks(start: int, end: int) -> set[int]:
     return {address // BANK for address in range(start, end)}
 
 
+def _largest_gap(taken: set[int]) -> int:
+    largest = length = 0
+    for byte in range(SIZE):
+        length = 0 if byte in taken else length + 1
+        largest = max(largest, length)
+    return largest
+
+
 @settings(max_examples=150, deadline=None)
 @given(steps)
-def test_against_a_map_of_bytes(operations: list[tuple[bool, int, int, int]]) -> None:
+def test_against_a_map_of_bytes(operations: list[tuple[str, int, int, int]]) -> None:
     allocator = Allocator(SIZE, align=ALIGN, bank=BANK)
     blocks: dict[int, int] = {}
-    for release, size, place, length in operations:
-        if release and blocks:
-            start = sorted(blocks)[place % len(blocks)]
-            allocator.free(start)
-            del blocks[start]
+    for operation, size, place, length in operations:
+        if operation == "free":
+            if blocks:
+                start = sorted(blocks)[place % len(blocks)]
+                allocator.free(start)
+                del blocks[start]
             continue
         taken = {byte for start, end in blocks.items() for byte in range(start, end)}
         whole = -(-size // ALIGN) * ALIGN
         free = [s for s in range(0, SIZE - whole + 1, ALIGN) if not taken.intersection(range(s, s + whole))]
         avoid = (place, min(place + length, SIZE))
-        start = allocator.allocate(size, [avoid])
-        if start is None:
+        found = (allocator.allocate if operation == "allocate" else allocator.pack)(size, [avoid])
+        if found is None:
             assert not free
             continue
-        assert start in free
-        least = min(len(_banks(s, s + whole) & _banks(*avoid)) for s in free)
-        assert len(_banks(start, start + whole) & _banks(*avoid)) == least
-        blocks[start] = start + whole
+        assert found in free
+        if operation == "allocate":
+            least = min(len(_banks(s, s + whole) & _banks(*avoid)) for s in free)
+            assert len(_banks(found, found + whole) & _banks(*avoid)) == least
+        else:
+            most = max(_largest_gap(taken.union(range(s, s + whole))) for s in free)
+            assert _largest_gap(taken.union(range(found, found + whole))) == most
+        blocks[found] = found + whole
         assert allocator.used == sum(end - begin for begin, end in blocks.items())
 
 
 def test_freed_space_is_reused_as_late_as_possible() -> None:
     allocator = Allocator(64)
-    first = allocator.allocate(16)
-    assert first == 0
-    allocator.free(first)
     places = []
-    for _ in range(4):
+    for _ in range(5):
         start = allocator.allocate(16)
         assert start is not None
         places.append(start)
         allocator.free(start)
-    assert places == [16, 32, 48, 0]
+    assert places == [0, 16, 32, 48, 0]
+
+
+def test_packing_prefers_the_end_in_another_bank() -> None:
+    allocator = Allocator(64, bank=16)
+    assert allocator.pack(16, [(0, 8)]) == 48
+    assert allocator.pack(8, []) == 0
 
 
 def test_full_memory_gives_none() -> None:
     allocator = Allocator(32, align=8)
     assert allocator.allocate(25) == 0
     assert allocator.allocate(1) is None
+    assert allocator.pack(1) is None

@@ -4,7 +4,7 @@ import ctypes
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -195,6 +195,6 @@ def idle_edges(m: NDArray[np.int64], edges: int) -> None:
 def test_a_step_is_fast_enough_for_whole_networks() -> None:
     m = memory_state(MemoryTiming(), 64)
     idle_edges(m, 10)
-    start = perf_counter()
+    start = process_time()
     idle_edges(m, 1_000_000)
-    assert perf_counter() - start < 0.3  # about 0.01 s on an idle machine
+    assert process_time() - start < 0.3  # about 0.01 s on an idle machine
