@@ -16,7 +16,7 @@ help:
 
 # The real thing: a digit classifier compiled, run on both models and on the generated Verilog, compared with onnxruntime.
 demo: $(READY)
-	$(BIN)/talos verify models/digits.onnx --config 8x8 --demo
+	$(BIN)/talos verify models/digits.onnx --config 8x8 --rtl-images 5
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)

@@ -5,7 +5,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from cocotbext.axi import AxiBus, AxiRamRead, AxiRamWrite, AxiResp, SparseMemory
+from cocotbext.axi import AxiBus, AxiRamRead, AxiRamWrite, AxiResp
+from cocotbext.axi.sparse_memory import SparseMemory
 
 from sim.bench import Testbench
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import cocotb
@@ -10,7 +11,6 @@ from cocotbext.axi import AxiResp
 
 from sim.bench import configuration
 from sim.core import Core
-from sim.runner import ROOT
 from talos.compiler.pipeline import compile_model
 from talos.isa import INSTRUCTION_BYTES, Opcode, Unit
 from talos.model.functional import FunctionalModel
@@ -19,6 +19,7 @@ from talos.registers import ErrorCause
 from talos.runtime.device import memory_map
 from talos.runtime.execute import input_tensors
 
+MODELS = Path(__file__).parent.parent / "models"
 IMAGES = 3
 
 
@@ -33,8 +34,8 @@ class Network:
 
 @cache
 def digits() -> Network:
-    data = np.load(ROOT / "models" / "digits.npz")
-    program = compile_model(ROOT / "models" / "digits.onnx", configuration(), {"input": data["calibrate"]}).program
+    data = np.load(MODELS / "digits.npz")
+    program = compile_model(MODELS / "digits.onnx", configuration(), {"input": data["calibrate"]}).program
     inputs = [input_tensors(program, {"input": data["x"][i : i + 1]}) for i in range(IMAGES)]
     model = FunctionalModel(configuration())
     expected = [{name: codes.tobytes() for name, codes in model.run_codes(program, tensors).items()} for tensors in inputs]

@@ -7,9 +7,9 @@ convolution's last drain; emitted as soon as the rows that it needs are there, i
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from talos.compiler.ir import Conv, Layer, Tensor, View, operands
+from talos.compiler.ir import Concat, Conv, Layer, Tensor, View, operands
 
-__all__ = ["Band", "Lowering", "interleave", "slots"]
+__all__ = ["Band", "Lowering", "interleave", "pass_through", "slots"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ def slots(layers: list[Layer]) -> list[int]:
         if not isinstance(layer, View):
             made.add(layer.output)
     return result
+
+
+def pass_through(layer: Concat) -> Lowering:
+    """The lowering of a layer without instructions: each row is there as soon as all inputs have it."""
+    for row in range(1, layer.output.shape[0] + 1):
+        yield Band(row, row)
 
 
 def interleave(lowerings: list[tuple[Layer, Lowering]]) -> Iterator[Layer]:

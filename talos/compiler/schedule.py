@@ -6,9 +6,10 @@ from itertools import groupby
 
 from talos.compiler.allocator import Allocator
 from talos.compiler.builder import DRAM_ALIGN, Builder, OutOfMemory
-from talos.compiler.groups import Lowering, interleave, slots
-from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, Tensor, View, operands
+from talos.compiler.groups import Lowering, interleave, pass_through, slots
+from talos.compiler.ir import Add, Concat, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View, operands
 from talos.compiler.lower_conv import lower_conv
+from talos.compiler.lower_resize import lower_resize
 from talos.compiler.lower_vector import lower_elementwise, lower_pool
 from talos.compiler.residency import choose_residents, live_bytes, live_residents
 from talos.compiler.storage import Storage, assign_storages
@@ -81,7 +82,7 @@ def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _
         if storage.pinned:
             storage.offset = ends[storage.region]
             ends[storage.region] += -(-storage.size // DRAM_ALIGN) * DRAM_ALIGN
-    numbers = {id(layer): number for number, layer in enumerate(_executed(graph))}
+    numbers = {layer: number for number, layer in enumerate(_executed(graph))}
     slot_of = slots(graph.layers)
     for slot, members in groupby(range(len(graph.layers)), key=slot_of.__getitem__):
         layers = [graph.layers[i] for i in members if not isinstance(graph.layers[i], View)]
@@ -90,12 +91,12 @@ def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _
         current = layers[0] if layers else None
         try:
             for layer in layers:
-                b.layer, current = numbers[id(layer)], layer
+                b.layer, current = numbers.get(layer, b.layer), layer
                 avoid = tuple(span for tensor in operands(layer) for span in storages[tensor].spans)
                 _place(b, storages[layer.output], scratch, avoid)
             lowerings = [(layer, _lower_layer(b, layer, storages.__getitem__, budget)) for layer in layers]
             for layer in interleave(lowerings):
-                b.layer, current = numbers[id(layer)], layer
+                b.layer, current = numbers.get(layer, b.layer), layer
         except OutOfMemory as error:
             assert current is not None
             raise _NoRoom(slot, current) from error
@@ -113,9 +114,11 @@ def _executed(graph: Graph) -> list[Layer]:
 
 
 def _place(b: Builder, storage: Storage, scratch: Allocator, avoid: tuple[tuple[int, int], ...]) -> None:
+    """Give `storage` its bytes, unless the layer of another slice has done so."""
     if storage.resident:
-        make_resident(b, storage, avoid)
-    elif storage.region == SCRATCH:
+        if storage.start < 0:
+            make_resident(b, storage, avoid)
+    elif storage.region == SCRATCH and storage.offset < 0:
         offset = scratch.allocate(storage.size)
         if offset is None:
             raise TalosError(f"tensor '{storage.tensors[0].name}' does not fit the scratch region of {SCRATCH_LIMIT} bytes")
@@ -129,6 +132,10 @@ def _lower_layer(b: Builder, layer: Layer, storages: Callable[[Tensor], Storage]
         return lower_pool(b, layer, storages, budget)
     if isinstance(layer, Add | Lookup):
         return lower_elementwise(b, layer, storages, budget)
+    if isinstance(layer, Resize):
+        return lower_resize(b, layer, storages, budget)
+    if isinstance(layer, Concat):
+        return pass_through(layer)
     raise TalosError(f"layer '{layer.name}': no lowering for {type(layer).__name__}")
 
 

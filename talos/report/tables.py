@@ -9,6 +9,8 @@ from talos.runtime.verify import Verification
 
 __all__ = ["layer_table", "placement_table", "verdict"]
 
+NAME_WIDTH = 40
+
 
 def _table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
@@ -24,7 +26,7 @@ def layer_table(result: Verification) -> Table:
     for layer in result.layers:
         used = f"{layer.utilization:.1%}" if layer.macs else "–"
         bound = "–" if layer.placement == "host" else layer.bound
-        table.add_row(layer.name, layer.op, layer.placement, f"{layer.macs:,}", f"{layer.cycles:,}", used, bound)
+        table.add_row(_short(layer.name), _short(layer.op), layer.placement, f"{layer.macs:,}", f"{layer.cycles:,}", used, bound)
     table.add_section()
     table.add_row("total", "", "", f"{result.program.macs:,}", f"{result.timing.cycles:,}", f"{result.utilization:.1%}", "")
     return table
@@ -36,6 +38,11 @@ def placement_table(program: Program) -> Table:
     for row in program.placements:
         table.add_row(row.node, row.op, row.placement, row.layer or "–", row.reason or "–")
     return table
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the numbers; exporters join dozens of names into one."""
+    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
 
 
 def verdict(result: Verification) -> list[Text]:

@@ -8,11 +8,11 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
-from qdq_models import QdqModel, compare
 
 from talos.compiler.frontend import build_graph
 from talos.compiler.load import load_model
 from talos.compiler.prepare_float import prepare_float
+from tests.compiler.qdq_models import QdqModel, compare
 
 MODELS = Path(__file__).parents[2] / "models"
 

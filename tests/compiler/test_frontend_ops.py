@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qdq_models import QdqModel, compare
 
 from talos.compiler.ir import Add, Conv, Lookup, Pool
+from tests.compiler.qdq_models import QdqModel, compare
 
 X, Y = 0.03, 0.05  # scales
 

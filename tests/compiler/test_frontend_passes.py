@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from qdq_models import QdqModel
 
 from talos.compiler.evaluate import run_graph
 from talos.compiler.frontend import PASSES
@@ -14,6 +13,7 @@ from talos.compiler.import_graph import import_graph
 from talos.compiler.ir import Graph, operands
 from talos.compiler.load import fix_batch
 from talos.compiler.remove_dead import remove_dead
+from tests.compiler.qdq_models import QdqModel
 
 X = 0.03
 

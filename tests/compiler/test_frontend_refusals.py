@@ -7,10 +7,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from qdq_models import QdqModel, session
 
 from talos.compiler.frontend import build_graph
 from talos.errors import TalosError
+from tests.compiler.qdq_models import QdqModel, session
 
 X = 0.03
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from qdq_models import compare
+
+from tests.compiler.qdq_models import compare
 
 ZOO = Path(__file__).parents[3] / "shared" / "zoo"
 pytestmark = pytest.mark.skipif(not ZOO.is_dir(), reason=f"the network collection is not at {ZOO}")

@@ -126,6 +126,18 @@ def test_depthwise(config: AcceleratorConfig, stride: int, kernel: int) -> None:
     np.testing.assert_array_equal(_sums(layer, part, config, x)[..., :6], truth)
 
 
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(("channels", "outputs", "groups"), [(35, 35, 35), (17, 17, 17), (100, 20, 20), (12, 24, 6), (40, 10, 5)])
+def test_no_block_reads_further_than_allocation_allows(config: AcceleratorConfig, channels: int, outputs: int, groups: int) -> None:
+    """The last block of a grouped convolution has fewer input channels: it must not read as many bytes as the others."""
+    layer = _layer(np.random.default_rng(0), channels, outputs, groups, (3, 3), (1, 1), (1, 1))
+    for part in segments(layer, config):
+        loops = contraction(layer, part, config, layer.inputs[0].shape[1] * channels)
+        vector = config.cols if part.depthwise else config.rows
+        end = part.source + (part.blocks - 1) * part.stride + (loops.slices - 1) * config.rows + vector
+        assert end <= channels + config.matrix_bytes - 1
+
+
 def test_parameters_fold_the_zero_point() -> None:
     rng, config = np.random.default_rng(4), PRESETS["4x4"]
     layer = _layer(rng, 3, 6, 1, (2, 2), (1, 1), (1, 1))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from amaranth.back import verilog
 from amaranth.sim import Simulator
 
 from talos.config import PRESETS
@@ -350,6 +351,13 @@ def test_depthwise_filters_rows(rows, cols, taps, step):
             window = image[y : y + taps_h, x * step : (x + taps) * step : step].astype(np.int64)
             sums = (window * kernel).sum(axis=(0, 1)).reshape(2, cols)
             np.testing.assert_array_equal(result.accumulators[[y * out_w + x, 15 + y * out_w + x]], sums)
+
+
+def test_depthwise_is_absent_without_the_option():
+    for depthwise in (False, True):
+        text = verilog.convert(MatrixUnit(config=BASE.replace(cols=8, lanes=8, depthwise=depthwise)))
+        assert ("down_line" in text) == ("warm_left" in text) == depthwise
+        assert ("[63:0] act__data" in text) == depthwise  # a vector is `rows` bytes without, here `cols` bytes with it
 
 
 def test_no_bubble_between_dense_and_depthwise():

@@ -10,8 +10,9 @@ In each cycle:
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from talos.model.timing.compiled import compiled
 
 __all__ = [
     "AXI_READ_ARBEATS",
@@ -41,19 +42,19 @@ def axi_read_state() -> NDArray[np.int64]:
     return np.zeros(_SIZE, np.int64)
 
 
-@njit(cache=True)
+@compiled
 def axi_read_ready(state: NDArray[np.int64]) -> bool:
     """rready."""
     return state[_LEVEL] < 2
 
 
-@njit(cache=True)
+@compiled
 def axi_read_client(state: NDArray[np.int64]) -> int:
     """The client to whom a beat is offered, -1 for none."""
     return state[_ID] if state[_LEVEL] else -1
 
 
-@njit(cache=True)
+@compiled
 def axi_read_grant(state: NDArray[np.int64], arready: int, fetch: int, load: int, weights: int, urgent: int) -> int:
     """The client whose request is accepted in this cycle, -1 for none. `fetch`, `load` and `weights`: not 0 if a request is offered."""
     if state[AXI_READ_ARVALID] and not arready:
@@ -65,7 +66,7 @@ def axi_read_grant(state: NDArray[np.int64], arready: int, fetch: int, load: int
     return 2 if weights else -1
 
 
-@njit(cache=True)
+@compiled
 def axi_read_clock(
     state: NDArray[np.int64], arready: int, grant: int, beats: int, rvalid: int, rid: int, rlast: int, taken: int
 ) -> None:

@@ -9,11 +9,11 @@ as it is. `queue_push` and `queue_pop` may come in any order.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import INSTRUCTIONS, SYNC_UNITS, Opcode, Unit
+from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import OPCODE
 
 __all__ = [
@@ -71,25 +71,25 @@ def queue_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     return queues
 
 
-@njit(cache=True)
+@compiled
 def queue_head(queues: NDArray[np.int64], unit: int) -> int:
     """The head of the unit's queue as an index into its list (`program_lists`), -1 if the queue is empty."""
     return queues[_POPPED + unit] if queues[_LEVEL + unit] else -1
 
 
-@njit(cache=True)
+@compiled
 def queue_room(queues: NDArray[np.int64], unit: int) -> bool:
     """The unit's queue accepts an instruction in this cycle."""
     return queues[_LEVEL + unit] != queues[_DEPTH]
 
 
-@njit(cache=True)
+@compiled
 def queue_push(queues: NDArray[np.int64], unit: int) -> None:
     """At the end of a cycle: fetch handed the unit an instruction."""
     queues[_LEVEL + unit] += 1
 
 
-@njit(cache=True)
+@compiled
 def queue_pop(queues: NDArray[np.int64], unit: int) -> None:
     """At the end of a cycle: the unit started its head."""
     queues[_LEVEL + unit] -= 1
@@ -101,7 +101,7 @@ def semaphores_state() -> NDArray[np.int64]:
     return np.zeros((_SYNC, _SYNC), np.int64)
 
 
-@njit(cache=True)
+@compiled
 def semaphores_ready(semaphores: NDArray[np.int64], waiter: int, mask: int) -> bool:
     """All semaphores that the waiter names in `mask` are above 0."""
     present = 0
@@ -111,14 +111,14 @@ def semaphores_ready(semaphores: NDArray[np.int64], waiter: int, mask: int) -> b
     return mask & ~present == 0
 
 
-@njit(cache=True)
+@compiled
 def semaphores_take(semaphores: NDArray[np.int64], waiter: int, mask: int) -> None:
     """At the end of a cycle: the waiter started and takes one of each semaphore in `mask`."""
     for poster in range(_SYNC):
         semaphores[poster, waiter] -= mask >> poster & 1
 
 
-@njit(cache=True)
+@compiled
 def semaphores_post(semaphores: NDArray[np.int64], poster: int, mask: int) -> bool:
     """At the end of a cycle: the poster finished an instruction that posts to `mask`. True if a semaphore overflows (it stays)."""
     overflow = False
@@ -131,7 +131,7 @@ def semaphores_post(semaphores: NDArray[np.int64], poster: int, mask: int) -> bo
     return overflow
 
 
-@njit(cache=True)
+@compiled
 def run_finished(queues: NDArray[np.int64], fetch_idle: int, units_idle: int) -> bool:
     """This is the run's last cycle; CYCLES is its number plus one. Not to be asked in cycle 0."""
     if not fetch_idle or not units_idle:
@@ -142,7 +142,7 @@ def run_finished(queues: NDArray[np.int64], fetch_idle: int, units_idle: int) ->
     return waiting == 0
 
 
-@njit(cache=True)
+@compiled
 def count_status(counters: NDArray[np.int64], unit: int, status: int) -> None:
     """Add a cycle to `counters` (units, 3); status 0 idle, 1 busy, 2 sync, 3 stall is column status − 1 of `registers.COUNTERS`."""
     if status:

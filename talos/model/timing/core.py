@@ -8,7 +8,6 @@ depend on data. `simulate` returns exactly what the core's registers and trace s
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.errors import TalosError
@@ -25,6 +24,7 @@ from talos.model.timing.axi_read import (
     axi_read_ready,
     axi_read_state,
 )
+from talos.model.timing.compiled import compiled
 from talos.model.timing.control import (
     count_status,
     program_lists,
@@ -191,7 +191,7 @@ def simulate(
     return Timing(cycle, starts, ends, counters)
 
 
-@njit(cache=True)
+@compiled
 def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, cycle, stop):  # type: ignore[no-untyped-def]
     """Step from `cycle` to `stop` or the run's end; the cycle reached and whether the run ended."""
     fetch, load, weights, matrix, vector, store, activation, axi, memory, queues, semaphores = state
@@ -367,7 +367,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
     return cycle, False
 
 
-@njit(cache=True)
+@compiled
 def _end(lists, finished, ends, unit, cycle):  # type: ignore[no-untyped-def]
     """The unit's oldest running instruction ends."""
     ends[lists[unit, finished[unit]]] = cycle

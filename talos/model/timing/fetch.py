@@ -11,12 +11,12 @@ The run's first cycle (number 0, `begin` in the RTL) is `fetch_begin`; nothing e
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import INSTRUCTION_BYTES
 from talos.latency import FETCH_AHEAD
+from talos.model.timing.compiled import compiled
 
 __all__ = [
     "FETCH_INDEX",
@@ -52,7 +52,7 @@ def fetch_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     return state
 
 
-@njit(cache=True)
+@compiled
 def fetch_begin(state: NDArray[np.int64], count: int) -> None:
     """The cycle with `begin`: a program of `count` instructions."""
     state[FETCH_INDEX] = 0
@@ -60,25 +60,25 @@ def fetch_begin(state: NDArray[np.int64], count: int) -> None:
     state[_COUNT] = count
 
 
-@njit(cache=True)
+@compiled
 def fetch_request(state: NDArray[np.int64]) -> int:
     """Beats of the burst asked for in this cycle, 0 for none."""
     return state[_BURST] if state[_TO_ASK] and state[_RESERVED] != FETCH_AHEAD else 0
 
 
-@njit(cache=True)
+@compiled
 def fetch_target(state: NDArray[np.int64], targets: NDArray[np.int64]) -> int:
     """The unit of the instruction offered to its queue, 0 for none; `targets` has the unit of every instruction of the program."""
     return targets[state[FETCH_INDEX]] if state[_LEVEL] else 0
 
 
-@njit(cache=True)
+@compiled
 def fetch_idle(state: NDArray[np.int64]) -> bool:
     """All instructions are handed over."""
     return state[FETCH_INDEX] == state[_COUNT]
 
 
-@njit(cache=True)
+@compiled
 def fetch_status(state: NDArray[np.int64], handed: int) -> int:
     """0 idle, 1 busy, 3 stall."""
     if handed:
@@ -86,7 +86,7 @@ def fetch_status(state: NDArray[np.int64], handed: int) -> int:
     return 0 if state[FETCH_INDEX] == state[_COUNT] else 3
 
 
-@njit(cache=True)
+@compiled
 def fetch_clock(state: NDArray[np.int64], accepted: int, beat: int, handed: int) -> None:
     """End the cycle; arguments are 0 or 1."""
     if accepted:

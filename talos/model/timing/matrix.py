@@ -15,12 +15,12 @@ Depthwise changes no timing but one: the first `warmup` vectors of an output row
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import ADDRESS, Opcode
 from talos.latency import ACC_SUMS, ACT_READ, RMW, array_latency
+from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import POST, column
 
 __all__ = [
@@ -111,13 +111,13 @@ def matrix_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     return state
 
 
-@njit(cache=True)
+@compiled
 def matrix_reset(state: NDArray[np.int64]) -> None:
     """Back to the state after reset."""
     state[_FIXED:] = 0
 
 
-@njit(cache=True)
+@compiled
 def matrix_request(state: NDArray[np.int64]) -> int:
     """Address of the activation read asked for in this cycle, or -1."""
     if state[_ACTIVE] == 0:
@@ -127,7 +127,7 @@ def matrix_request(state: NDArray[np.int64]) -> int:
     return state[_START]
 
 
-@njit(cache=True)
+@compiled
 def _ring_code(state: NDArray[np.int64], age: int) -> int:
     """What was issued `age` cycles ago."""
     index = state[_POSITION] - age
@@ -136,7 +136,7 @@ def _ring_code(state: NDArray[np.int64], age: int) -> int:
     return state[_RING + index]
 
 
-@njit(cache=True)
+@compiled
 def matrix_access(state: NDArray[np.int64]) -> int:
     """The accumulator half that the matrix unit reads in this cycle, or -1."""
     code = _ring_code(state, state[_ACCESS_AFTER])
@@ -145,38 +145,38 @@ def matrix_access(state: NDArray[np.int64]) -> int:
     return 1 if code & _UPPER else 0
 
 
-@njit(cache=True)
+@compiled
 def matrix_drain_grant(state: NDArray[np.int64], address: int) -> bool:
     """An accumulator read of `address` by the vector unit is granted in this cycle."""
     return matrix_access(state) != (1 if address & state[_HALF_BIT] else 0)
 
 
-@njit(cache=True)
+@compiled
 def matrix_done(state: NDArray[np.int64]) -> int:
     """The post mask of the instruction that ends in this cycle, or -1."""
     code = _ring_code(state, state[_DONE_AFTER])
     return code >> _POST_SHIFT if code & _LAST else -1
 
 
-@njit(cache=True)
+@compiled
 def matrix_idle(state: NDArray[np.int64]) -> bool:
     """Nothing running and nothing in the pipelines."""
     return state[_ACTIVE] == 0 and state[_DRAINING] == 0
 
 
-@njit(cache=True)
+@compiled
 def matrix_free(state: NDArray[np.int64], grant: bool) -> bool:
     """An instruction can be taken in this cycle."""
     return state[_ACTIVE] == 0 or (grant and state[_LEFT] == 1)
 
 
-@njit(cache=True)
+@compiled
 def matrix_weights_ready(state: NDArray[np.int64], grant: bool) -> bool:
     """A weight word is taken in this cycle if there is one."""
     return state[_FULL] == 0 or (grant and state[_TILE_FIRST] != 0)
 
 
-@njit(cache=True)
+@compiled
 def matrix_status(state: NDArray[np.int64], grant: bool, waiting: bool) -> int:
     """0 idle, 1 busy, 2 sync, 3 stall."""
     if state[_ACTIVE] == 0:
@@ -184,7 +184,7 @@ def matrix_status(state: NDArray[np.int64], grant: bool, waiting: bool) -> int:
     return 1 if grant else 3
 
 
-@njit(cache=True)
+@compiled
 def _next_row(state: NDArray[np.int64]) -> None:
     """From the last pixel of an output row to the first of the next, of the next tile, or of the next block."""
     state[_I] = 0
@@ -210,7 +210,7 @@ def _next_row(state: NDArray[np.int64]) -> None:
     state[_ACTIVE] = 0
 
 
-@njit(cache=True)
+@compiled
 def _accept(state: NDArray[np.int64], row: NDArray[np.int64]) -> None:
     """Takes the instruction `row`."""
     state[_ACTIVE] = 1
@@ -245,7 +245,7 @@ def _accept(state: NDArray[np.int64], row: NDArray[np.int64]) -> None:
     state[_S + 5] = row[_BLOCK_STRIDE]
 
 
-@njit(cache=True)
+@compiled
 def matrix_clock(state: NDArray[np.int64], row: NDArray[np.int64], start: bool, grant: bool, word: bool) -> None:
     """Ends the cycle; see the module's description."""
     code = 0

@@ -19,10 +19,10 @@ burst's address handshake. Addresses and data play no part in timing, so they do
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.memory import MAX_OUTSTANDING, MemoryTiming
+from talos.model.timing.compiled import compiled
 
 __all__ = [
     "MEM_ARREADY",
@@ -90,7 +90,7 @@ def memory_state(timing: MemoryTiming, data_width: int) -> NDArray[np.int64]:
     return m
 
 
-@njit
+@compiled
 def memory_step(
     m: NDArray[np.int64],
     arvalid: int,

@@ -5,10 +5,10 @@ which its current iteration began. Levels that are not set up have a count of on
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.isa import ADDRESS
+from talos.model.timing.compiled import compiled
 
 __all__ = ["NEST_SIZE", "nest_address", "nest_begin", "nest_last", "nest_level", "nest_step"]
 
@@ -18,7 +18,7 @@ NEST_SIZE = 4 * _LEVELS
 _ADDRESS_MASK = (1 << ADDRESS) - 1
 
 
-@njit(cache=True)
+@compiled
 def nest_begin(state: NDArray[np.int64], nest: int, base: int) -> None:
     """Go to the address `base` with no levels; `nest_level` adds them."""
     for level in range(_LEVELS):
@@ -27,26 +27,26 @@ def nest_begin(state: NDArray[np.int64], nest: int, base: int) -> None:
         state[nest + _START + level] = base
 
 
-@njit(cache=True)
+@compiled
 def nest_level(state: NDArray[np.int64], nest: int, level: int, count: int, stride: int) -> None:
     """Set up one level."""
     state[nest + _COUNT + level] = count
     state[nest + _STRIDE + level] = stride
 
 
-@njit(cache=True)
+@compiled
 def nest_address(state: NDArray[np.int64], nest: int) -> int:
     """Address of the current element."""
     return state[nest + _START]
 
 
-@njit(cache=True)
+@compiled
 def nest_last(state: NDArray[np.int64], nest: int, level: int) -> bool:
     """The index of `level` is its count minus one."""
     return state[nest + level] + 1 == state[nest + _COUNT + level]
 
 
-@njit(cache=True)
+@compiled
 def nest_step(state: NDArray[np.int64], nest: int) -> None:
     """Go to the next element; after the last one the address means nothing."""
     if state[nest] + 1 < state[nest + _COUNT]:

@@ -12,12 +12,12 @@ In each cycle:
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode, Source
 from talos.latency import ACC_READ, ACT_READ, LANE, RECORD_DELAY, SET_RELEASE
+from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import COLUMNS, OPCODE, POST, column
 from talos.model.timing.nest import NEST_SIZE, nest_address, nest_begin, nest_last, nest_level, nest_step
 from talos.parameters import CODES
@@ -111,38 +111,38 @@ def vector_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     return state
 
 
-@njit(cache=True)
+@compiled
 def vector_reset(state: NDArray[np.int64]) -> None:
     """Back to the state after reset."""
     state[_FIXED:] = 0
     state[_FREE] = _SETS
 
 
-@njit(cache=True)
+@compiled
 def vector_free(state: NDArray[np.int64]) -> bool:
     """An instruction can be taken in this cycle."""
     return state[_STATE] == _IDLE
 
 
-@njit(cache=True)
+@compiled
 def vector_idle(state: NDArray[np.int64]) -> bool:
     """Nothing is in the unit."""
     return state[_STATE] == _IDLE and state[_DRAINING] == 0
 
 
-@njit(cache=True)
+@compiled
 def _lanes_free(state: NDArray[np.int64]) -> bool:
     """The last read of a pixel's source may be asked for."""
     return state[_SLOTS] == 0 and (state[_TWO_PASS] == 0 or state[_ODD] == 0) and (state[_REQUANTIZE] == 0 or state[_READY] != 0)
 
 
-@njit(cache=True)
+@compiled
 def _window_last(state: NDArray[np.int64]) -> bool:
     """The next read of the source is the last of its window."""
     return nest_last(state, _A, 0) and nest_last(state, _A, 1)
 
 
-@njit(cache=True)
+@compiled
 def _next_ask(state: NDArray[np.int64]) -> int:
     """Which read an issuing unit asks for."""
     if state[_RESIDUAL] != 0:
@@ -152,7 +152,7 @@ def _next_ask(state: NDArray[np.int64]) -> int:
     return _ASK_WINDOW if _lanes_free(state) or not _window_last(state) else 0
 
 
-@njit(cache=True)
+@compiled
 def vector_request(state: NDArray[np.int64]) -> int:
     """Address of the activation read asked for in this cycle, -1 for none."""
     if state[_ASK] == _ASK_WINDOW:
@@ -160,19 +160,19 @@ def vector_request(state: NDArray[np.int64]) -> int:
     return nest_address(state, _B) if state[_ASK] == _ASK_RESIDUAL else -1
 
 
-@njit(cache=True)
+@compiled
 def vector_access(state: NDArray[np.int64]) -> int:
     """Accumulator entry asked for in this cycle, -1 for none."""
     return state[_ACC] if state[_ASK] == _ASK_ENTRY else -1
 
 
-@njit(cache=True)
+@compiled
 def vector_write(state: NDArray[np.int64]) -> int:
     """Address of the activation write in this cycle, -1 for none."""
     return nest_address(state, _DST) if state[_RING + state[_POSITION]] & _WRITES else -1
 
 
-@njit(cache=True)
+@compiled
 def vector_done(state: NDArray[np.int64]) -> int:
     """The post mask of the instruction that ends in this cycle, or -1."""
     if state[_COUNT] == 1:
@@ -182,7 +182,7 @@ def vector_done(state: NDArray[np.int64]) -> int:
     return -1
 
 
-@njit(cache=True)
+@compiled
 def vector_status(state: NDArray[np.int64], grant: bool, access: bool, waiting: bool) -> int:
     """0 idle, 1 busy, 2 sync, 3 stall."""
     if vector_idle(state):
@@ -190,10 +190,11 @@ def vector_status(state: NDArray[np.int64], grant: bool, access: bool, waiting: 
     return 1 if state[_ASK] == 0 or grant or access else 3
 
 
-@njit(cache=True)
+@compiled
 def _accept(state: NDArray[np.int64], row: NDArray[np.int64]) -> None:
     """Take the instruction `row` and begin to fetch its parameters."""
-    state[_CURRENT : _CURRENT + COLUMNS] = row
+    for index in range(COLUMNS):
+        state[_CURRENT + index] = row[index]
     if row[OPCODE] == _TABLE_OPCODE:
         state[_STATE] = _TABLE
         return
@@ -202,7 +203,7 @@ def _accept(state: NDArray[np.int64], row: NDArray[np.int64]) -> None:
         state[_FETCHING] = row[_BLOCKS_FIELD]
 
 
-@njit(cache=True)
+@compiled
 def _load(state: NDArray[np.int64]) -> None:
     """Begin to issue the instruction taken last: the pipeline is empty."""
     current = state[_CURRENT : _CURRENT + COLUMNS]
@@ -247,7 +248,7 @@ def _load(state: NDArray[np.int64]) -> None:
     nest_level(state, _DST, 2, blocks, cols)
 
 
-@njit(cache=True)
+@compiled
 def _launch(state: NDArray[np.int64]) -> None:
     """The last read of a pixel's source is granted in this cycle."""
     mask, position = state[_RING_MASK], state[_POSITION]
@@ -266,7 +267,7 @@ def _launch(state: NDArray[np.int64]) -> None:
             state[_STATE] = _IDLE
 
 
-@njit(cache=True)
+@compiled
 def _issue(state: NDArray[np.int64], grant: bool, access: bool) -> None:
     """The cycle's end for the reading side."""
     launch = access
@@ -284,7 +285,7 @@ def _issue(state: NDArray[np.int64], grant: bool, access: bool) -> None:
         state[_SLOTS] -= 1
 
 
-@njit(cache=True)
+@compiled
 def vector_clock(state: NDArray[np.int64], row: NDArray[np.int64], start: bool, grant: bool, access: bool) -> None:
     """Ends the cycle; see the module's description."""
     sequencer = state[_STATE]
