@@ -18,7 +18,9 @@ _PARALLEL = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0, 1 if a test failed, 2 for bad arguments or a missing tool."""
     parser = argparse.ArgumentParser(prog="python -m sim", description="cocotb benches of the generated Verilog")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="benches to run (default: all); NAME.TEST runs one test of a bench")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="benches to run (default: all); NAME.TEST runs one test of a bench"
+    )
     parser.add_argument("--list", action="store_true", help="show the benches and stop")
     parser.add_argument("--waves", action="store_true", help="record all signals in a VCD file (a separate, slower build)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (default: 1)")

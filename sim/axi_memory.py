@@ -10,7 +10,7 @@ from cocotbext.axi.sparse_memory import SparseMemory
 
 from sim.bench import Testbench
 
-__all__ = ["AxiRules", "FaultyMemory"]
+__all__ = ["AxiRules", "FaultyMemory", "coin"]
 
 
 class _Reads(AxiRamRead):
@@ -69,7 +69,7 @@ class FaultyMemory:
         """From now on each of the five channels pauses in a cycle with this probability."""
         for interface, names in ((self._reads, ("ar", "r")), (self._writes, ("aw", "w", "b"))):
             for name in names:
-                pauses = _coin(self._bench.random.getrandbits(32), probability)
+                pauses = coin(self._bench.random.getrandbits(32), probability)
                 getattr(interface, f"{name}_channel").set_pause_generator(pauses)
 
     def fail(self, *, reads: range = range(0), writes: range = range(0), response: AxiResp = AxiResp.SLVERR) -> None:
@@ -83,7 +83,8 @@ class FaultyMemory:
         return self._writes.bytes_written
 
 
-def _coin(seed: int, probability: float) -> Iterator[bool]:
+def coin(seed: int, probability: float) -> Iterator[bool]:
+    """For a channel's pause generator: True with `probability`, in each cycle anew."""
     generator = random.Random(seed)
     while True:
         yield generator.random() < probability

@@ -60,16 +60,16 @@ class Testbench:
         return part
 
     async def start(self) -> None:
-        """Start the clock and reset the design."""
+        """Start the clock and reset the design; the reset ends with the first step, when the parts drive their inputs."""
         cocotb.start_soon(Clock(self.dut.clk, PERIOD_NS, unit="ns").start())
         self.dut.rst.value = 1
         for _ in range(2):
             await RisingEdge(self.dut.clk)
-        self.dut.rst.value = 0
 
     async def step(self, inputs: Mapping[str, int] | None = None) -> None:
         """One clock cycle; `inputs` by port name are set before the parts drive theirs, and stay."""
         await RisingEdge(self.dut.clk)
+        self.dut.rst.value = 0
         for name, value in (inputs or {}).items():
             getattr(self.dut, name).value = value
         for part in self._parts:

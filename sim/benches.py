@@ -9,12 +9,12 @@ from amaranth.lib import wiring
 from talos.config import PRESETS, AcceleratorConfig
 from talos.rtl.activation import ActivationMemory
 from talos.rtl.array import SystolicArray
-from talos.rtl.export import generate_verilog
 from talos.rtl.load import LoadUnit
 from talos.rtl.matrix import MatrixUnit
 from talos.rtl.store import StoreUnit
 from talos.rtl.vector import VectorUnit
 from talos.rtl.weights import WeightsUnit
+from talos.runtime.verilog_cache import cached_verilog
 
 __all__ = ["BENCHES", "Bench", "Design"]
 
@@ -35,7 +35,7 @@ class Design:
     def verilog(self) -> str:
         """The Verilog that `talos generate` writes for the core, or that of the unit alone."""
         if self.make is None:
-            return generate_verilog(self.config)
+            return cached_verilog(self.config)
         return verilog.convert(self.make(self.config), name=self.top, emit_src=False, strip_internal_attrs=True)
 
 
@@ -71,13 +71,13 @@ BENCHES: dict[str, Bench] = {
     for bench in (
         Bench("core", "whole core: digits.onnx in an AXI memory that pauses and fails", (CORE,)),
         Bench("control", "AXI4-Lite registers, start, abort, error stop, interrupt", (CORE,)),
-        _unit("vector", "requantize, add, table, pool against NumPy", "vector_unit", lambda c: VectorUnit(c), SMALL, WIDE),
+        _unit("vector", "requantize, add, table, pool against NumPy", "vector_unit", VectorUnit, SMALL, WIDE),
         _unit("matrix", "MATMUL against NumPy", "matrix_unit", lambda c: MatrixUnit(config=c), SMALL, WIDE),
-        _unit("activation", "banked memory: grants and bytes", "activation_memory", lambda c: ActivationMemory(c), SMALL, WIDE),
+        _unit("activation", "banked memory: grants and bytes", "activation_memory", ActivationMemory, SMALL, WIDE),
         _unit("array", "systolic array against NumPy", "systolic_array", lambda c: SystolicArray(config=c), SMALL, WIDE),
-        _unit("load", "LOAD and FILL against NumPy", "load_unit", lambda c: LoadUnit(c), SMALL, WIDE),
-        _unit("store", "STORE against NumPy", "store_unit", lambda c: StoreUnit(c), SMALL, WIDE),
-        _unit("weights", "weight stream: order, back-pressure, errors", "weights_unit", lambda c: WeightsUnit(c), SMALL, WIDE),
+        _unit("load", "LOAD and FILL against NumPy", "load_unit", LoadUnit, SMALL, WIDE),
+        _unit("store", "STORE against NumPy", "store_unit", StoreUnit, SMALL, WIDE),
+        _unit("weights", "weight stream: order, back-pressure, errors", "weights_unit", WeightsUnit, SMALL, WIDE),
     )
 }
 """By name; the longest builds first, so that two workers end at the same time."""

@@ -28,7 +28,9 @@ def random_rows(bench: Testbench, prefix: str, memory: int) -> dict[str, int]:
     return {
         "region": rng.randrange(4),
         "address": rng.randrange(1 << 32),
-        "row_bytes": rng.choice([1, rng.randint(1, 12), rng.randint(1, 5 * beat), rng.randint(1, 2 * beat * bench.config.max_burst)]),
+        "row_bytes": rng.choice(
+            [1, rng.randint(1, 12), rng.randint(1, 5 * beat), rng.randint(1, 2 * beat * bench.config.max_burst)]
+        ),
         "rows": rng.choice([1, rng.randint(1, 6)]),
         "planes": rng.choice([1, rng.randint(1, 3)]),
         "row_stride": rng.choice([rng.randrange(-(1 << 31), 1 << 31), rng.randrange(-200, 200)]),

@@ -8,7 +8,7 @@ import cocotb
 from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from sim.axi_memory import AxiRules, FaultyMemory
+from sim.axi_memory import AxiRules, FaultyMemory, coin
 from sim.bench import PERIOD_NS, Testbench
 from talos.isa import Instruction
 from talos.registers import REGIONS, REGISTERS, ErrorCause
@@ -33,6 +33,12 @@ class Core:
         self.registers = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk)
         self.memory = FaultyMemory(self.bench)
         self.rules = self.bench.add(AxiRules(self.bench))
+
+    def pause_registers(self, probability: float) -> None:
+        """From now on each channel of AXI4-Lite pauses in a cycle with this probability."""
+        write, read = self.registers.write_if, self.registers.read_if
+        for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel):
+            channel.set_pause_generator(coin(self.bench.random.getrandbits(32), probability))
 
     async def start(self) -> None:
         """Clock, reset, monitors."""

@@ -10,7 +10,7 @@ import numpy as np
 from cocotbext.axi import AxiResp
 
 from sim.bench import configuration
-from sim.core import Core
+from sim.core import ABORT, BUSY, START, Core
 from talos.compiler.pipeline import compile_model
 from talos.isa import INSTRUCTION_BYTES, Opcode, Unit
 from talos.model.functional import FunctionalModel
@@ -126,4 +126,22 @@ async def error_responses(dut: Any, response: AxiResp, pause: float) -> None:
             machine.memory.fail(reads=addresses, response=response)
             await machine.stop(ErrorCause.READ_ERROR, unit)
         machine.memory.fail()
+    await machine.classify(1)
+
+
+@cocotb.test()
+async def abort_anywhere(dut: Any) -> None:
+    """Aborts at random moments of the network, bursts of every unit under way: the bus comes to rest, and the next run is right."""
+    machine = Machine(dut, "abort")
+    machine.memory.pause(0.3)
+    await machine.start()
+    machine.put(0)
+    for _ in range(8):
+        await machine.write("CONTROL", START)
+        await machine.cycles(machine.bench.random.randrange(8000))
+        await machine.write("CONTROL", ABORT)
+        for _ in range(100):
+            if not await machine.read("STATUS") & BUSY:
+                break
+        await machine.at_rest()
     await machine.classify(1)

@@ -63,14 +63,16 @@ async def _load(dut: Any, name: str, count: int, chance: float, faults: float = 
     bench = Testbench(dut, name)
     dram = bench.rng.integers(0, 256, DRAM).astype(np.uint8)
     instructions = [random_instruction(bench) for _ in range(count)]
-    seen, expected = ([np.zeros(size, np.uint8) for size in (bench.config.activation_bytes, bench.config.parameter_bytes)] for _ in "ab")
+    seen, expected = (
+        [np.zeros(size, np.uint8) for size in (bench.config.activation_bytes, bench.config.parameter_bytes)] for _ in "ab"
+    )
     set_bases(bench)
     unit = bench.add(UnitDriver(bench, instructions, instr=max(chance, 0.3), sync=max(chance, 0.3)))
     memory = bench.add(BurstReader(bench, dram, chance=chance, faults=faults))
     bench.add(WriteMemory(bench, "write", chance, seen[0]))
     bench.add(ParameterMonitor(bench, seen[1]))
     await bench.start()
-    await bench.run_until(lambda: unit.finished and memory.quiet, 400_000)
+    await bench.run_until(lambda: unit.finished and memory.quiet, 150_000)
     for _ in range(4):
         await bench.step()
     execute(instructions, dram, *expected)

@@ -21,7 +21,9 @@ def tiles(i: Instruction) -> int:
     return i["blocks"] * i["taps_h"] * i["taps_w"] * i["slices"]
 
 
-def execute(config: AcceleratorConfig, i: Instruction, memory: Bytes, weights: npt.NDArray[np.int64], accumulators: Int32) -> None:
+def execute(
+    config: AcceleratorConfig, i: Instruction, memory: Bytes, weights: npt.NDArray[np.int64], accumulators: Int32
+) -> None:
     """The model. weights: (tiles, rows, cols), in the order of the stream."""
     height, width = i["out_h"], i["out_w"]
     pixels = (np.arange(height)[:, None] * i["row_stride"] + np.arange(width) * i["pixel_stride"]).reshape(-1, 1)
@@ -38,11 +40,13 @@ def execute(config: AcceleratorConfig, i: Instruction, memory: Bytes, weights: n
         accumulators[entries] = sums
 
 
-def random_matmul(bench: Testbench) -> Instruction:
-    """Any strides; counts small; not more entries than the accumulators have, so that none is met twice in a tile."""
+def random_matmul(bench: Testbench, before: Instruction) -> Instruction:
+    """Any strides; counts small; not more entries than the accumulators have, so that none is met twice in a tile. Half of them begin
+    at the entries that the instruction `before` writes last."""
     rng = bench.random
     height, width = rng.choice([1, rng.randint(1, 4)]), rng.choice([1, rng.randint(1, 6)])
     blocks = rng.randint(1, min(3, bench.config.accumulator_depth // (height * width)))
+    end = before["acc"] + before["blocks"] * before["out_h"] * before["out_w"]
     strides = ("block_stride", "tap_h_stride", "tap_w_stride", "slice_stride", "row_stride", "pixel_stride")
     return Instruction(
         Opcode.MATMUL,
@@ -53,7 +57,7 @@ def random_matmul(bench: Testbench) -> Instruction:
         slices=rng.choice([1, rng.randint(1, 3)]),
         out_h=height,
         out_w=width,
-        acc=rng.randrange(1 << 16),
+        acc=rng.choice([rng.randrange(1 << 16), (end - rng.randint(1, 4)) % (1 << 16)]),
         accumulate=rng.randrange(2),
         post=rng.randrange(16),
         wait=rng.randrange(16),
@@ -94,10 +98,10 @@ async def _matmul(dut: Any, name: str, count: int, chance: float, weight_chance:
     bench = Testbench(dut, name)
     config = bench.config
     memory = bench.rng.integers(0, 256, MEMORY).astype(np.uint8)
-    clear = [
-        Instruction(Opcode.MATMUL, act=0, out_h=1, out_w=config.accumulator_depth, pixel_stride=0)
-    ]  # every entry has a value that the model knows
-    instructions = [*clear, *(random_matmul(bench) for _ in range(count))]
+    # The first instruction gives every entry a value that the model knows.
+    instructions = [Instruction(Opcode.MATMUL, out_w=config.accumulator_depth)]
+    while len(instructions) <= count:
+        instructions.append(random_matmul(bench, instructions[-1]))
     weights = bench.rng.integers(-128, 128, (sum(map(tiles, instructions)), config.rows, config.cols)).astype(np.int8)
 
     unit = bench.add(UnitDriver(bench, instructions, instr=max(chance, 0.3), sync=max(chance, 0.3)))
@@ -107,7 +111,7 @@ async def _matmul(dut: Any, name: str, count: int, chance: float, weight_chance:
     words.queue.extend(to_int(word) for word in weights.reshape(-1, config.cols))
     drain = bench.add(Drain(bench, noise))
     await bench.start()
-    await bench.run_until(lambda: unit.finished, 400_000)
+    await bench.run_until(lambda: unit.finished, 150_000)
     drain.wanted = list(range(config.accumulator_depth))
     await bench.run_until(lambda: len(drain.values) == config.accumulator_depth, 1000)
     assert not words.queue, f"{len(words.queue)} weight words are left"

@@ -1,8 +1,8 @@
 """Builds the Verilog of a bench with Verilator and runs its cocotb tests.
 
-    sim_build/DESIGN/         one build of a design, used by all its benches; made again when the Verilog or the tools change
-    sim_build/BENCH-DESIGN/   what a run leaves: test.log, results.xml, dump.vcd
-    sim_build/runtime-KEY/    Verilator's own runtime as objects, most of the time of a small build
+sim_build/DESIGN/         one build of a design, used by all its benches; made again when the Verilog or the tools change
+sim_build/BENCH-DESIGN/   what a run leaves: test.log, results.xml, dump.vcd
+sim_build/runtime-KEY/    Verilator's own runtime as objects, most of the time of a small build
 """
 
 import fcntl
@@ -12,11 +12,11 @@ import re
 import shutil
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cocotb_tools.runner as cocotb_runner
 
@@ -29,7 +29,14 @@ __all__ = ["ROOT", "Failure", "Result", "run"]
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "sim_build"
 
-_TRANSLATE = ("-O3", "--output-split", "0", "-Wno-lint", "-Wno-style", "-Wno-fatal")  # tests/test_lint_verilog.py is the strict run
+_TRANSLATE = (
+    "-O3",
+    "--output-split",
+    "0",
+    "-Wno-lint",
+    "-Wno-style",
+    "-Wno-fatal",
+)  # tests/test_lint_verilog.py is the strict run
 _MAKE = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 _ELABORATION = threading.Lock()  # Amaranth is not made for threads, and two would not be faster
 
@@ -112,7 +119,10 @@ def run(bench: Bench, design: Design, *, seed: int, waves: bool = False, tests: 
             extra_env={"TALOS_SIM_CONFIG": json.dumps(design.config.to_json()), "COCOTB_ANSI_OUTPUT": "0"},
             log_file=log,
         )
-    except (RuntimeError, SystemExit) as error:  # the simulator's exit status; results tell which tests failed, if it got that far
+    except (
+        RuntimeError,
+        SystemExit,
+    ) as error:  # the simulator's exit status; results tell which tests failed, if it got that far
         status = f" ({error})"
     passed, failures = _read_results(results)
     if passed + len(failures) == 0:
@@ -161,7 +171,9 @@ def _compile(runner: _VerilatorRunner, design: Design, folder: Path, waves: bool
             log_file=log,
         )
     except RuntimeError as error:
-        raise TalosError(f"building {design.name} for simulation failed ({error}); everything the tools said is in {log}") from error
+        raise TalosError(
+            f"building {design.name} for simulation failed ({error}); everything the tools said is in {log}"
+        ) from error
 
 
 def _publish(top: str, text: str) -> str:

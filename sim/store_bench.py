@@ -36,7 +36,7 @@ async def _store(dut: Any, name: str, count: int, chance: float, faults: float =
     read = lambda address: to_int(activation[(address + np.arange(beat)) % activation.size])  # noqa: E731
     bench.add(ReadMemory(bench, "read", ACT_READ, chance, read))
     await bench.start()
-    await bench.run_until(lambda: unit.finished and memory.quiet, 400_000)
+    await bench.run_until(lambda: unit.finished and memory.quiet, 150_000)
     for _ in range(4):
         await bench.step()
     execute(instructions, activation, expected)

@@ -155,7 +155,7 @@ async def _vector(dut: Any, name: str, count: int, chance: float) -> None:
     bench.add(ReadMemory(bench, "act_read", ACT_READ, chance, read))
     bench.add(ReadMemory(bench, "acc_read", ACC_READ, chance, lambda entry: to_int(c.accumulators[entry % ENTRIES])))
     bench.add(WriteMemory(bench, "act_write", 1.0, seen.view(np.uint8)))
-    await bench.run_until(lambda: unit.finished, 400_000)
+    await bench.run_until(lambda: unit.finished, 150_000)
     for i in instructions[len(tables) :]:
         execute(config, i, c, expected)
     assert np.array_equal(seen, expected), f"bytes differ at {np.flatnonzero(seen != expected)[:8]}"

@@ -39,7 +39,7 @@ async def _stream(dut: Any, name: str, count: int, chance: float, take: float, f
     memory = bench.add(BurstReader(bench, dram, chance=chance, faults=faults))
     bench.add(StreamSink(bench, "words", take, words.see))
     await bench.start()
-    await bench.run_until(lambda: unit.finished and memory.quiet and words.complete, 400_000)
+    await bench.run_until(lambda: unit.finished and memory.quiet and words.complete, 150_000)
     for _ in range(8):
         await bench.step()
     assert memory.errors_seen == memory.errors_sent

@@ -42,6 +42,9 @@ class AcceleratorConfig:
         Instructions waiting in front of each unit.
     max_burst
         Beats of the longest AXI burst.
+    read_ahead
+        Beats that the load unit may have under way, and the weight stream as many; cover the DRAM's latency with it. More would let one
+        of them, or instruction fetch, wait long behind the other.
     residual, lookup, pool, depthwise
         Optional features: fused/element-wise addition, 256-entry tables, pooling windows (vector unit), depthwise mode (array).
     """
@@ -58,6 +61,7 @@ class AcceleratorConfig:
     lanes: int = 0  # 0 means cols
     queue_depth: int = 8
     max_burst: int = 32
+    read_ahead: int = 128
     residual: bool = True
     lookup: bool = True
     pool: bool = True
@@ -82,6 +86,7 @@ class AcceleratorConfig:
             ("lanes", 1, self.cols),
             ("queue_depth", 2, 16),
             ("max_burst", 1, 256),
+            ("read_ahead", 1, 1024),
         ):
             value = getattr(self, name)
             if not low <= value <= high or not _is_power_of_two(value):

@@ -1,11 +1,12 @@
 """What an instruction reads and writes on chip and in DRAM, derived from its fields alone.
 
-The compiler derives the semaphores from it and the checker proves them sufficient. A range is the hull of a loop nest: it may
-contain bytes in between that are not touched, never fewer than are.
+The compiler derives the semaphores from it and the checker proves them sufficient. A range is the hull of a loop nest,
+refined to the channels touched: it may contain bytes that are not touched, never fewer than are.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import gcd
 
 from talos.config import AcceleratorConfig
 from talos.isa import Instruction, Opcode, Source, Space, TableKind
@@ -19,33 +20,56 @@ RECORD_BYTES = 8
 """Parameter memory is addressed in records of 8 bytes: one channel's bias, multiplier and exponent."""
 
 
+Loop = tuple[int, int]  # count, stride
+
+
 @dataclass(frozen=True)
 class Access:
-    """`low` ≤ touched addresses < `high` of `space`: bytes, or pixels for the accumulators."""
+    """`low` ≤ touched addresses < `high` of `space`: bytes, or pixels for the accumulators.
+
+    With a `period`, only addresses whose distance from `low` modulo `period` is below `width` are touched: some channels of a tensor.
+    """
 
     space: str
     low: int
     high: int
     write: bool
+    period: int = 0
+    width: int = 0
+
+    def meets(self, other: "Access") -> bool:
+        """Whether the two may touch the same address."""
+        if self.space != other.space or self.low >= other.high or other.low >= self.high:
+            return False
+        if not (self.period and other.period):
+            return True
+        period = gcd(self.period, other.period)
+        distance = (other.low - self.low) % period
+        return distance < self.width or period - distance < other.width
 
 
-def _hull(base: int, loops: Iterable[tuple[int, int]], length: int) -> tuple[int, int]:
-    """Addresses of `length` bytes at base + Σ index·stride, for `loops` of (count, stride)."""
-    low = high = base
-    for count, stride in loops:
-        reach = (count - 1) * stride
-        low, high = low + min(reach, 0), high + max(reach, 0)
-    return low, high + length
+def _touched(space: str, base: int, loops: Iterable[Loop], length: int, write: bool) -> Access:
+    """`length` bytes at base + Σ index·stride, for `loops`: the hull, and if the short strides leave gaps between the long ones, their period."""
+    nest = sorted((abs(stride), count, stride) for count, stride in loops if count > 1 and stride)
+    low = base + sum(min((count - 1) * stride, 0) for _, count, stride in nest)
+    high = base + sum(max((count - 1) * stride, 0) for _, count, stride in nest) + length
+    width = length
+    for inner, (step, count, _) in enumerate(nest):
+        period = gcd(*(step for step, _, _ in nest[inner:]))
+        if width < period:
+            return Access(space, low, high, write, period, width)
+        width += (count - 1) * step
+    return Access(space, low, high, write)
 
 
 def _dram(i: Instruction, write: bool) -> Access:
     loops = ((i["rows"], i["row_stride"]), (i["planes"], i["plane_stride"]))
-    return Access(DRAM[i["region"]], *_hull(i["address"], loops, i["row_bytes"]), write)
+    return _touched(DRAM[i["region"]], i["address"], loops, i["row_bytes"], write)
 
 
 def _local(i: Instruction, prefix: str, space: str, write: bool) -> Access:
     loops = ((i["rows"], i[f"{prefix}_row_stride"]), (i["planes"], i[f"{prefix}_plane_stride"]))
-    return Access(space, *_hull(i[prefix], loops, i["row_bytes"]), write)
+    return _touched(space, i[prefix], loops, i["row_bytes"], write)
 
 
 def _matmul(i: Instruction, config: AcceleratorConfig) -> list[Access]:
@@ -60,7 +84,7 @@ def _matmul(i: Instruction, config: AcceleratorConfig) -> list[Access]:
     pixels = i["blocks"] * i["out_h"] * (i["out_w"] - i["warmup"])
     vector = config.cols if i["depthwise"] else config.rows
     accesses = [
-        Access(ACTIVATION, *_hull(i["act"], loops, vector), False),
+        _touched(ACTIVATION, i["act"], loops, vector, False),
         Access(ACCUMULATOR, i["acc"], i["acc"] + pixels, True),
     ]
     if i["accumulate"]:
@@ -71,9 +95,9 @@ def _matmul(i: Instruction, config: AcceleratorConfig) -> list[Access]:
 def _vector(i: Instruction, config: AcceleratorConfig) -> list[Access]:
     channels = (i["blocks"] - 1) * config.cols + i["tail"]
 
-    def tensor(prefix: str, write: bool, *window: tuple[int, int]) -> Access:
+    def tensor(prefix: str, write: bool, *window: Loop) -> Access:
         loops = ((i["out_h"], i[f"{prefix}_row_stride"]), (i["out_w"], i[f"{prefix}_pixel_stride"]), *window)
-        return Access(ACTIVATION, *_hull(i[prefix], loops, channels), write)
+        return _touched(ACTIVATION, i[prefix], loops, channels, write)
 
     accesses = [tensor("dst", True)]
     if i["source"] == Source.ACCUMULATOR:

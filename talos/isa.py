@@ -213,8 +213,14 @@ INSTRUCTIONS: dict[Opcode, Format] = {
                 Field("pixel_stride", 18, "Bytes from output pixel to output pixel.", signed=True),
                 Field("acc", 16, "First accumulator entry; block b, pixel p is at acc + b·out_h·out_w + p."),
                 Field("accumulate", 1, "Add to what the accumulators hold; otherwise each block's first tile overwrites."),
-                Field("depthwise", 1, "Column c filters channel c: pixel vectors of `cols` bytes enter from the top, rows are taps."),
-                Field("warmup", 6, "Depthwise: vectors at the start of each output row that only fill the filter (out_w counts them)."),
+                Field(
+                    "depthwise", 1, "Column c filters channel c: pixel vectors of `cols` bytes enter from the top, rows are taps."
+                ),
+                Field(
+                    "warmup",
+                    6,
+                    "Depthwise: vectors at the start of each output row that only fill the filter (out_w counts them).",
+                ),
             ),
         ),
         Format(
@@ -254,7 +260,11 @@ INSTRUCTIONS: dict[Opcode, Format] = {
                 Field("out_high", 8, "Upper clamp after the addition.", signed=True),
                 Field("add_mantissa", 24, "Multiplier of operand a in the addition."),
                 Field("add_align", 5, "Left shift of |a| before the multiplication."),
-                Field("add_swap", 1, "The tables take the requantized (or source) value and the multiplier tensor b: b is the first operand."),
+                Field(
+                    "add_swap",
+                    1,
+                    "The tables take the requantized (or source) value and the multiplier tensor b: b is the first operand.",
+                ),
                 Field("add_unsigned", 1, "Operand a is its code + 128 (uint8 tensors: the top bit inverted, read as unsigned)."),
                 Field("add_shift", 9, "The sum's fixed-point exponent k: value = sum · 2^-k.", signed=True),
             ),

@@ -22,10 +22,10 @@ RMW = 3
 ACC_SUMS = 2
 """Accumulators: the column sums that an access in cycle t adds arrive in cycle t + ACC_SUMS."""
 
-LANE = 23
+LANE = 25
 """Requantization lane: operand in cycle t, int8 result in cycle t + LANE (odd, so that a second pass falls into the free slots)."""
 
-SET_RELEASE = 11
+SET_RELEASE = 12
 """Requantization lane: the parameters of an operand of cycle t are read for the last time in cycle t + SET_RELEASE."""
 
 RECORD_DELAY = 3
@@ -42,8 +42,9 @@ STORE_AHEAD = 16
 
 
 def urgent_beats(config: AcceleratorConfig) -> int:
-    """The weight stream is urgent below this many beats stored or under way: a quarter of the FIFO, at least four tiles."""
-    return max(config.weight_fifo_bytes // 4, 4 * config.rows * config.cols) // config.beat_bytes
+    """The weight stream is urgent below this many beats stored or under way: four tiles and a DRAM latency, at most half the FIFO."""
+    beats = config.weight_fifo_bytes // config.beat_bytes
+    return min(beats // 2, 4 * config.rows * config.cols // config.beat_bytes + config.read_ahead // 2)
 
 
 def array_latency(config: AcceleratorConfig) -> int:

@@ -40,5 +40,6 @@ def compile_command(
     terminal.line(f"  {len(program.constants):,} bytes of constants, {sum(program.region_bytes):,} bytes of DRAM")
     terminal.line(f"  {len(program.placements)} ONNX nodes: {counts}")
     if report:
+        terminal.line()
         terminal.show(placement_table(program))
     terminal.write_json(summary)

@@ -4,9 +4,20 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 __all__ = ["ProgressBar"]
+
+
+class _Left(ProgressColumn):
+    """Share done and time left, once they are known."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text()
+        left = "" if task.time_remaining is None else f", {int(task.time_remaining) + 1} s left"
+        return Text(f"{task.percentage:3.0f} %{left}")
 
 
 class ProgressBar:
@@ -16,11 +27,9 @@ class ProgressBar:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f} %"),
+            BarColumn(bar_width=20),
             TimeElapsedColumn(),
-            TextColumn("left:"),
-            TimeRemainingColumn(),
+            _Left(),
             console=Console(stderr=True),
             transient=True,
         )

@@ -32,6 +32,11 @@ class Terminal:
         if json_path is not None and json_path != Path("-"):
             require_writable(json_path)
 
+    @property
+    def width(self) -> int:
+        """Columns of the output."""
+        return self._out.width
+
     def line(self, text: str = "") -> None:
         """One line as it is, not wrapped."""
         if not self._silent:

@@ -68,7 +68,8 @@ def verify_command(
         )
     program = compiled.program
     terminal.line(f"{model} on {program.config.name} ({program.config.peak_macs} MACs per cycle), images: {samples.source}")
-    terminal.show(layer_table(result), *verdict(result))
+    terminal.line()
+    terminal.show(layer_table(result, terminal.width), "", *verdict(result))
     terminal.write_json(verification_json(result, str(model)))
     if not result.equal:
         raise typer.Exit(UNEQUAL)

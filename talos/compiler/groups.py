@@ -4,7 +4,7 @@ The vector unit executes its queue in order. A pooling that is emitted behind th
 convolution's last drain; emitted as soon as the rows that it needs are there, it runs while the array works on the next band.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from talos.compiler.ir import Concat, Conv, Layer, Tensor, View, operands
@@ -44,13 +44,15 @@ def pass_through(layer: Concat) -> Lowering:
         yield Band(row, row)
 
 
-def interleave(lowerings: list[tuple[Layer, Lowering]]) -> Iterator[Layer]:
+def interleave(lowerings: list[tuple[Layer, Lowering]], detour: Callable[[Tensor], bool]) -> Iterator[Layer]:
     """Run the lowerings of a slot: each band as soon as its input rows are complete, later layers first.
 
-    Yields the layer whose band is about to be emitted.
+    A tensor with a `detour` through DRAM is read one band late: the next band of its producer is emitted first, so that its own transfers
+    do not queue up behind the wait for this one. Yields the layer whose band is about to be emitted.
     """
     progress = {layer.output: 0 for layer, _ in lowerings}
     pending = [next(lowering, None) for _, lowering in lowerings]
+    made = [0] * len(lowerings)
     while any(pending):
         for i in reversed(range(len(lowerings))):
             layer, lowering = lowerings[i]
@@ -58,7 +60,9 @@ def interleave(lowerings: list[tuple[Layer, Lowering]]) -> Iterator[Layer]:
             if band is not None and all(progress.get(tensor, band.needs) >= band.needs for tensor in operands(layer)):
                 yield layer
                 pending[i] = next(lowering, None)
-                progress[layer.output] = band.makes
+                late = detour(layer.output) and pending[i] is not None
+                progress[layer.output] = made[i] if late else band.makes
+                made[i] = band.makes
                 break
         else:
             raise AssertionError("no layer of the slot can go on")

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import onnx_ir
 
 from talos import numerics
-from talos.compiler.importer import Importer
 from talos.compiler.import_quantize import same_scale
+from talos.compiler.importer import Importer
 from talos.compiler.index import Index, nchw_index
 from talos.compiler.ir import Concat, Layer, Lookup, Resize, Tensor
 from talos.compiler.values import Activation, Constant, Pending, QuantizedConstant

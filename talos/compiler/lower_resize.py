@@ -35,9 +35,7 @@ def lower_resize(b: Builder, layer: Resize, storages: Callable[[Tensor], Storage
             act = stack.enter_context(input_tile(b, source, layer.inputs[0], Box(top, bottom, 0, width), avoid=target.spans))
             box = Box(top * vertical, bottom * vertical, 0, width * horizontal)
             out = stack.enter_context(output_tile(b, target, layer.output, box, range(channels), (act.span,)))
-            pieces = product(
-                range(0, channels, MAX_COUNT * cols), range(0, width, MAX_COUNT), range(vertical), range(horizontal)
-            )
+            pieces = product(range(0, channels, MAX_COUNT * cols), range(0, width, MAX_COUNT), range(vertical), range(horizontal))
             for channel, column, down, right in pieces:
                 count = min(MAX_COUNT * cols, channels - channel)
                 blocks = -(-count // cols)

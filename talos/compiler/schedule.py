@@ -6,6 +6,7 @@ from itertools import groupby
 
 from talos.compiler.allocator import Allocator
 from talos.compiler.builder import DRAM_ALIGN, Builder, OutOfMemory
+from talos.compiler.features import require_features
 from talos.compiler.groups import Lowering, interleave, pass_through, slots
 from talos.compiler.ir import Add, Concat, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View, operands
 from talos.compiler.lower_conv import lower_conv
@@ -40,7 +41,8 @@ class _NoRoom(Exception):
 
 
 def schedule(graph: Graph, config: AcceleratorConfig, placements: tuple[Placement, ...] = ()) -> Program:
-    """Compile `graph` for `config`. Raises TalosError naming the layer that fits the configuration's memories in no way."""
+    """Compile `graph` for `config`. Raises TalosError naming the layer that fits the memories in no way or needs an option that is left out."""
+    require_features(graph, config)
     attempt = _Attempt(set(), {})
     while True:
         storages = assign_storages(graph, config)
@@ -95,7 +97,7 @@ def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _
                 avoid = tuple(span for tensor in operands(layer) for span in storages[tensor].spans)
                 _place(b, storages[layer.output], scratch, avoid)
             lowerings = [(layer, _lower_layer(b, layer, storages.__getitem__, budget)) for layer in layers]
-            for layer in interleave(lowerings):
+            for layer in interleave(lowerings, lambda tensor: not storages[tensor].resident):
                 b.layer, current = numbers.get(layer, b.layer), layer
         except OutOfMemory as error:
             assert current is not None

@@ -82,9 +82,14 @@ def segments(layer: Conv, config: AcceleratorConfig) -> list[Segment]:
     if _filter(layer, config) is not None:
         return [Segment(0, out_channels, 0, cols, min(cols, out_channels), -(-out_channels // cols), depthwise=True)]
     if cols % group_outputs == 0:
-        groups = cols // group_outputs
-        inputs = min(groups, layer.groups) * group_inputs
-        return [Segment(0, out_channels, 0, groups * group_inputs, inputs, -(-out_channels // cols))]
+        groups = min(cols // group_outputs, layer.groups)
+        stride, rest = groups * group_inputs, layer.groups % groups * group_inputs
+        if 0 < -(-rest // config.rows) < -(-stride // config.rows):
+            # The last block in a segment of its own: it takes fewer slices and, like the others, reads nothing far behind its channels.
+            whole = layer.groups // groups
+            last = Segment(whole * cols, out_channels - whole * cols, whole * stride, stride, rest, 1)
+            return [Segment(0, whole * cols, 0, stride, stride, whole), last]
+        return [Segment(0, out_channels, 0, stride, stride, -(-out_channels // cols))]
     blocks = -(-group_outputs // cols)
     return [Segment(g * group_outputs, group_outputs, g * group_inputs, 0, group_inputs, blocks) for g in range(layer.groups)]
 

@@ -9,24 +9,37 @@ from talos.runtime.verify import Verification
 
 __all__ = ["layer_table", "placement_table", "verdict"]
 
-NAME_WIDTH = 40
+NAME_WIDTH = 16, 40
+"""Least and most columns for a layer's name; exporters join dozens of names into one."""
+
+_NUMBER_COLUMNS = 56  # columns that the rest of the layer table takes, if the numbers have up to ten digits
 
 
-def _table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
 
 
-def layer_table(result: Verification) -> Table:
-    """Layers with their cycles and utilization, and the sum."""
+def layer_table(result: Verification, width: int) -> Table:
+    """Layers with their cycles and utilization, and the sum, for a terminal of `width` columns."""
+    least, most = NAME_WIDTH
+    room = max(least, min(most, width - _NUMBER_COLUMNS))
     numbers = ("MACs", "cycles", "utilization")
-    table = _table("layer", "op", "placement", *numbers, "bound by", right=numbers)
+    table = _table("layer", "op", "runs on", *numbers, "bound by", right=numbers)
     for layer in result.layers:
         used = f"{layer.utilization:.1%}" if layer.macs else "–"
         bound = "–" if layer.placement == "host" else layer.bound
-        table.add_row(_short(layer.name), _short(layer.op), layer.placement, f"{layer.macs:,}", f"{layer.cycles:,}", used, bound)
+        table.add_row(
+            _short(layer.name, room),
+            _short(layer.op, least),
+            layer.placement,
+            f"{layer.macs:,}",
+            f"{layer.cycles:,}",
+            used,
+            bound,
+        )
     table.add_section()
     table.add_row("total", "", "", f"{result.program.macs:,}", f"{result.timing.cycles:,}", f"{result.utilization:.1%}", "")
     return table
@@ -40,9 +53,11 @@ def placement_table(program: Program) -> Table:
     return table
 
 
-def _short(name: str) -> str:
-    """A name that leaves room for the numbers; exporters join dozens of names into one."""
-    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
+def _short(name: str, room: int) -> str:
+    """A name in at most `room` characters: the end of a path, the beginning of anything else."""
+    if len(name) <= room:
+        return name
+    return f"…{name[1 - room :]}" if "/" in name and ";" not in name else f"{name[: room - 1]}…"
 
 
 def verdict(result: Verification) -> list[Text]:

@@ -31,7 +31,8 @@ class AxiReadMaster(wiring.Component):
     """Arbiter of the AR channel and router of the R channel.
 
     AR is a register. A request enters it in a cycle in which it is empty or being accepted by the bus, in the order fetch, urgent
-    weights, load, weights. Beats go through a two-entry buffer: accepted from the bus in cycle t, offered to the client in t + 1.
+    weights, load, weights. Load and weights are passed over while `read_ahead` or more of their beats are under way. Beats go through a
+    two-entry buffer: accepted from the bus in cycle t, offered to the client in t + 1.
 
     Members
     -------
@@ -80,7 +81,7 @@ class AxiReadMaster(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        self._elaborate_address(m)
+        self._elaborate_address(m, [self._elaborate_limit(m, i) for i in (1, 2)])
         self._elaborate_data(m)
 
         bursts = Signal(_PENDING_WIDTH)  # that entered AR and whose last beat has not left the bus
@@ -97,8 +98,22 @@ class AxiReadMaster(wiring.Component):
             m.d.sync += bursts.eq(bursts - 1)
         return m
 
-    def _elaborate_address(self, m: Module) -> None:
+    def _elaborate_limit(self, m: Module, client: int) -> Signal:
+        """1 while fewer than `read_ahead` beats of the client are between AR and the end of the R channel."""
+        name = READ_CLIENTS[client]
+        request = getattr(self, f"{name}_ar")
+        beats = Signal(range(self.config.read_ahead + self.config.max_burst), name=f"{name}_beats")
+        below = Signal(init=1, name=f"{name}_below")
+        following = Signal.like(beats, name=f"{name}_following")
+        asked = Mux(request.valid & request.ready, request.payload.beats + 1, 0)
+        arrived = self.m_axi_rvalid & self.m_axi_rready & (self.m_axi_rid == client)
+        m.d.comb += following.eq(beats + asked - arrived)
+        m.d.sync += [beats.eq(following), below.eq(following < self.config.read_ahead)]
+        return below
+
+    def _elaborate_address(self, m: Module, below: list[Signal]) -> None:
         fetch, load, weights = (getattr(self, f"{client}_ar") for client in READ_CLIENTS)
+        load_valid, weights_valid = load.valid & below[0], weights.valid & below[1]
         free = Signal()
         pick = Signal(2)
         valid = Signal()
@@ -107,11 +122,12 @@ class AxiReadMaster(wiring.Component):
             self.m_axi_arburst.eq(1),  # INCR
             self.m_axi_arcache.eq(0b0011),  # normal memory, non-cacheable, bufferable
             free.eq((~self.m_axi_arvalid | self.m_axi_arready) & ~self.halt),
-            valid.eq(fetch.valid | load.valid | weights.valid),
+            valid.eq(fetch.valid | load_valid | weights_valid),
         ]
-        load_first = load.valid & ~(weights.valid & self.weights_urgent)
+        load_first = load_valid & ~(weights_valid & self.weights_urgent)
         m.d.comb += pick.eq(Mux(fetch.valid, 0, Mux(load_first, 1, 2)))
-        m.d.comb += [client.ready.eq(free & (pick == i)) for i, client in enumerate((fetch, load, weights))]
+        allowed = (1, *below)
+        m.d.comb += [client.ready.eq(free & (pick == i) & allowed[i]) for i, client in enumerate((fetch, load, weights))]
         with m.If(free):
             with m.Switch(pick):
                 for i, client in enumerate((fetch, load, weights)):

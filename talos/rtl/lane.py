@@ -133,7 +133,7 @@ class Lane(wiring.Component):
         shift = Signal(signed(9), reset_less=True)
         m.d.sync += shift.eq(Mux(add[_SUM], constants.shift, self._records(m, "shift", index[_SUM])))
         m.submodules.rounder = rounder = Rounder()
-        late = add[_SUM + 6]
+        late = add[_SUM + 7]
         m.d.comb += [
             rounder.sum.eq(total),
             rounder.shift.eq(shift),

@@ -9,7 +9,7 @@ from talos.rtl.pipeline import delay
 
 __all__ = ["NORMALIZE", "Normalizer"]
 
-NORMALIZE = 6
+NORMALIZE = 7
 """Cycles from the operand to the significand (which still passes through the rounding adder: feed it into a register)."""
 
 _DROP = 8  # bits of the normalized 32-bit magnitude below the significand
@@ -91,13 +91,15 @@ class Normalizer(wiring.Component):
         ]
 
         # A carry out of the rounding leaves only zeros behind it: putting back the top bit halves the value, `adjust` says so.
-        up = normal[_DROP - 1] & (normal[: _DROP - 1].any() | normal[_DROP])
+        kept = Signal(24, reset_less=True)
+        up = Signal(reset_less=True)
         rounded = Signal(25)
+        m.d.sync += [kept.eq(normal[_DROP:]), up.eq(normal[_DROP - 1] & (normal[: _DROP - 1].any() | normal[_DROP]))]
         m.d.comb += [
-            rounded.eq(normal[_DROP:] + up),
+            rounded.eq(kept + up),
             self.significand.eq(Cat(rounded[:23], rounded[23] | rounded[24])),
         ]
         adjusted = Signal(6, reset_less=True)
-        m.d.sync += adjusted.eq(delay(m, adjust, 2, "adjust")[2] - rounded[24])
+        m.d.sync += adjusted.eq(delay(m, adjust, 3, "adjust")[3] - rounded[24])
         m.d.comb += self.adjust.eq(adjusted)
         return m

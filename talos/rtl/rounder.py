@@ -9,7 +9,7 @@ from talos.rtl.pipeline import delay
 
 __all__ = ["ROUND", "SUM_WIDTH", "Rounder"]
 
-ROUND = 9
+ROUND = 10
 """Cycles from the sum to the code."""
 
 SUM_WIDTH = 52
@@ -33,7 +33,7 @@ class Rounder(wiring.Component):
     adjust
         Added to `shift` less 8 (normalization of the operand); in the cycle of `shift`.
     zero_point, low, high
-        Belonging to the same sum, 6 cycles later than it.
+        Belonging to the same sum, 7 cycles later than it.
     code : signed(8)
         ROUND cycles after the sum.
     """
@@ -55,7 +55,7 @@ class Rounder(wiring.Component):
         m = Module()
         magnitude = Signal(SUM_WIDTH, reset_less=True)
         m.d.sync += magnitude.eq(Mux(self.sum[-1], -self.sum, self.sum))
-        negative = delay(m, self.sum[-1], 7, "negative")
+        negative = delay(m, self.sum[-1], 8, "negative")
 
         counted = Signal(SUM_WIDTH, reset_less=True)
         zeros = Signal(6, reset_less=True)
@@ -84,21 +84,25 @@ class Rounder(wiring.Component):
         right_window = delay(m, right, 1, "right")[1]
         nonzero_window = delay(m, nonzero, 2, "nonzero")[2]
 
+        kept = Signal(_SIGNIFICANT, reset_less=True)
+        carry = Signal(reset_less=True)
         significand = Signal(_SIGNIFICANT + 1, reset_less=True)
         place = Signal(range(_REACH + 1), reset_less=True)
         nothing = Signal(reset_less=True)
         huge = Signal(reset_less=True)
         m.d.sync += [
-            significand.eq(window[8:] + (window[7] & (window[8] | window[:7].any() | rest))),
+            kept.eq(window[8:]),
+            carry.eq(window[7] & (window[8] | window[:7].any() | rest)),
+            significand.eq(kept + carry),
             place.eq(_POINT - right_window),
             nothing.eq(~nonzero_window | (right_window >= _NOTHING)),
             huge.eq(right_window < _POINT - _REACH),
         ]
 
         placed = Signal(_SIGNIFICANT + 1 + _REACH, reset_less=True)
-        m.d.sync += placed.eq(significand << place)
-        nothing_placed = delay(m, nothing, 1, "nothing")[1]
-        huge_placed = delay(m, huge, 1, "huge")[1]
+        m.d.sync += placed.eq(significand << delay(m, place, 1, "place")[1])
+        nothing_placed = delay(m, nothing, 2, "nothing")[2]
+        huge_placed = delay(m, huge, 2, "huge")[2]
 
         whole = Signal(_REACH + 1, reset_less=True)
         up = Signal(reset_less=True)
@@ -112,18 +116,33 @@ class Rounder(wiring.Component):
                 whole.eq(placed[_POINT:]),
                 up.eq(placed[_POINT - 1] & (placed[_POINT] | placed[: _POINT - 1].any())),
             ]
-        m.d.sync += zero_point.eq(self.zero_point)
+        over_low = Signal(signed(9), reset_less=True)
+        over_high = Signal(signed(9), reset_less=True)
+        m.d.sync += [
+            zero_point.eq(self.zero_point),
+            over_low.eq(self.zero_point - self.low),
+            over_high.eq(self.zero_point + ~self.high),
+        ]
 
-        # −(whole + up) = ~whole + (1 − up): one adder for the rounding, the sign and the zero point.
-        sign = negative[7]
+        # −(whole + up) = ~whole + (1 − up): one adder for the rounding, the sign and the zero point. The comparisons with the bounds
+        # are two more of that kind beside it: value < low if value − low is negative, value > high if value − high − 1 is not.
+        sign = negative[8]
         flipped = Signal(signed(_REACH + 2))
         value = Signal(signed(_REACH + 3), reset_less=True)
         m.d.comb += flipped.eq(Cat(whole, Const(0, 1)) ^ sign.replicate(_REACH + 2))
-        m.d.sync += value.eq(flipped + zero_point + (sign ^ up))
+        above_low = Signal.like(value, reset_less=True)
+        above_high = Signal.like(value, reset_less=True)
+        one = Signal()
+        m.d.comb += one.eq(sign ^ up)
+        m.d.sync += [
+            value.eq(flipped + zero_point + one),
+            above_low.eq(flipped + over_low + one),
+            above_high.eq(flipped + over_high + one),
+        ]
 
-        low = delay(m, self.low, 2, "low")[2].as_signed()
-        high = delay(m, self.high, 2, "high")[2].as_signed()
+        low = delay(m, self.low, 2, "low")[2]
+        high = delay(m, self.high, 2, "high")[2]
         code = Signal(signed(8), reset_less=True)
-        m.d.sync += code.eq(Mux(value < low, low, Mux(value > high, high, value)))
+        m.d.sync += code.eq(Mux(above_low[-1], low, Mux(above_high[-1], value, high)))
         m.d.comb += self.code.eq(code)
         return m

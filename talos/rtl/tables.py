@@ -1,4 +1,8 @@
-"""The two 256-entry tables of a requantization lane."""
+"""The two 256-entry tables of a requantization lane.
+
+They are written only while no operand is in the lane; never reading and writing in one cycle spares the logic that would define what
+such a read gives.
+"""
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
@@ -58,7 +62,7 @@ class AddTable(wiring.Component):
         address = Signal(8, reset_less=True)
         entry = Signal(ENTRY_WIDTH, reset_less=True)
         m.d.sync += [address.eq(Cat(self.code[:7], ~self.code[7])), entry.eq(read.data)]
-        m.d.comb += [read.addr.eq(address), read.en.eq(1)]
+        m.d.comb += [read.addr.eq(address), read.en.eq(~self.write)]
 
         shift = entry[_MANTISSA:]
         coarse = Signal(signed(self.width), reset_less=True)
@@ -115,7 +119,7 @@ class LookupTable(wiring.Component):
                 write.addr.eq(self.index),
                 write.data.eq(self.entry),
                 read.addr.eq(Cat(self.code[:7], ~self.code[7])),
-                read.en.eq(1),
+                read.en.eq(~self.write),
             ]
             m.d.sync += entry.eq(read.data)
             with m.If(enable):

@@ -17,7 +17,7 @@ from talos.runtime.progress import Progress, silent
 from talos.runtime.verilated import VerilatedCore
 from talos.runtime.verilog_cache import cached_verilog
 
-__all__ = ["Run", "VerilatedDevice", "memory_map"]
+__all__ = ["Run", "VerilatedDevice", "memory_map", "run_limit"]
 
 PAGE = 4096
 RUN_LIMIT = 1 << 40  # cycles; the caller's patience ends earlier
@@ -44,6 +44,11 @@ def memory_map(program: Program) -> tuple[tuple[int, int, int, int], int]:
         bases.append(end)
         end += -(-size // PAGE) * PAGE + PAGE
     return (bases[0], bases[1], bases[2], bases[3]), end
+
+
+def run_limit(cycles: int) -> int:
+    """Cycles after which a run that the cycle model says takes `cycles` is given up: a core that hangs must not hang the user."""
+    return 2 * cycles + 10_000
 
 
 class VerilatedDevice:
@@ -116,7 +121,11 @@ class VerilatedDevice:
             start = bases[port.region] + port.offset
             core.dram[start : start + codes.size] = codes
         self._start(core, program, bases)
-        core.run(limit, lambda done: progress("Verilog", done, limit))
+        try:
+            core.run(limit, lambda done: progress("Verilog", done, limit))
+        except (TalosError, KeyboardInterrupt):
+            core.reset()  # it stands in the middle of a run
+            raise
         trace = core.trace()
         trace["cycle"] -= START_LATENCY
         self._check(core)

@@ -11,7 +11,7 @@ from talos.memory import MemoryTiming
 from talos.model.functional import FunctionalModel
 from talos.model.timing.core import simulate
 from talos.program import Program
-from talos.runtime.device import VerilatedDevice, memory_map
+from talos.runtime.device import VerilatedDevice, memory_map, run_limit
 from talos.runtime.execute import input_tensors
 from talos.runtime.progress import Progress, silent
 
@@ -39,10 +39,10 @@ def run_images(
     The models take the cycles from one run of the cycle model: timing does not depend on data.
     """
     tensors = [input_tensors(program, image) for image in images]
-    runs = []
+    runs: list[ImageRun] = []
+    progress("cycle model", 0, 0)
+    cycles = simulate(program, memory, memory_map(program)[0]).cycles
     if not rtl:
-        progress("cycle model", 0, 0)
-        cycles = simulate(program, memory, memory_map(program)[0]).cycles
         model = FunctionalModel(program.config)
         for index, codes in enumerate(tensors):
             runs.append(ImageRun(model.run_codes(program, codes), cycles))
@@ -50,12 +50,15 @@ def run_images(
         return runs
     progress(f"building the simulation of the Verilog ({program.config.name}; minutes the first time)", 0, 0)
     device = VerilatedDevice(program.config, timing=memory)
+    work = len(tensors) * cycles
+
+    def report(stage: str, done: int, total: int) -> None:
+        progress("Verilog", min(len(runs) * cycles + done, work), work)
+
     try:
-        progress("Verilog", 0, len(tensors))
-        for index, codes in enumerate(tensors):
-            run = device.run(program, codes)
+        for codes in tensors:
+            run = device.run(program, codes, limit=run_limit(cycles), progress=report)
             runs.append(ImageRun(run.outputs, run.cycles))
-            progress("Verilog", index + 1, len(tensors))
     finally:
         device.close()
     return runs

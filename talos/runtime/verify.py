@@ -14,7 +14,7 @@ from talos.model.functional import FunctionalModel
 from talos.model.timing.core import Timing, simulate
 from talos.program import Program
 from talos.runtime.classes import predicted_class
-from talos.runtime.device import VerilatedDevice, memory_map
+from talos.runtime.device import VerilatedDevice, memory_map, run_limit
 from talos.runtime.execute import input_tensors
 from talos.runtime.golden import GoldenModel
 from talos.runtime.layers import LayerCycles, layer_cycles
@@ -26,8 +26,6 @@ from talos.runtime.witness import OutputComparison, Witness
 __all__ = ["Accuracy", "RtlCheck", "Verification", "verify"]
 
 Codes = dict[str, NDArray[np.int8]]
-
-_PATIENCE = 10_000  # cycles that the Verilog may take beyond twice the model's count before the run is given up
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ def _run_verilog(
         return result
     progress(f"building the simulation of the Verilog ({program.config.name}; minutes the first time)", 0, 0)
     device = VerilatedDevice(program.config, timing=memory)
-    limit = 2 * timing.cycles + _PATIENCE
+    limit = run_limit(timing.cycles)
     work = len(expected) * timing.cycles
 
     def report(stage: str, done: int, total: int) -> None:

@@ -10,11 +10,12 @@ from talos.isa import SYNC_UNITS, Instruction, Opcode, Unit
 OPCODES = {Unit.LOAD: Opcode.LOAD, Unit.MATRIX: Opcode.MATMUL, Unit.VECTOR: Opcode.VECTOR, Unit.STORE: Opcode.STORE}
 
 accesses = st.builds(
-    lambda space, low, length, write: Access(space, low, low + length, write),
+    lambda space, low, length, write, lane: Access(space, low, low + length, write, *lane),
     st.sampled_from(["activation", "accumulator"]),
     st.integers(0, 20),
     st.integers(1, 12),
     st.booleans(),
+    st.sampled_from([(0, 0), (0, 0), (4, 1), (4, 2), (6, 3), (8, 2)]),
 )
 programs = st.lists(st.tuples(st.sampled_from(list(SYNC_UNITS)), st.lists(accesses, min_size=1, max_size=3)), max_size=25)
 
@@ -27,6 +28,12 @@ def _track(program: list[tuple[Unit, list[Access]]], untracked: tuple[str, ...] 
         tracker.add(instruction, touched)
         instructions.append(instruction)
     return instructions
+
+
+def _touched(access: Access) -> set[tuple[str, int]]:
+    """The addresses themselves."""
+    places = range(access.low, access.high)
+    return {(access.space, p) for p in places if not access.period or (p - access.low) % access.period < access.width}
 
 
 def _edges(instructions: list[Instruction]) -> list[set[int]]:
@@ -61,9 +68,7 @@ def test_every_conflict_is_ordered(program: list[tuple[Unit, list[Access]]]) -> 
     for later in range(len(program)):
         for earlier in range(later):
             conflict = any(
-                a.space == b.space and a.low < b.high and b.low < a.high and (a.write or b.write)
-                for a in program[earlier][1]
-                for b in program[later][1]
+                (a.write or b.write) and _touched(a) & _touched(b) for a in program[earlier][1] for b in program[later][1]
             )
             if conflict:
                 assert earlier in before[later]
@@ -77,6 +82,18 @@ def test_independent_instructions_do_not_wait() -> None:
         (Unit.MATRIX, [Access("accumulator", 0, 8, True)]),
     ]
     assert all(i["wait"] == i["post"] == 0 for i in _track(program))
+
+
+def test_channels_side_by_side_do_not_wait() -> None:
+    """Two layers that write slices of one tensor, and a third that reads both."""
+    program = [
+        (Unit.VECTOR, [Access("activation", 0, 62, True, 8, 6)]),
+        (Unit.LOAD, [Access("activation", 6, 64, True, 8, 2)]),
+        (Unit.STORE, [Access("activation", 0, 64, False)]),
+    ]
+    first, second, third = _track(program)
+    assert first["wait"] == second["wait"] == 0
+    assert third["wait"] == 1 << SYNC_UNITS.index(Unit.VECTOR) | 1 << SYNC_UNITS.index(Unit.LOAD)
 
 
 def test_one_wait_covers_all_earlier_instructions_of_a_unit() -> None:

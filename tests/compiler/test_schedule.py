@@ -143,6 +143,22 @@ def test_too_large_is_refused_by_name() -> None:
         schedule(_graph([x], [layer], [layer.output]), CONFIG.replace(activation_bytes=2048))
 
 
+@pytest.mark.parametrize("option", ["residual", "lookup", "pool"])
+def test_a_missing_option_is_refused_by_name(option: str) -> None:
+    x = _tensor("x", 4, 4, 4)
+    y = _tensor("y", 4, 4, 4)
+    layers: dict[str, Layer] = {
+        "residual": Add("it", ("it",), [x, x], y),
+        "lookup": Lookup("it", ("it",), [x], y),
+        "pool": Pool("it", ("it",), [x], y, kernel=(3, 3), pads=(1, 1, 1, 1)),
+    }
+    graph = _graph([x], [layers[option]], [y])
+    with pytest.raises(TalosError, match=rf"layer 'it' .* needs the option {option}, .*; set {option}=true"):
+        schedule(graph, CONFIG.replace(**{option: False}))
+    bare = CONFIG.replace(**{other: other == option for other in layers})
+    _check(graph, bare)
+
+
 def test_the_same_graph_gives_the_same_program() -> None:
     config = random_config(SEED, 0)
     case = CaseId(SEED, 0, "graph", 1)

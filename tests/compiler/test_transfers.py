@@ -61,7 +61,7 @@ def _storage(shape: tuple[int, int, int], pads: tuple[int, int, int, int] = (0, 
 def _pixels(memory: npt.NDArray[np.int8], address: int, pitch: int, pixel: int, box: Box, channels: int) -> npt.NDArray[np.int8]:
     """What a unit reads at the places of `box`."""
     index = address + np.arange(box.rows)[:, None, None] * pitch + np.arange(box.columns)[:, None] * pixel + np.arange(channels)
-    return memory[index]
+    return np.asarray(memory[index])
 
 
 def _padded(image: npt.NDArray[np.int8], box: Box) -> npt.NDArray[np.int8]:

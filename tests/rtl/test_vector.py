@@ -302,7 +302,7 @@ def test_random_instructions_under_back_pressure(name):
     config = CONFIGS[name]
     rng = np.random.default_rng(sum(name.encode()))
     c = contents(config, rng)
-    instructions = [*tables(config), *(random_vector(config, rng, c) for _ in range(8))]
+    instructions = [*tables(config), *(random_vector(config, rng, c) for _ in range(6))]
     simulate(config, instructions, c, Behaviour(0.7, 0.7, 0.5, 0.3), rng)
 
 

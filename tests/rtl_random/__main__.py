@@ -60,11 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def describe(config: AcceleratorConfig) -> str:
     """The configuration's parameters in a line."""
+    left_out = [option for option in ("residual", "lookup", "pool", "depthwise") if not getattr(config, option)]
     return (
         f"{config.rows}x{config.cols}, {config.lanes} lanes, AXI {config.axi_data_width} bits, bursts of {config.max_burst}, "
         f"activations {config.activation_bytes} in {config.activation_banks} banks, accumulators {config.accumulator_depth}, "
         f"weight FIFO {config.weight_fifo_bytes}, parameters {config.parameter_bytes}, queues {config.queue_depth}, "
-        f"depthwise {'yes' if config.depthwise else 'no'}"
+        f"without {', '.join(left_out) or 'no option'}"
     )
 
 

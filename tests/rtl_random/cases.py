@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from talos.compiler.ir import Conv, Graph, Layer, Tensor, View, operands
+from talos.compiler.ir import Conv, Graph, Layer, Tensor, operands
+from talos.compiler.separate_slices import separate_slices
 from talos.config import AcceleratorConfig
 from talos.io import IoSpec
 from talos.memory import MemoryTiming
+from tests.rtl_random.graphs import network
 from tests.rtl_random.layers import Layers, Limits
 
 __all__ = ["KINDS", "Case", "CaseId", "make_case"]
 
 LAYER_CYCLES = 6000  # on the array, at most; transfers and slow memories make runs several times as long
-GRAPH_LAYERS = 7
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def make_case(case: CaseId, config: AcceleratorConfig) -> Case:
 def _conv_case(layers: Layers) -> list[Layer]:
     """A convolution alone (input and output in DRAM) or with neighbours, so that its input, output or both can stay on chip."""
     conv = _retry(layers.conv)
-    before: list[Layer] = [layers.lookup(y=conv.inputs[0])] if layers.chance(0.3) else []
+    before: list[Layer] = [layers.unary(y=conv.inputs[0])] if layers.chance(0.3) else []
     after: list[Layer] = []
     if layers.chance(0.3):
         second = layers.conv(conv.output) if layers.chance(0.4) else layers.other(conv.output)
@@ -70,31 +71,7 @@ def _other_case(layers: Layers) -> list[Layer]:
     return [first, layers.other(first.output)] if layers.chance(0.3) else [first]
 
 
-def _graph_case(layers: Layers) -> list[Layer]:
-    """A small network with branches: each layer reads one of the latest tensors, additions also an older one."""
-    first = _retry(layers.conv)
-    chain: list[Layer] = [first]
-    length = int(layers.rng.integers(3, GRAPH_LAYERS + 1))
-    while len(chain) < length:
-        tensors = [layer.output for layer in chain]
-        x = tensors[-1] if layers.chance(0.7) else tensors[int(layers.rng.integers(len(tensors)))]
-        same = [tensor for tensor in tensors if tensor.shape == x.shape and tensor is not x]
-        kind = layers.rng.integers(8)
-        layer: Layer | None = layers.conv(x, tensors[::-1])
-        if kind == 0:
-            layer = layers.other(x)
-        elif kind == 1:
-            layer = layers.add(x, same[-1] if same else x)
-        elif kind == 2 and x.size <= layers.limits.window_bytes:
-            flat = Tensor(f"{x.name}_flat", (1, 1, x.size), x.scale, x.zero_point, x.unsigned)
-            layer = View(f"view_{x.name}_{len(chain)}", ("view",), [x], flat)
-            layers.features.add("view")
-        if layer is not None:
-            chain.append(layer)
-    return chain
-
-
-KINDS: dict[str, Callable[[Layers], list[Layer]]] = {"conv": _conv_case, "other": _other_case, "graph": _graph_case}
+KINDS: dict[str, Callable[[Layers], list[Layer]]] = {"conv": _conv_case, "other": _other_case, "graph": network}
 """Convolutions; layers of the vector unit alone; small networks."""
 
 
@@ -111,7 +88,10 @@ def _graph(name: str, chain: list[Layer], layers: Layers) -> Graph:
     inputs = [tensor for tensor in read if tensor not in made]
     outputs = [tensor for tensor in made if tensor not in read or layers.chance(0.1)]
     specs = [[_spec(tensor) for tensor in tensors] for tensors in (inputs, outputs)]
-    return Graph(name, inputs, outputs, chain, input_specs=specs[0], output_specs=specs[1], results=[t.name for t in outputs])
+    results = [tensor.name for tensor in outputs]
+    graph = Graph(name, inputs, outputs, chain, input_specs=specs[0], output_specs=specs[1], results=results)
+    separate_slices(graph)
+    return graph
 
 
 def _spec(tensor: Tensor) -> IoSpec:

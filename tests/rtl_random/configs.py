@@ -40,5 +40,5 @@ def _draw(rng: np.random.Generator, rows: int, cols: int) -> AcceleratorConfig:
         lanes=cols >> int(rng.choice([0, 0, 1, 1, 2])),
         queue_depth=power(1, 3),
         max_burst=power(0, 6),
-        depthwise=bool(rng.random() < 0.7),
+        **{option: bool(rng.random() < 0.85) for option in ("residual", "lookup", "pool", "depthwise")},
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from talos.compiler.ir import Add, Conv, Layer, Lookup, Pool, Residual, Tensor
+from talos.compiler.ir import Add, Conv, Layer, Lookup, Pool, Residual, Resize, Tensor
 from talos.config import AcceleratorConfig
 from talos.reference import output_size
 
@@ -84,7 +84,7 @@ class Layers:
         if self.chance(0.1):
             layer.multiplier = (2.0 ** self.rng.uniform(-40, 2, outputs)).astype(np.float32)
         self._note_conv(layer)
-        if self.chance(0.25):
+        if self.config.residual and self.chance(0.25):
             self._fuse(layer, next((other for other in (*others, x) if other.shape == y.shape), None) or self.tensor(y.shape))
         layer.low, layer.high = self._bounds()
         self._table(layer)
@@ -100,7 +100,7 @@ class Layers:
             kernel, pads = size, (0, 0, 0, 0)
         out = self._output(size, kernel, strides, pads)
         rows = strides[0] + 2 * max(kernel[0], strides[0]) + 1
-        if out is None or rows * max(size[1], out[1]) * channels > self.limits.window_bytes:
+        if out is None or rows * max(size[1], out[1]) * min(channels, self.config.cols) > self.limits.window_bytes:
             return None
         blocks = -(-channels // self.config.cols) * (self.config.cols // self.config.lanes)
         if out[0] * out[1] * kernel[0] * kernel[1] * blocks > self.limits.cycles:
@@ -128,22 +128,27 @@ class Layers:
         self.features.add("add")
         return layer
 
-    def lookup(self, x: Tensor | None = None, y: Tensor | None = None) -> Lookup:
-        """A random table from `x` to `y` (new tensors if not given)."""
+    def unary(self, x: Tensor | None = None, y: Tensor | None = None) -> Layer:
+        """A random table from `x` to `y` (new tensors if not given), or a copy if the configuration has no tables."""
         x = x or self.tensor(y.shape if y else self._flat_shape())
         y = y or self.tensor(x.shape)
-        self.features.add("lookup")
-        return Lookup(f"lookup_{y.name}", (f"lookup_{y.name}",), [x], y, self._codes())
+        if self.config.lookup:
+            self.features.add("lookup")
+            return Lookup(f"lookup_{y.name}", (f"lookup_{y.name}",), [x], y, self._codes())
+        self.features.add("copy")
+        return Resize(f"copy_{y.name}", (f"copy_{y.name}",), [x], y)
 
     def other(self, x: Tensor | None = None) -> Layer:
-        """A layer of the vector unit alone."""
-        while True:
-            kind = self.rng.integers(4)
-            layer = self.pool(x) if kind > 1 else self.add(x) if kind else self.lookup(x)
-            if layer is not None:
-                return layer
-            if x is not None and self.chance(0.2):
-                return self.lookup(x)
+        """A layer of the vector unit alone, of the kinds that the configuration can execute."""
+        kind = int(self.rng.integers(5))
+        if self.config.pool and kind > 1:
+            for _ in range(20):
+                layer = self.pool(x)
+                if layer is not None:
+                    return layer
+        if self.config.residual and kind > 0:
+            return self.add(x)
+        return self.unary(x)
 
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
@@ -176,7 +181,7 @@ class Layers:
         self.features.add("residual")
 
     def _table(self, layer: Conv | Add) -> None:
-        if self.chance(0.25):
+        if self.config.lookup and self.chance(0.25):
             layer.table = self._codes()
             layer.table_scale, layer.table_zero_point = np.float32(2.0 ** self.rng.uniform(-8, -2)), self._zero_point()
             self.features.add("table")
@@ -187,8 +192,6 @@ class Layers:
             return 0, 0, 0, 0
         more = 4 if self.chance(beyond) else 0
         top, left, bottom, right = (int(self.rng.integers(0, extent[axis % 2] + more)) for axis in range(4))
-        if more:
-            self.features.add("wide pads")
         return top, left, bottom, right
 
     def _input_size(self, extent: Pair, strides: Pair, pads: Pads) -> Pair:
@@ -201,10 +204,12 @@ class Layers:
         return sizes[0], sizes[1]
 
     def _flat_shape(self) -> tuple[int, int, int]:
-        """A tensor whose rows fit the limits several times."""
-        channels = self._channels()
-        width = int(self.rng.integers(1, max(2, min(40, self.limits.window_bytes // (4 * channels)))))
-        return int(self.rng.integers(1, 20)), width, channels
+        """A tensor for element-wise layers; rarely one with wide rows or many channels, which are cut into pieces."""
+        if self.chance(0.15):
+            sizes = np.array([1, self.rng.integers(1, 4), self.rng.integers(500, 3000)])
+            height, width, channels = (int(size) for size in self.rng.permutation(sizes))
+            return height, width, channels
+        return int(self.rng.integers(1, 20)), int(self.rng.integers(1, 40)), self._channels()
 
     @staticmethod
     def _output(size: Pair, extent: Pair, strides: Pair, pads: Pads) -> Pair | None:
@@ -232,14 +237,16 @@ class Layers:
         return groups * -(-share // cols) * taps * -(-(channels // groups) // rows)
 
     def _note_conv(self, layer: Conv) -> None:
-        outputs, _, _, depth = layer.weight.shape
+        outputs, kernel_h, kernel_w, depth = layer.weight.shape
+        extent = ((kernel_h - 1) * layer.dilations[0] + 1, (kernel_w - 1) * layer.dilations[1] + 1)
         facts = {
             "conv": True,
             "depthwise": layer.groups > 1 and depth == 1 and outputs == layer.groups,
             "groups": layer.groups > 1,
-            "rectangular": layer.weight.shape[1] != layer.weight.shape[2],
+            "rectangular": kernel_h != kernel_w,
             "strided": max(layer.strides) > 1,
             "dilated": max(layer.dilations) > 1,
             "asymmetric pads": layer.pads[:2] != layer.pads[2:],
+            "wide pads": any(layer.pads[axis] >= extent[axis % 2] for axis in range(4)),
         }
         self.features |= {name for name, holds in facts.items() if holds}

@@ -49,7 +49,7 @@ def check_races(
             part = slice(space.place[access.low], space.place[access.high])
             last = (space.touched if access.write else space.written)[:, part].max(axis=1)
             if (last > finished).any():
-                _refuse(instructions, schedule, index, access, last, finished)
+                _examine(instructions, accesses, schedule, index, access, last, finished)
         for access in touches:
             space = spaces.get(access.space)
             if space is not None:
@@ -71,17 +71,21 @@ def _spaces(accesses: list[list[Access]]) -> dict[str, _Space]:
     return {space: _Space(bounds[space]) for space in written}
 
 
-def _refuse(
+def _examine(
     instructions: tuple[Instruction, ...],
+    accesses: list[list[Access]],
     schedule: Schedule,
     index: int,
     access: Access,
     last: npt.NDArray[np.int32],
     finished: npt.NDArray[np.int32],
 ) -> None:
-    unit = Unit(int(np.argmax(last > finished)))
-    other = schedule.members[unit][int(last[unit]) - 1]
-    raise TalosError(
-        f"race: {name(index, instructions[index])} {'writes' if access.write else 'reads'} {access.space} "
-        f"[{access.low}, {access.high}) and does not wait for {name(other, instructions[other])}, which uses part of it"
-    )
+    """Raise TalosError if an instruction that `index` is not ordered behind touches the same bytes, not only the same range."""
+    for number in np.flatnonzero(last > finished):
+        unit = Unit(int(number))
+        for other in schedule.members[unit][int(finished[unit]) : int(last[unit])]:
+            if any((access.write or touch.write) and access.meets(touch) for touch in accesses[other]):
+                raise TalosError(
+                    f"race: {name(index, instructions[index])} {'writes' if access.write else 'reads'} {access.space} "
+                    f"[{access.low}, {access.high}) and does not wait for {name(other, instructions[other])}, which uses part of it"
+                )

@@ -12,6 +12,7 @@ In each cycle:
 import numpy as np
 from numpy.typing import NDArray
 
+from talos.config import AcceleratorConfig
 from talos.model.timing.compiled import compiled
 
 __all__ = [
@@ -34,12 +35,16 @@ _ID = 4
 _LEVEL = 5  # beats in the two-entry buffer
 _SPARE_ID = 6
 _SPARE_LAST = 7
-_SIZE = 8
+_UNDER_WAY = 8  # beats of each client between AR and the end of R
+_LIMIT = 11
+_SIZE = 12
 
 
-def axi_read_state() -> NDArray[np.int64]:
+def axi_read_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     """The state of the read master after reset, 1-D int64."""
-    return np.zeros(_SIZE, np.int64)
+    state = np.zeros(_SIZE, np.int64)
+    state[_LIMIT] = config.read_ahead
+    return state
 
 
 @compiled
@@ -61,6 +66,8 @@ def axi_read_grant(state: NDArray[np.int64], arready: int, fetch: int, load: int
         return -1
     if fetch:
         return 0
+    load = load and state[_UNDER_WAY + 1] < state[_LIMIT]
+    weights = weights and state[_UNDER_WAY + 2] < state[_LIMIT]
     if load and not (weights and urgent):
         return 1
     return 2 if weights else -1
@@ -75,6 +82,7 @@ def axi_read_clock(
         state[AXI_READ_ARVALID] = 1
         state[AXI_READ_ARID] = grant
         state[AXI_READ_ARBEATS] = beats
+        state[_UNDER_WAY + grant] += beats
     elif arready:
         state[AXI_READ_ARVALID] = 0
     level = state[_LEVEL]
@@ -84,6 +92,7 @@ def axi_read_clock(
         state[_ID] = state[_SPARE_ID]
         state[AXI_READ_LAST] = state[_SPARE_LAST]
     if arrived:
+        state[_UNDER_WAY + rid] -= 1
         if level:
             state[_SPARE_ID] = rid
             state[_SPARE_LAST] = rlast

@@ -163,7 +163,7 @@ def simulate(
         vector_state(config),
         store_state(config),
         activation_state(config),
-        axi_read_state(),
+        axi_read_state(config),
         memory_state(timing or MemoryTiming(), config.axi_data_width),
         queue_state(config),
         semaphores_state(),
