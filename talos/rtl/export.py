@@ -1,6 +1,7 @@
 """The core as Verilog, with the JSON description that travels with it."""
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +21,22 @@ def generate_verilog(config: AcceleratorConfig) -> str:
     """Verilog-2005 of the core for `config`: one file, top module `talos`, the same text for the same sources and tools."""
     header = f"// Talos {config.name}, configuration {config.hash}. Generated; change the sources instead.\n"
     text = verilog.convert(Talos(config), name=MODULE, emit_src=False, strip_internal_attrs=True)
-    return header + text
+    return header + _ZEROS.sub(_zero_loop, text)
+
+
+_ZEROS = re.compile(r"^  initial begin\n((?:    \S+\[\d+\] = \d+'[dh]0+;\n)+)  end\n", re.MULTILINE)
+
+
+def _zero_loop(match: re.Match[str]) -> str:
+    """A memory's initial zeros, one line per word (half of the file), as a loop. Memories start at 0 so that 4-state simulators see no X."""
+    lines = match[1].splitlines()
+    name, value = lines[0].split("[")[0].strip(), lines[0].split("= ")[1]
+    if any(line != f"    {name}[{i}] = {value}" for i, line in enumerate(lines)):
+        return match[0]
+    return (
+        f"  initial begin : {name}_zeros\n    integer i;\n"
+        f"    for (i = 0; i < {len(lines)}; i = i + 1) {name}[i] = {value}\n  end\n"
+    )
 
 
 def description(config: AcceleratorConfig) -> str:
