@@ -13,11 +13,16 @@ EDGES = np.array([-128, -127, -1, 0, 1, 127], np.int8)
 
 
 class ArrayDriver:
-    """Random vectors, weight words and switches every cycle; the model of PE weights; and the checker of the sums."""
+    """Random vectors, weight words and switches every cycle; the model of PE weights; and the checker of the sums.
 
-    def __init__(self, bench: Testbench, switch: float, strobe: float, edges: bool) -> None:
+    switch, strobe, down: probability in a cycle. edges: values at the ends of their range only.
+    """
+
+    def __init__(self, bench: Testbench, switch: float, strobe: float, down: float, edges: bool) -> None:
         self._bench = bench
         self._switch, self._strobe, self._edges = switch, strobe, edges
+        self._down = down if bench.config.depthwise else 0.0
+        self._history: list[np.ndarray] = []  # vectors, the latest first
         rows, cols = bench.config.rows, bench.config.cols
         self._shadow = np.zeros((rows, cols), np.int64)
         self._active = np.zeros((rows, cols), np.int64)
@@ -34,7 +39,7 @@ class ArrayDriver:
     def drive(self) -> None:
         dut, bench = self._bench.dut, self._bench
         rows, cols = bench.config.rows, bench.config.cols
-        acts, word = self._random(rows), self._random(cols)
+        acts, word = self._random(bench.config.matrix_bytes), self._random(cols)
         switch, row = bench.chance(self._switch), bench.random.randrange(rows) if bench.chance(self._strobe) else None
         dut.i_acts.value = to_int(acts)
         dut.i_weights.value = to_int(word)
@@ -46,8 +51,16 @@ class ArrayDriver:
         if row is not None:  # in the cycle of a switch it already belongs to the weights after that
             self._shadow[row] = word
             self._loaded.add(row)
-        if self._usable:
-            self._expected[bench.cycle + array_latency(bench.config)] = acts.astype(np.int64) @ self._active
+        down = bench.chance(self._down)
+        if bench.config.depthwise:
+            dut.i_down.value = down
+        self._history = [acts.astype(np.int64), *self._history[: rows - 1]]
+        if self._usable and len(self._history) == rows:
+            if down:  # column c filters element c over time
+                sums = np.sum([self._history[r][:cols] * self._active[r] for r in range(rows)], axis=0)
+            else:
+                sums = acts[:rows].astype(np.int64) @ self._active
+            self._expected[bench.cycle + array_latency(bench.config)] = sums
 
     def sample(self) -> None:
         expected = self._expected.pop(self._bench.cycle, None)
@@ -62,10 +75,10 @@ class ArrayDriver:
         self.compared += 1
 
 
-async def _sums(dut: Any, name: str, cycles: int, switch: float, strobe: float, edges: bool = False) -> None:
+async def _sums(dut: Any, name: str, cycles: int, switch: float, strobe: float, down: float = 0.0, edges: bool = False) -> None:
     bench = Testbench(dut, name)
     await bench.start()
-    driver = bench.add(ArrayDriver(bench, switch, strobe, edges))
+    driver = bench.add(ArrayDriver(bench, switch, strobe, down, edges))
     for _ in range(cycles):
         await bench.step()
     assert driver.compared > cycles // 2
@@ -84,6 +97,12 @@ async def weights_stay(dut: Any) -> None:
 
 
 @cocotb.test()
+async def depthwise_in_between(dut: Any) -> None:
+    """The mode changes from vector to vector (where the array has it)."""
+    await _sums(dut, "depthwise", 1500, switch=0.1, strobe=0.8, down=0.5)
+
+
+@cocotb.test()
 async def extreme_values(dut: Any) -> None:
     """-128 · -128 in every PE: the widest sums."""
-    await _sums(dut, "extreme", 1000, switch=0.2, strobe=0.9, edges=True)
+    await _sums(dut, "extreme", 1000, switch=0.2, strobe=0.9, down=0.3, edges=True)

@@ -54,8 +54,10 @@ class Bench:
 
 SMALL = PRESETS["4x4"].replace(activation_bytes=1024, accumulator_depth=64, parameter_bytes=2048, weight_fifo_bytes=512)
 """The 4x4 preset with memories small enough that random addresses meet and wrap, and FIFOs small enough to fill."""
-WIDE = SMALL.replace(rows=8, axi_data_width=128, max_burst=4, lanes=2, activation_banks=2)
-"""More rows than columns, beats wider than both, fewer lanes than columns."""
+TALL = SMALL.replace(rows=8, axi_data_width=128, max_burst=4, lanes=2, activation_banks=2, depthwise=False)
+"""More rows than columns, beats wider than both, fewer lanes than columns, an option left out."""
+BROAD = SMALL.replace(cols=8)
+"""More columns than rows: in depthwise mode vectors are wider than the array is high."""
 
 CORE = Design("talos", PRESETS["4x4"])
 
@@ -71,13 +73,13 @@ BENCHES: dict[str, Bench] = {
     for bench in (
         Bench("core", "whole core: digits.onnx in an AXI memory that pauses and fails", (CORE,)),
         Bench("control", "AXI4-Lite registers, start, abort, error stop, interrupt", (CORE,)),
-        _unit("vector", "requantize, add, table, pool against NumPy", "vector_unit", VectorUnit, SMALL, WIDE),
-        _unit("matrix", "MATMUL against NumPy", "matrix_unit", lambda c: MatrixUnit(config=c), SMALL, WIDE),
-        _unit("activation", "banked memory: grants and bytes", "activation_memory", ActivationMemory, SMALL, WIDE),
-        _unit("array", "systolic array against NumPy", "systolic_array", lambda c: SystolicArray(config=c), SMALL, WIDE),
-        _unit("load", "LOAD and FILL against NumPy", "load_unit", LoadUnit, SMALL, WIDE),
-        _unit("store", "STORE against NumPy", "store_unit", StoreUnit, SMALL, WIDE),
-        _unit("weights", "weight stream: order, back-pressure, errors", "weights_unit", WeightsUnit, SMALL, WIDE),
+        _unit("vector", "requantize, add, table, pool against NumPy", "vector_unit", VectorUnit, SMALL, TALL),
+        _unit("matrix", "MATMUL against NumPy", "matrix_unit", lambda c: MatrixUnit(config=c), SMALL, TALL, BROAD),
+        _unit("activation", "banked memory: grants and bytes", "activation_memory", ActivationMemory, SMALL, TALL),
+        _unit("array", "systolic array against NumPy", "systolic_array", lambda c: SystolicArray(config=c), SMALL, TALL, BROAD),
+        _unit("load", "LOAD and FILL against NumPy", "load_unit", LoadUnit, SMALL, TALL),
+        _unit("store", "STORE against NumPy", "store_unit", StoreUnit, SMALL, TALL),
+        _unit("weights", "weight stream: order, back-pressure, errors", "weights_unit", WeightsUnit, SMALL, TALL),
     )
 }
 """By name; the longest builds first, so that two workers end at the same time."""

@@ -118,6 +118,16 @@ async def start_while_busy_is_ignored(dut: Any) -> None:
 
 
 @cocotb.test()
+async def heavy_pauses(dut: Any) -> None:
+    """Every channel of the memory pauses most of the time: write data wait for their addresses."""
+    values = [5 * n - 60 for n in range(20)]
+    core = await ready_core(dut, "pauses", values)
+    core.memory.pause(0.85)
+    await core.succeed()
+    check_copies(core, values)
+
+
+@cocotb.test()
 async def abort_and_rerun(dut: Any) -> None:
     """Aborts at random moments, with a slow memory: the bus comes to rest, a new run is complete and right."""
     values = [3 * n - 60 for n in range(24)]

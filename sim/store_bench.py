@@ -30,10 +30,13 @@ async def _store(dut: Any, name: str, count: int, chance: float, faults: float =
     before = bench.rng.integers(0, 256, DRAM).astype(np.uint8)
     seen, expected = before.copy(), before.copy()
     instructions = [Instruction(Opcode.STORE, **random_rows(bench, "src", activation.size)) for _ in range(count)]
+
+    def read(address: int) -> int:
+        return to_int(activation[(address + np.arange(beat)) % activation.size])
+
     set_bases(bench)
     unit = bench.add(UnitDriver(bench, instructions, instr=max(chance, 0.3), sync=max(chance, 0.3)))
     memory = bench.add(BurstWriter(bench, seen, chance=chance, faults=faults))
-    read = lambda address: to_int(activation[(address + np.arange(beat)) % activation.size])  # noqa: E731
     bench.add(ReadMemory(bench, "read", ACT_READ, chance, read))
     await bench.start()
     await bench.run_until(lambda: unit.finished and memory.quiet, 150_000)

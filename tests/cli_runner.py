@@ -30,6 +30,9 @@ Talos = Callable[..., Finished]
 def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Talos:
     """A function that runs `talos ARGUMENTS…` in this process."""
 
+    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):  # the output must not depend on where the tests run
+        monkeypatch.delenv(name, raising=False)
+
     def run(*arguments: object) -> Finished:
         monkeypatch.setattr(sys, "argv", ["talos", *map(str, arguments)])
         capsys.readouterr()

@@ -37,7 +37,7 @@ class Allocator:
         """
         size = self._rounded(size)
         gaps = list(self._gaps(1))
-        places = []
+        places: list[tuple[bool, int, int, int, int]] = []
         for index, (begin, end) in enumerate(gaps):
             last = end - size
             if last >= begin:
@@ -51,7 +51,7 @@ class Allocator:
                     places.append((cramped, self._recency(start, size), self._shared(start, size, avoid), distance, start))
         if not places:
             return None
-        start = min(places)[-1]
+        *_, start = min(places)
         self._take(start, size)
         self._cursor = (start + size) % self.size
         self._recent.append((start, start + size))

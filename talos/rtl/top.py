@@ -47,7 +47,7 @@ class Talos(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        self._masters = {"read": AxiReadMaster(config), "write": AxiWriteMaster(config)}
+        self._masters: dict[str, Any] = {"read": AxiReadMaster(config), "write": AxiWriteMaster(config)}
         bus = {
             name: member
             for master in self._masters.values()
@@ -70,7 +70,7 @@ class Talos(wiring.Component):
             "vector": VectorUnit(config=config),
             "store": StoreUnit(config),
         }
-        queues = {unit: InstructionQueue(config, unit=unit) for unit in TARGETS}
+        queues: dict[Unit, InstructionQueue] = {unit: InstructionQueue(config, unit=unit) for unit in TARGETS}
         # Between runs everything but the control plane is in reset, so that every run starts from the same state.
         for name, part in (*parts.items(), *((f"{unit.name.lower()}_queue", queue) for unit, queue in queues.items())):
             m.submodules[name] = ResetInserter(control.core_reset)(part)
