@@ -111,7 +111,7 @@ async def digits_under_back_pressure(dut: Any, pause: float) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(response=[AxiResp.SLVERR, AxiResp.DECERR], pause=[0.0, 0.4])
+@cocotb.parametrize((("response", "pause"), [(AxiResp.SLVERR, 0.0), (AxiResp.DECERR, 0.4)]))
 async def error_responses(dut: Any, response: AxiResp, pause: float) -> None:
     """An error response to each unit stops the core with its cause, leaves the bus at rest, and the next run is right."""
     machine = Machine(dut, f"error {response} {pause}")

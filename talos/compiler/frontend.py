@@ -14,7 +14,7 @@ from talos.compiler.fuse_clamp import fuse_clamp
 from talos.compiler.fuse_lookup import fuse_lookup
 from talos.compiler.fuse_residual import fuse_residual
 from talos.compiler.import_graph import import_graph
-from talos.compiler.ir import Concat, Conv, Graph, Pool, View
+from talos.compiler.ir import Concat, Conv, Graph, View
 from talos.compiler.load import fix_batch, is_quantized, load_model, name_nodes
 from talos.compiler.prepare_float import prepare_float
 from talos.compiler.remove_dead import remove_dead
@@ -82,7 +82,7 @@ def _placement(graph: Graph, nodes: list[tuple[str, str]]) -> list[Placement]:
                 place, reason = "placement", "the same bytes under another shape"
             elif isinstance(layer, Concat):
                 place, reason = "placement", "its operands are written into slices of its result"
-            elif isinstance(layer, Conv) or (isinstance(layer, Pool) and layer.kind == "average"):
+            elif isinstance(layer, Conv):
                 place, reason = "array", "moves data with weights 0 and 1" if isinstance(layer, Conv) and layer.copy else ""
             else:
                 place, reason = "vector", ""

@@ -4,12 +4,16 @@ The vector unit executes its queue in order. A pooling that is emitted behind th
 convolution's last drain; emitted as soon as the rows that it needs are there, it runs while the array works on the next band.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from talos.compiler.ir import Concat, Conv, Layer, Tensor, View, operands
 
-__all__ = ["Band", "Lowering", "interleave", "pass_through", "slots"]
+__all__ = ["LATE", "Band", "Lowering", "interleave", "pass_through", "slots"]
+
+LATE = 2
+"""Bands between the making and the reading of a tensor that goes through DRAM in between."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,12 @@ def pass_through(layer: Concat) -> Lowering:
 def interleave(lowerings: list[tuple[Layer, Lowering]], detour: Callable[[Tensor], bool]) -> Iterator[Layer]:
     """Run the lowerings of a slot: each band as soon as its input rows are complete, later layers first.
 
-    A tensor with a `detour` through DRAM is read one band late: the next band of its producer is emitted first, so that its own transfers
-    do not queue up behind the wait for this one. Yields the layer whose band is about to be emitted.
+    A tensor with a `detour` through DRAM is read `LATE` bands late: the next bands of its producer are emitted first, so that their own
+    transfers do not queue up behind the wait for this one. Yields the layer whose band is about to be emitted.
     """
     progress = {layer.output: 0 for layer, _ in lowerings}
     pending = [next(lowering, None) for _, lowering in lowerings]
-    made = [0] * len(lowerings)
+    made = [deque([0] * LATE, LATE) for _ in lowerings]
     while any(pending):
         for i in reversed(range(len(lowerings))):
             layer, lowering = lowerings[i]
@@ -61,8 +65,8 @@ def interleave(lowerings: list[tuple[Layer, Lowering]], detour: Callable[[Tensor
                 yield layer
                 pending[i] = next(lowering, None)
                 late = detour(layer.output) and pending[i] is not None
-                progress[layer.output] = made[i] if late else band.makes
-                made[i] = band.makes
+                progress[layer.output] = made[i][0] if late else band.makes
+                made[i].append(band.makes)
                 break
         else:
             raise AssertionError("no layer of the slot can go on")

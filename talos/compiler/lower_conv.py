@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from talos.compiler.builder import Builder, OutOfMemory
-from talos.compiler.groups import Band, Lowering
+from talos.compiler.groups import LATE, Band, Lowering
 from talos.compiler.ir import Conv, Tensor
 from talos.compiler.segments import Contraction, Segment, contraction, extent, segment_parameters, segment_weights, segments
 from talos.compiler.storage import Storage
@@ -19,8 +19,8 @@ __all__ = ["conv_shape", "lower_conv"]
 MAX_SLICES = next(field.high for field in INSTRUCTIONS[Opcode.MATMUL].body if field.name == "slices")
 
 
-def conv_shape(layer: Conv, b: Builder, source: Storage, target: Storage, residual: Storage | None) -> ConvShape:
-    """The layer as the tile choice sees it, given which of its tensors are resident."""
+def conv_shape(layer: Conv, b: Builder, source: Storage, target: Storage, residual: Storage | None, behind: int = 0) -> ConvShape:
+    """The layer as the tile choice sees it, given which of its tensors are resident and the vector unit's cycles for what follows."""
     _, width, channels = layer.inputs[0].shape
     extent_h, extent_w = extent(layer, b.config)
     out_h, out_w, out_channels = layer.output.shape
@@ -41,14 +41,19 @@ def conv_shape(layer: Conv, b: Builder, source: Storage, target: Storage, residu
         tiles=max(loop.tiles for loop in loops),
         warmup=max(loop.warmup for loop in loops),
         passes=1 if residual is None else 2,
+        behind=behind,
+        late=0 if target.resident else LATE,
     )
 
 
-def lower_conv(b: Builder, layer: Conv, storages: Callable[[Tensor], Storage], budget: int) -> Lowering:
-    """Emit `layer`. `budget` is the activation memory that its tiles may take. Raises OutOfMemory if no tile fits."""
+def lower_conv(b: Builder, layer: Conv, storages: Callable[[Tensor], Storage], budget: int, behind: int = 0) -> Lowering:
+    """Emit `layer`. `budget` is the activation memory that its tiles may take, `behind` the vector unit's cycles for the layers of its slot.
+
+    Raises OutOfMemory if no tile fits.
+    """
     source, target = storages(layer.inputs[0]), storages(layer.output)
     residual = storages(layer.residual.tensor) if layer.residual else None
-    tile = choose_tile(conv_shape(layer, b, source, target, residual), b.config, budget)
+    tile = choose_tile(conv_shape(layer, b, source, target, residual, behind), b.config, budget)
     if tile is None:
         raise OutOfMemory(budget)
     extent_h, extent_w = extent(layer, b.config)

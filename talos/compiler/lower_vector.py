@@ -9,23 +9,35 @@ import numpy as np
 
 from talos.compiler.builder import Builder, OutOfMemory
 from talos.compiler.groups import Band, Lowering
-from talos.compiler.ir import Add, Lookup, Pool, Tensor
+from talos.compiler.ir import Add, Conv, Layer, Lookup, Pool, Tensor
 from talos.compiler.storage import Storage
 from talos.compiler.tiling import splits
 from talos.compiler.transfers import Box, Place, input_tile, output_tile
 from talos.compiler.vector_fields import addition, set_tables
+from talos.config import AcceleratorConfig
 from talos.effects import RECORD_BYTES
 from talos.isa import Opcode, Source
 from talos.numerics import average_parameters, average_window_parameters, split_multiplier
 from talos.parameters import pack_parameters
 
-__all__ = ["lower_elementwise", "lower_pool"]
+__all__ = ["band_cycles", "lower_elementwise", "lower_pool"]
 
 BAND_READS = 320
 """Per channel block: small enough that bands overlap with the layers around, large against an instruction's overhead."""
 
 MAX_COUNT = 1024
 """Rows, columns and blocks that an instruction counts."""
+
+
+def band_cycles(layer: Layer, config: AcceleratorConfig) -> int:
+    """Cycles of the vector unit for a layer that can follow another one band by band; 0 for any other."""
+    if layer.placed or isinstance(layer, Conv):
+        return 0
+    height, width, channels = layer.output.shape
+    window = layer.kernel if isinstance(layer, Pool) else (1, 1)
+    if window[0] >= layer.inputs[0].shape[0]:
+        return 0  # it needs all rows
+    return height * width * window[0] * window[1] * -(-channels // config.cols) * (config.cols // config.lanes)
 
 
 def _bands(height: int, row_bytes: int, row_reads: int, budget: int) -> Iterator[tuple[int, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from talos.compiler.builder import Builder
 from talos.compiler.groups import slots
-from talos.compiler.ir import Conv, Graph, Layer, Tensor
+from talos.compiler.ir import Conv, Graph, Layer, Tensor, operands
 from talos.compiler.lower_conv import conv_shape
 from talos.compiler.storage import Storage
 from talos.compiler.tiling import choose_tile
@@ -38,12 +38,16 @@ def choose_residents(b: Builder, graph: Graph, storages: dict[Tensor, Storage], 
     for storage in distinct:
         padded_view = bool(storage.views) and any(storage.pads)
         storage.resident = not (storage.pinned or padded_view or storage.producer in spilled)
-    for layer, slot in zip(graph.layers, slots(graph.layers), strict=True):
+    slot_of = dict(zip(graph.layers, slots(graph.layers), strict=True))
+    makers = {layer.output: slot_of[layer] for layer in graph.layers}
+    for layer, slot in slot_of.items():
         if layer.placed:
             continue
         while live := live_residents(distinct, slot):
             room = b.config.activation_bytes - live_bytes(b, distinct, slot)
-            if room >= 0 and _tiles_fit(b, layer, storages.__getitem__, room):
+            detour = any(makers.get(tensor) == slot and not storages[tensor].resident for tensor in operands(layer))
+            least = b.config.activation_bytes // 2 if detour else 0  # for the bands on their way between two layers of the slot
+            if room >= least and _tiles_fit(b, layer, storages.__getitem__, room):
                 break
             live[0].resident = False
 

@@ -11,7 +11,7 @@ from talos.compiler.groups import Lowering, interleave, pass_through, slots
 from talos.compiler.ir import Add, Concat, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View, operands
 from talos.compiler.lower_conv import lower_conv
 from talos.compiler.lower_resize import lower_resize
-from talos.compiler.lower_vector import lower_elementwise, lower_pool
+from talos.compiler.lower_vector import band_cycles, lower_elementwise, lower_pool
 from talos.compiler.residency import choose_residents, live_bytes, live_residents
 from talos.compiler.storage import Storage, assign_storages
 from talos.compiler.transfers import make_resident
@@ -96,7 +96,8 @@ def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _
                 b.layer, current = numbers.get(layer, b.layer), layer
                 avoid = tuple(span for tensor in operands(layer) for span in storages[tensor].spans)
                 _place(b, storages[layer.output], scratch, avoid)
-            lowerings = [(layer, _lower_layer(b, layer, storages.__getitem__, budget)) for layer in layers]
+            behind = sum(band_cycles(layer, b.config) for layer in layers)
+            lowerings = [(layer, _lower_layer(b, layer, storages.__getitem__, budget, behind)) for layer in layers]
             for layer in interleave(lowerings, lambda tensor: not storages[tensor].resident):
                 b.layer, current = numbers.get(layer, b.layer), layer
         except OutOfMemory as error:
@@ -127,9 +128,9 @@ def _place(b: Builder, storage: Storage, scratch: Allocator, avoid: tuple[tuple[
         storage.offset = offset
 
 
-def _lower_layer(b: Builder, layer: Layer, storages: Callable[[Tensor], Storage], budget: int) -> Lowering:
+def _lower_layer(b: Builder, layer: Layer, storages: Callable[[Tensor], Storage], budget: int, behind: int) -> Lowering:
     if isinstance(layer, Conv):
-        return lower_conv(b, layer, storages, budget)
+        return lower_conv(b, layer, storages, budget, behind)
     if isinstance(layer, Pool):
         return lower_pool(b, layer, storages, budget)
     if isinstance(layer, Add | Lookup):

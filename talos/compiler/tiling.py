@@ -43,6 +43,8 @@ class ConvShape:
     tiles: int
     warmup: int
     passes: int
+    behind: int = 0  # cycles of the vector unit for layers that follow band by band
+    late: int = 0  # bands that they are late
 
 
 def splits(length: int) -> list[int]:
@@ -90,6 +92,8 @@ def _cost(shape: ConvShape, tile: Tile, config: AcceleratorConfig, load: int, st
     vector = shape.passes * config.cols // config.lanes * count * shape.blocks * pixels + groups * VECTOR_OVERHEAD
     tail = shape.passes * pixels * tile.group + VECTOR_OVERHEAD + (load + store) / beat
     read_beats = load_beats + residual + weight_beats + fetch_beats
+    vector += shape.behind
+    tail += shape.behind * min(1, (1 + shape.late) / bands)
     return max(array, read_beats, store_beats, vector) + tail + 10 * (groups + transfers)
 
 
