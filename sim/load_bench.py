@@ -104,4 +104,4 @@ async def slow_partners(dut: Any) -> None:
 async def error_responses(dut: Any) -> None:
     """Every beat with an error is reported once."""
     memory = await _load(dut, "errors", 30, 0.8, faults=0.05)
-    assert memory.errors_sent > 5
+    assert memory.errors_sent > 0

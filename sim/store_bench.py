@@ -70,4 +70,4 @@ async def slow_partners(dut: Any) -> None:
 async def error_responses(dut: Any) -> None:
     """Every response with an error is reported once."""
     memory = await _store(dut, "errors", 40, 0.8, faults=0.2)
-    assert memory.errors_sent > 5
+    assert memory.errors_sent > 0

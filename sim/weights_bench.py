@@ -67,8 +67,8 @@ async def fifo_runs_dry(dut: Any) -> None:
 @cocotb.test()
 async def error_responses(dut: Any) -> None:
     """Every beat with an error is reported once."""
-    memory = await _stream(dut, "errors", 20, 0.8, 0.8, faults=0.02)
-    assert memory.errors_sent > 5
+    memory = await _stream(dut, "errors", 20, 0.8, 0.8, faults=0.03)
+    assert memory.errors_sent > 0
 
 
 @cocotb.test()

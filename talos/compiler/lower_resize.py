@@ -4,10 +4,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import product
 
-from talos.compiler.builder import Builder, OutOfMemory
+from talos.compiler.builder import Builder
 from talos.compiler.groups import Band, Lowering
 from talos.compiler.ir import Resize, Tensor
-from talos.compiler.lower_vector import BAND_READS, MAX_COUNT
+from talos.compiler.pieces import bands, block_fields, channel_parts, column_step
 from talos.compiler.storage import Storage
 from talos.compiler.transfers import Box, input_tile, output_tile
 from talos.isa import Opcode, Source
@@ -20,38 +20,33 @@ def lower_resize(b: Builder, layer: Resize, storages: Callable[[Tensor], Storage
     height, width, channels = layer.inputs[0].shape
     vertical, horizontal = layer.factors
     source, target = storages(layer.inputs[0]), storages(layer.output)
-    in_row = 0 if source.resident else width * channels
-    out_row = 0 if target.resident else vertical * horizontal * width * channels
-    row_bytes, room = in_row + out_row, budget - 4 * b.config.line_bytes
-    if row_bytes > room:
-        raise OutOfMemory(row_bytes)
-    most = room // (2 * row_bytes) if row_bytes else height
-    step = max(1, min(most, BAND_READS // width, MAX_COUNT))
-    cols = b.config.cols
-    for top in range(0, height, step):
-        bottom = min(top + step, height)
+    cols, room = b.config.cols, budget - 4 * b.config.line_bytes
+    moved = (not source.resident) + (not target.resident) * vertical * horizontal  # copies of an input pixel that are in buffers
+    parts = channel_parts(channels, cols, lambda count: moved * count <= room)
+    pixel_bytes = moved * len(parts[0])
+    columns = column_step(width, pixel_bytes, room)
+    for top, bottom in bands(height, columns * pixel_bytes, columns, room):
         yield Band(bottom, bottom * vertical)
-        with ExitStack() as stack:
-            act = stack.enter_context(input_tile(b, source, layer.inputs[0], Box(top, bottom, 0, width), avoid=target.spans))
-            box = Box(top * vertical, bottom * vertical, 0, width * horizontal)
-            out = stack.enter_context(output_tile(b, target, layer.output, box, range(channels), (act.span,)))
-            pieces = product(range(0, channels, MAX_COUNT * cols), range(0, width, MAX_COUNT), range(vertical), range(horizontal))
-            for channel, column, down, right in pieces:
-                count = min(MAX_COUNT * cols, channels - channel)
-                blocks = -(-count // cols)
-                b.emit(
-                    Opcode.VECTOR,
-                    source=Source.MAXIMUM,
-                    low=-128,
-                    high=127,
-                    blocks=blocks,
-                    tail=count - (blocks - 1) * cols,
-                    out_h=bottom - top,
-                    out_w=min(MAX_COUNT, width - column),
-                    a=act.address + column * act.pixel + channel,
-                    a_row_stride=act.pitch,
-                    a_pixel_stride=act.pixel,
-                    dst=out.address + down * out.pitch + (column * horizontal + right) * out.pixel + channel,
-                    dst_row_stride=vertical * out.pitch,
-                    dst_pixel_stride=horizontal * out.pixel,
-                )
+        for left, part in product(range(0, width, columns), parts):
+            right = min(left + columns, width)
+            box = Box(top, bottom, left, right)
+            copies = Box(top * vertical, bottom * vertical, left * horizontal, right * horizontal)
+            with ExitStack() as stack:
+                act = stack.enter_context(input_tile(b, source, layer.inputs[0], box, part, target.spans))
+                out = stack.enter_context(output_tile(b, target, layer.output, copies, part, (act.span,)))
+                for row, column in product(range(vertical), range(horizontal)):
+                    b.emit(
+                        Opcode.VECTOR,
+                        source=Source.MAXIMUM,
+                        low=-128,
+                        high=127,
+                        out_h=box.rows,
+                        out_w=box.columns,
+                        a=act.address,
+                        a_row_stride=act.pitch,
+                        a_pixel_stride=act.pixel,
+                        dst=out.address + row * out.pitch + column * out.pixel,
+                        dst_row_stride=vertical * out.pitch,
+                        dst_pixel_stride=horizontal * out.pixel,
+                        **block_fields(len(part), cols),
+                    )

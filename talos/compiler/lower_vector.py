@@ -1,17 +1,17 @@
 """Layers of the vector unit alone → VECTOR instructions over bands of rows: pooling, addition, tables."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from talos.compiler.builder import Builder, OutOfMemory
+from talos.compiler.builder import Builder
 from talos.compiler.groups import Band, Lowering
 from talos.compiler.ir import Add, Conv, Layer, Lookup, Pool, Tensor
+from talos.compiler.pieces import MAX_COUNT, bands, block_fields, channel_parts, column_step
 from talos.compiler.storage import Storage
-from talos.compiler.tiling import splits
 from talos.compiler.transfers import Box, Place, input_tile, output_tile
 from talos.compiler.vector_fields import addition, set_tables
 from talos.config import AcceleratorConfig
@@ -21,12 +21,6 @@ from talos.numerics import average_parameters, average_window_parameters, split_
 from talos.parameters import pack_parameters
 
 __all__ = ["band_cycles", "lower_elementwise", "lower_pool"]
-
-BAND_READS = 320
-"""Per channel block: small enough that bands overlap with the layers around, large against an instruction's overhead."""
-
-MAX_COUNT = 1024
-"""Rows, columns and blocks that an instruction counts."""
 
 
 def band_cycles(layer: Layer, config: AcceleratorConfig) -> int:
@@ -40,42 +34,18 @@ def band_cycles(layer: Layer, config: AcceleratorConfig) -> int:
     return height * width * window[0] * window[1] * -(-channels // config.cols) * (config.cols // config.lanes)
 
 
-def _bands(height: int, row_bytes: int, row_reads: int, budget: int) -> Iterator[tuple[int, int]]:
-    """Output rows [top, bottom) whose buffers (`row_bytes` a row) fit `budget` twice if possible. Raises OutOfMemory."""
-    if row_bytes > budget:
-        raise OutOfMemory(row_bytes)
-    most = budget // (2 * row_bytes) if row_bytes else height
-    wanted = max(1, min(most, BAND_READS // row_reads))
-    rows = next(size for size in splits(height) if size <= wanted or size == 1)
-    for top in range(0, height, rows):
-        yield top, min(top + rows, height)
-
-
-def _parts(channels: int, cols: int, fits: Callable[[int], bool]) -> list[range]:
-    """`channels` in the fewest parts of whole blocks that `fits` accepts by their channel count; single blocks if it accepts none."""
-    sizes = (size for size in splits(-(-channels // cols)) if size <= MAX_COUNT)
-    size = next((size for size in sizes if fits(min(size * cols, channels))), 1) * cols
-    return [range(first, min(first + size, channels)) for first in range(0, channels, size)]
-
-
-def _channel_fields(b: Builder, channels: int) -> dict[str, int]:
-    blocks = -(-channels // b.config.cols)
-    return {"blocks": blocks, "tail": channels - (blocks - 1) * b.config.cols}
-
-
 def lower_elementwise(b: Builder, layer: Add | Lookup, storages: Callable[[Tensor], Storage], budget: int) -> Lowering:
     """Emit an addition or a table: one read of each operand per pixel."""
     height, width, channels = layer.output.shape
     places = [storages(tensor) for tensor in (*layer.inputs, layer.output)]
     moved = sum(not storage.resident for storage in places)
     room = budget - len(places) * 2 * b.config.line_bytes
-    parts = _parts(channels, b.config.cols, lambda count: moved * count <= room)
+    parts = channel_parts(channels, b.config.cols, lambda count: moved * count <= room)
     pixel_bytes = moved * len(parts[0])
-    most = room if width * pixel_bytes <= room else room // 2
-    columns = next(size for size in splits(width) if size <= MAX_COUNT and (size * pixel_bytes <= most or size == 1))
+    columns = column_step(width, pixel_bytes, room)
     fields = addition(layer) if isinstance(layer, Add) else {}
     fields["lookup"] = int(layer.table is not None)
-    for top, bottom in _bands(height, columns * pixel_bytes, columns, room):
+    for top, bottom in bands(height, columns * pixel_bytes, columns, room):
         yield Band(bottom, bottom)
         set_tables(b, layer)
         for left, part in product(range(0, width, columns), parts):
@@ -110,7 +80,7 @@ def _elementwise_piece(
             dst=out.address,
             dst_row_stride=out.pitch,
             dst_pixel_stride=out.pixel,
-            **_channel_fields(b, len(channels)),
+            **block_fields(len(channels), b.config.cols),
             **fields,
         )
 
@@ -151,9 +121,9 @@ def lower_pool(b: Builder, layer: Pool, storages: Callable[[Tensor], Storage], b
     in_row = 0 if source.resident else width
     row = layer.strides[0] * in_row + (0 if target.resident else out_w)
     halo = 2 * max(0, layer.kernel[0] - layer.strides[0]) * in_row
-    parts = _parts(channels, b.config.cols, lambda count: (row + halo) * count <= room)
+    parts = channel_parts(channels, b.config.cols, lambda count: (row + halo) * count <= room)
     count = len(parts[0])
-    for top, bottom in _bands(out_h, row * count, out_w * layer.kernel[0] * layer.kernel[1], room - halo * count):
+    for top, bottom in bands(out_h, row * count, out_w * layer.kernel[0] * layer.kernel[1], room - halo * count):
         rows = _runs(range(top, bottom), layer.kernel[0], layer.strides[0], layer.pads[0], height)
         first = min(run.start for run in rows)
         end = max(run.start + (run.last - run.first - 1) * layer.strides[0] + run.size for run in rows)
@@ -187,7 +157,7 @@ def _pool_piece(
         dst=out.address + (row.first - top) * out.pitch + column.first * out.pixel + first_channel,
         dst_row_stride=out.pitch,
         dst_pixel_stride=out.pixel,
-        **_channel_fields(b, min(len(blocks) * b.config.cols, channels - first_channel)),
+        **block_fields(min(len(blocks) * b.config.cols, channels - first_channel), b.config.cols),
         **_pool_fields(b, layer, row.size * column.size, len(blocks)),
     )
 

@@ -27,6 +27,7 @@ class Storage:
     last: int
     region: int = SCRATCH
     resident: bool = False
+    padded: bool = False  # the padding of the resident layout is filled
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     offset: int = -1
     start: int = -1  # of the allocated block

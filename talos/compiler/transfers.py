@@ -73,14 +73,20 @@ def _fill_border(b: Builder, start: int, box: Box, inner: Box, channels: int, va
 
 
 def make_resident(b: Builder, storage: Storage, avoid: tuple[tuple[int, int], ...] = ()) -> None:
-    """Allocate `storage` in activation memory, if possible in no bank of `avoid`, and fill its padding. Raises OutOfMemory."""
-    height, width, channels = storage.shape
-    top, left, bottom, right = storage.pads
+    """Allocate `storage` in activation memory, if possible in no bank of `avoid`. Raises OutOfMemory."""
+    top, left, _, _ = storage.pads
     storage.start = b.pack(storage.resident_size, avoid)
-    storage.address = storage.start + top * storage.pitch + left * channels
-    if any(storage.pads):
+    storage.address = storage.start + top * storage.pitch + left * storage.shape[2]
+
+
+def _fill_padding(b: Builder, storage: Storage) -> None:
+    """Fill the padding of a resident `storage`, once: not before it is needed, since the producer's first input waits behind it."""
+    if any(storage.pads) and not storage.padded:
+        height, width, channels = storage.shape
+        top, left, bottom, right = storage.pads
         whole = Box(-top, height + bottom, -left, width + right)
         _fill_border(b, storage.start, whole, whole.inside(height, width), channels, storage.fill)
+    storage.padded = True
 
 
 def _resident_place(storage: Storage, tensor: Tensor, box: Box) -> Place:
@@ -150,6 +156,7 @@ def output_tile(
     _, width, _ = tensor.shape
     pixel = storage.depth(tensor)
     if storage.resident:
+        _fill_padding(b, storage)
         place = _resident_place(storage, tensor, box)
         yield Place(place.address + channels.start, place.pitch, place.pixel, place.span)
         return

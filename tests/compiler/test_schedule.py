@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from talos.compiler.evaluate import run_graph
-from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, Tensor, View
+from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View
 from talos.compiler.schedule import schedule
 from talos.config import PRESETS, AcceleratorConfig
 from talos.errors import TalosError
@@ -134,6 +134,14 @@ def test_wide_rows_of_pooling_are_cut(kind: str) -> None:
     x, y = _tensor("x", 5, 30, 20), _tensor("y", 3, 15, 20)
     pool = Pool("pool", ("pool",), [x], y, kind, (3, 3), (2, 2), (1, 1, 1, 0))
     _check(_graph([x], [pool], [y]), config)
+
+
+@pytest.mark.parametrize(("shape", "factors"), [((1, 74, 39), (1, 1)), ((2, 30, 90), (2, 3)), ((2, 1, 1200), (1, 2))])
+def test_wide_rows_of_copies_are_cut(shape: tuple[int, int, int], factors: tuple[int, int]) -> None:
+    config = CONFIG.replace(activation_bytes=2048)
+    x, y = _tensor("x", *shape), _tensor("y", shape[0] * factors[0], shape[1] * factors[1], shape[2])
+    layer = Resize("resize", ("resize",), [x], y, factors=factors)
+    _check(_graph([x], [layer], [y]), config)
 
 
 def test_too_large_is_refused_by_name() -> None:
