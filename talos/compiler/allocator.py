@@ -1,4 +1,4 @@
-"""Placement in on-chip memory: tensors that stay are packed, tiles that come and go reuse freed space as late as possible."""
+"""Placement in on-chip memory: around what stays, tiles that come and go reuse freed space as late as possible."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -57,20 +57,9 @@ class Allocator:
         self._recent.append((start, start + size))
         return start
 
-    def pack(self, size: int, avoid: Iterable[Span] = ()) -> int | None:
-        """The start of `size` free bytes for long, or None: where it leaves the largest gap for tiles."""
-        size = self._rounded(size)
-        gaps = list(self._gaps(1))
-        places = []
-        for index, (begin, end) in enumerate(gaps):
-            if end - begin >= size:
-                left = max(self._largest(gaps, index), end - begin - size)
-                places += [(-left, self._shared(start, size, avoid), start) for start in (begin, end - size)]
-        if not places:
-            return None
-        start = min(places)[2]
-        self._take(start, size)
-        return start
+    def reserve(self, start: int, size: int) -> None:
+        """Take [start, start + size), which must be free, and end at the alignment."""
+        self._take(start, self._rounded(size))
 
     def free(self, start: int) -> None:
         """Give back the block at `start`."""

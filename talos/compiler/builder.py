@@ -119,14 +119,7 @@ class Builder:
 
     def allocate(self, size: int, avoid: tuple[tuple[int, int], ...] = ()) -> int:
         """`size` bytes of activation memory for a tile; the caller frees them with `activation.free`. Raises OutOfMemory."""
-        return self._found(self.activation.allocate(size + self.config.matrix_bytes - 1, avoid), size)
-
-    def pack(self, size: int, avoid: tuple[tuple[int, int], ...] = ()) -> int:
-        """As `allocate`, for a tensor that stays."""
-        return self._found(self.activation.pack(size + self.config.matrix_bytes - 1, avoid), size)
-
-    @staticmethod
-    def _found(start: int | None, size: int) -> int:
+        start = self.activation.allocate(size + self.config.matrix_bytes - 1, avoid)
         if start is None:
             raise OutOfMemory(size)
         return start

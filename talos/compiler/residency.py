@@ -6,16 +6,11 @@ from talos.compiler.builder import Builder
 from talos.compiler.groups import slots
 from talos.compiler.ir import Conv, Graph, Layer, Tensor, operands
 from talos.compiler.lower_conv import conv_shape
+from talos.compiler.plan import resident_bytes
 from talos.compiler.storage import Storage
 from talos.compiler.tiling import choose_tile
 
-__all__ = ["choose_residents", "live_bytes", "live_residents", "resident_bytes"]
-
-
-def resident_bytes(b: Builder, storage: Storage) -> int:
-    """What `storage` takes from activation memory when resident."""
-    line = b.config.line_bytes
-    return -(-(storage.resident_size + b.config.matrix_bytes - 1) // line) * line
+__all__ = ["choose_residents", "live_bytes", "live_residents"]
 
 
 def live_residents(storages: Iterable[Storage], slot: int) -> list[Storage]:

@@ -8,10 +8,11 @@ from talos.compiler.allocator import Allocator
 from talos.compiler.builder import DRAM_ALIGN, Builder, OutOfMemory
 from talos.compiler.features import require_features
 from talos.compiler.groups import Lowering, interleave, pass_through, slots
-from talos.compiler.ir import Add, Concat, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View, operands
+from talos.compiler.ir import Add, Concat, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View
 from talos.compiler.lower_conv import lower_conv
 from talos.compiler.lower_resize import lower_resize
 from talos.compiler.lower_vector import band_cycles, lower_elementwise, lower_pool
+from talos.compiler.plan import plan_residents
 from talos.compiler.residency import choose_residents, live_bytes, live_residents
 from talos.compiler.storage import Storage, assign_storages
 from talos.compiler.transfers import make_resident
@@ -48,6 +49,10 @@ def schedule(graph: Graph, config: AcceleratorConfig, placements: tuple[Placemen
         storages = assign_storages(graph, config)
         b = Builder(config)
         choose_residents(b, graph, storages, attempt.spilled)
+        homeless = plan_residents(b, dict.fromkeys(storages.values()))
+        if homeless is not None:
+            attempt.spilled.add(homeless.producer)
+            continue
         try:
             _lower(b, graph, storages, attempt)
         except _NoRoom as failure:
@@ -94,8 +99,7 @@ def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _
         try:
             for layer in layers:
                 b.layer, current = numbers.get(layer, b.layer), layer
-                avoid = tuple(span for tensor in operands(layer) for span in storages[tensor].spans)
-                _place(b, storages[layer.output], scratch, avoid)
+                _place(b, storages[layer.output], scratch)
             behind = sum(band_cycles(layer, b.config) for layer in layers)
             lowerings = [(layer, _lower_layer(b, layer, storages.__getitem__, budget, behind)) for layer in layers]
             for layer in interleave(lowerings, lambda tensor: not storages[tensor].resident):
@@ -116,11 +120,11 @@ def _executed(graph: Graph) -> list[Layer]:
     return [layer for layer in graph.layers if not layer.placed]
 
 
-def _place(b: Builder, storage: Storage, scratch: Allocator, avoid: tuple[tuple[int, int], ...]) -> None:
+def _place(b: Builder, storage: Storage, scratch: Allocator) -> None:
     """Give `storage` its bytes, unless the layer of another slice has done so."""
     if storage.resident:
-        if storage.start < 0:
-            make_resident(b, storage, avoid)
+        if storage.address < 0:
+            make_resident(b, storage)
     elif storage.region == SCRATCH and storage.offset < 0:
         offset = scratch.allocate(storage.size)
         if offset is None:

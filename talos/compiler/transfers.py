@@ -72,10 +72,10 @@ def _fill_border(b: Builder, start: int, box: Box, inner: Box, channels: int, va
         b.emit(Opcode.FILL, row_bytes=end - tail, dst=tail, value=value)
 
 
-def make_resident(b: Builder, storage: Storage, avoid: tuple[tuple[int, int], ...] = ()) -> None:
-    """Allocate `storage` in activation memory, if possible in no bank of `avoid`. Raises OutOfMemory."""
+def make_resident(b: Builder, storage: Storage) -> None:
+    """Take the place in activation memory that is planned for `storage`."""
     top, left, _, _ = storage.pads
-    storage.start = b.pack(storage.resident_size, avoid)
+    b.activation.reserve(storage.start, storage.resident_size + b.config.matrix_bytes - 1)
     storage.address = storage.start + top * storage.pitch + left * storage.shape[2]
 
 

@@ -116,15 +116,18 @@ def test_tiles_of_some_channels(shape: tuple[int, int, int], data: st.DataObject
 def test_resident_tensor_has_its_padding_in_place(shape: tuple[int, int, int], pads: tuple[int, int, int, int]) -> None:
     tensor, storage = _storage(shape, pads)
     assert storage.pads == pads
-    storage.resident = True
+    storage.resident, storage.start = True, 0
     b, machine = Builder(CONFIG), Machine()
     make_resident(b, storage)
-    emitted = len(b.instructions)
+    assert not b.instructions
     image = np.random.default_rng(1).integers(-128, 128, shape).astype(np.int8)
     with output_tile(b, storage, tensor, Box(0, shape[0], 0, shape[1]), range(shape[2])) as tile:
         index = tile.address + np.arange(shape[0])[:, None, None] * tile.pitch + np.arange(shape[1])[:, None] * tile.pixel
         machine.memory[index + np.arange(shape[2])] = image
+    emitted = len(b.instructions)
     machine.run(b.instructions)
+    with output_tile(b, storage, tensor, Box(0, 1, 0, shape[1]), range(shape[2])):
+        pass  # later tiles find the padding in place
     whole = Box(-pads[0], shape[0] + pads[2], -pads[1], shape[1] + pads[3])
     with input_tile(b, storage, tensor, whole) as tile:
         found = _pixels(machine.memory, tile.address, tile.pitch, tile.pixel, whole, shape[2])

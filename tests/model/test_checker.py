@@ -376,11 +376,7 @@ def conflicts(instructions: Body, config: AcceleratorConfig) -> list[tuple[int, 
         for j in range(len(instructions))
         for i in range(j)
         if instructions[i].unit != instructions[j].unit
-        and any(
-            a.space == b.space and (a.write or b.write) and a.low < b.high and b.low < a.high
-            for a in touches[i]
-            for b in touches[j]
-        )
+        and any((a.write or b.write) and a.meets(b) for a in touches[i] for b in touches[j])
     ]
 
 
