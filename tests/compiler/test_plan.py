@@ -33,7 +33,7 @@ def test_against_a_map_of_bytes(tensors: list[tuple[int, int, int]]) -> None:
             assert homeless is not None
             continue
         end = storage.start + resident_bytes(b, storage)
-        assert 0 <= storage.start and end <= CONFIG.activation_bytes and storage.start % CONFIG.line_bytes == 0
+        assert storage.start >= 0 and end <= CONFIG.activation_bytes and storage.start % CONFIG.line_bytes == 0
         for slot in range(storage.first, storage.last + 1):
             for byte in range(storage.start, end):
                 assert owner.setdefault((slot, byte), storage) is storage
