@@ -21,7 +21,7 @@ from tests.compiler.qdq_models import QdqModel, compare, random_inputs
 
 X, Y, Z = 0.03, 0.05, 0.11  # scales
 CONFIGS = (PRESETS["4x4"], PRESETS["8x16"], PRESETS["4x4"].replace(activation_bytes=2048, accumulator_depth=64))
-PADS = {"pads": [1, 1, 1, 1]}
+PADS: dict[str, Any] = {"pads": [1, 1, 1, 1]}
 
 
 def _image(model: QdqModel, channels: int = 5, size: int = 8, zero: int = 7, dtype: str = "int8", name: str = "x") -> str:
