@@ -29,12 +29,11 @@ def _soak(name: str, config_name: str) -> bool:
     began = time.monotonic()
     result = verify(compiled, samples, rtl_images=1)
     seconds = time.monotonic() - began
-    rtl = result.rtl
-    assert rtl is not None
+    rtl, cycles = result.rtl, result.rtl.cycles or 0
     print(
         f"{name} {config_name}: onnxruntime {result.mismatched_bytes} of {result.bytes} bytes differ; "
-        f"Verilog {rtl.mismatched_bytes} of {rtl.bytes} bytes differ, {rtl.cycles:,} cycles, cycle model {result.timing.cycles:,}; "
-        f"{seconds:.0f} s with the build, {rtl.cycles / seconds / 1e6:.2f} M cycles/s; {'equal' if result.equal else 'NOT EQUAL'}",
+        f"Verilog {rtl.mismatched_bytes} of {rtl.bytes} bytes differ, {cycles:,} cycles, cycle model {result.timing.cycles:,}; "
+        f"{seconds:.0f} s with the build, {cycles / seconds / 1e6:.2f} M cycles/s; {'equal' if result.equal else 'NOT EQUAL'}",
         flush=True,
     )
     return result.equal
