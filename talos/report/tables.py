@@ -12,7 +12,7 @@ __all__ = ["layer_table", "placement_table", "verdict"]
 NAME_WIDTH = 16, 40
 """Least and most columns for a layer's name; exporters join dozens of names into one."""
 
-_NUMBER_COLUMNS = 56  # columns that the rest of the layer table takes, if the numbers have up to ten digits
+_NUMBER_COLUMNS = 68  # columns that the rest of the layer table takes, if the numbers have up to ten digits
 
 
 def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -26,7 +26,7 @@ def layer_table(result: Verification, width: int) -> Table:
     """Layers with their cycles and utilization, and the sum, for a terminal of `width` columns."""
     least, most = NAME_WIDTH
     room = max(least, min(most, width - _NUMBER_COLUMNS))
-    numbers = ("MACs", "cycles", "utilization")
+    numbers = ("MACs", "cycles", "utilization", "array idle")
     table = _table("layer", "op", "runs on", *numbers, "bound by", right=numbers)
     for layer in result.layers:
         used = f"{layer.utilization:.1%}" if layer.macs else "–"
@@ -38,10 +38,20 @@ def layer_table(result: Verification, width: int) -> Table:
             f"{layer.macs:,}",
             f"{layer.cycles:,}",
             used,
+            f"{layer.lost:,}",
             bound,
         )
     table.add_section()
-    table.add_row("total", "", "", f"{result.program.macs:,}", f"{result.timing.cycles:,}", f"{result.utilization:.1%}", "")
+    table.add_row(
+        "total",
+        "",
+        "",
+        f"{result.program.macs:,}",
+        f"{result.timing.cycles:,}",
+        f"{result.utilization:.1%}",
+        f"{sum(layer.lost for layer in result.layers):,}",
+        "",
+    )
     return table
 
 

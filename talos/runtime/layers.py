@@ -24,6 +24,7 @@ class LayerCycles:
     """`cycles` of a run that belong to a layer; utilization = macs / (rows · cols · cycles), 0 without cycles.
 
     bound: what most of them were spent on: `array`, `weights`, `vector`, `load`, `store`, `latency` (no unit worked), or `host`.
+    lost: how many of them the array did not take in a vector of this layer.
     """
 
     name: str
@@ -33,6 +34,7 @@ class LayerCycles:
     cycles: int
     utilization: float
     bound: str
+    lost: int
 
 
 def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
@@ -50,8 +52,9 @@ def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
         cycles = int(lengths[mine].sum())
         utilization = layer.macs / (peak * cycles) if cycles else 0.0
         bound = _bound(program, timing, index, lengths[mine], units[mine])
-        rows.append(LayerCycles(layer.name, layer.op, layer.placement, layer.macs, cycles, utilization, bound))
-    rows += [LayerCycles(part.nodes[0], "+".join(part.op_types), "host", 0, 0, 0.0, "host") for part in program.host]
+        lost = max(0, cycles - _vectors(program, index))
+        rows.append(LayerCycles(layer.name, layer.op, layer.placement, layer.macs, cycles, utilization, bound, lost))
+    rows += [LayerCycles(part.nodes[0], "+".join(part.op_types), "host", 0, 0, 0.0, "host", 0) for part in program.host]
     return rows
 
 
@@ -84,6 +87,15 @@ def _bound(program: Program, timing: Timing, layer: int, lengths: Integers, unit
     if unit is Unit.MATRIX and _starved(program, timing, layer):
         return "weights"
     return "latency" if unit == _NOBODY else _BOUND[Unit(unit)]
+
+
+def _vectors(program: Program, layer: int) -> int:
+    """Activation vectors that the layer's MATMULs stream through the array: its cycles if nothing ever waited."""
+    return sum(
+        i["blocks"] * i["taps_h"] * i["taps_w"] * i["slices"] * i["out_h"] * i["out_w"]
+        for i, owner in zip(program.instructions, program.layer_of, strict=True)
+        if owner == layer and i.opcode is Opcode.MATMUL
+    )
 
 
 def _starved(program: Program, timing: Timing, layer: int) -> bool:

@@ -183,6 +183,7 @@ def test_layer_cycles_sum_to_the_run(digits: Compiled, timing: Timing) -> None:
         assert layer.utilization == (layer.macs / (16 * layer.cycles) if layer.cycles else 0)
         assert layer.utilization <= 1
         assert layer.bound in ("array", "weights", "vector", "load", "store", "latency")
+        assert 0 <= layer.lost <= layer.cycles
 
 
 def test_each_cycle_belongs_to_one_layer() -> None:
