@@ -32,6 +32,7 @@ from talos.runtime.layers import layer_cycles
 
 __all__ = ["Measurement", "Result", "dram_bytes", "main", "measure"]
 
+PRESETS_MEASURED = ("8x8", "16x16", "32x32")
 WIDTH = 120  # of a table in a file
 
 
@@ -147,8 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.networks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", nargs="+", default=["8x8", "16x16", "32x32"], metavar="PRESET|FILE.json")
-    parser.add_argument("--only", nargs="+", default=list(NETWORKS), metavar="NAME", help=", ".join(NETWORKS))
+    parser.add_argument("--config", nargs="+", action="extend", metavar="PRESET|FILE.json")
+    parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help=", ".join(NETWORKS))
     parser.add_argument("--memory", default="", metavar="NAME=N,…", help="latency, bytes_per_cycle, outstanding, stall, seed")
     parser.add_argument("--models", type=Path, metavar="DIR", help="keep the ONNX files here instead of in the cache")
     parser.add_argument("--layers", action="store_true", help="show where each network's cycles go")
@@ -157,10 +158,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, output: Console, progress: Console) -> list[Result]:
-    configs, memory = [load_config(name) for name in options.config], MemoryTiming.parse(options.memory)
+    configs, memory = [load_config(name) for name in options.config or PRESETS_MEASURED], MemoryTiming.parse(options.memory)
     results = []
     with progress.status("Building models") as status:
-        files = [model_file(name, options.models) for name in options.only]
+        files = [model_file(name, options.models) for name in (options.only or list(NETWORKS))]
         status.update("Compiling the simulator")
         _warm_up(configs[0], files[0].parent)
         for path in files:

@@ -18,6 +18,7 @@ from talos.compiler.storage import Storage, assign_storages
 from talos.compiler.transfers import make_resident
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
+from talos.io import IoSpec
 from talos.program import SCRATCH, HostPart, LayerInfo, Placement, Port, Program
 
 __all__ = ["schedule"]
@@ -158,7 +159,7 @@ def _program(b: Builder, graph: Graph, storages: dict[Tensor, Storage], placemen
         if not storage.resident:
             sizes[storage.region] = max(sizes[storage.region], storage.offset + storage.size)
 
-    def ports(tensors: list[Tensor], specs: list) -> tuple[Port, ...]:  # type: ignore[type-arg]
+    def ports(tensors: list[Tensor], specs: list[IoSpec]) -> tuple[Port, ...]:
         return tuple(Port(spec, storages[t].region, storages[t].offset) for t, spec in zip(tensors, specs, strict=True))
 
     return Program(

@@ -112,7 +112,8 @@ def assign_storages(graph: Graph, config: AcceleratorConfig) -> dict[Tensor, Sto
                 storages[layer.output] = storage
         if isinstance(layer, Conv):
             storage = storages[layer.inputs[0]]
-            storage.pads = tuple(max(pair) for pair in zip(storage.pads, _conv_pads(layer, config), strict=True))  # type: ignore[assignment]
+            (top, left, bottom, right), pads = storage.pads, _conv_pads(layer, config)
+            storage.pads = max(top, pads[0]), max(left, pads[1]), max(bottom, pads[2]), max(right, pads[3])
             if layer.residual is not None:
                 storages[layer.residual.tensor].last = slot
     for tensor in graph.outputs:
