@@ -1,0 +1,138 @@
+"""Queues: the register FIFO in front of every unit and the skid buffer on the read data channel."""
+
+from typing import Any
+
+from amaranth.hdl import Mux, Signal, unsigned
+from amaranth.utils import ceil_log2
+
+from proofs.harness import Harness, Opened
+from proofs.proof import Fault, Proof, Source
+from talos.config import PRESETS
+
+__all__ = ["PROOFS"]
+
+_WIDTH = 4
+
+
+def _pointers(h: Harness, opened: Opened, fifo: Any) -> None:
+    """Level and pointers stay in range and agree."""
+    head, tail, depth = opened["head"], opened["tail"], fifo.depth
+    total = h.named(head + fifo.level, "head_plus_level")
+    h.always((fifo.level <= depth) & (head < depth) & (tail < depth))
+    h.always(tail == Mux(total >= depth, total - depth, total))
+
+
+def _fifo_flags(source: Source, depth: int) -> Harness:
+    h = Harness()
+    fifo = source("fifo").Fifo(shape=unsigned(_WIDTH), depth=depth)
+    opened = h.add(fifo)
+    stored = h.counter(fifo.i.valid & fifo.i.ready, fifo.o.valid & fifo.o.ready, depth + 1, "stored")
+    _pointers(h, opened, fifo)
+    h.always(fifo.level == stored)
+    h.always(fifo.i.ready == (stored < depth))
+    h.always(fifo.o.valid == (stored > 0))
+    h.stable(fifo.o.valid, fifo.o.ready, fifo.o.payload, "o")
+    h.cover(fifo.level == depth)
+    return h
+
+
+def _follow(h: Harness, fifo: Any, level: Any) -> tuple[Signal, Signal, Any]:
+    """Follows one entry, any: (it is stored, entries ahead of it, its payload). Proves that it leaves unchanged and in turn."""
+    word = h.constant(len(fifo.i.payload), "word")
+    mark = h.free(1, "mark")
+    inside = Signal(name="inside")
+    ahead = Signal(range(fifo.depth + 1 if hasattr(fifo, "depth") else 3), name="ahead")
+    gone = Signal(name="gone")
+    push = fifo.i.valid & fifo.i.ready
+    pop = fifo.o.valid & fifo.o.ready
+    with h.m.If(mark & push & (fifo.i.payload == word) & ~inside & ~gone):
+        h.m.d.sync += [inside.eq(1), ahead.eq(level - pop)]
+    with h.m.Elif(inside & pop):
+        h.m.d.sync += ahead.eq(ahead - 1)
+        with h.m.If(ahead == 0):
+            h.m.d.sync += [inside.eq(0), gone.eq(1)]
+    h.implies(inside, ahead < level)
+    h.implies(inside & (ahead == 0), fifo.o.valid & (fifo.o.payload == word))
+    h.cover(gone)
+    return inside, ahead, word
+
+
+def _fifo_order(source: Source, fifo: Any) -> Harness:
+    h = Harness()
+    opened = h.add(fifo)
+    _pointers(h, opened, fifo)
+    inside, ahead, word = _follow(h, fifo, fifo.level)
+    place = h.named(opened["head"] + ahead, "head_plus_ahead")
+    address = Signal(ceil_log2(fifo.depth), name="place")
+    h.m.d.comb += address.eq(Mux(place >= fifo.depth, place - fifo.depth, place))
+    h.implies(inside, opened.look("memory", address, len(fifo.i.payload)) == word)
+    return h
+
+
+def _skid(source: Source) -> Harness:
+    h = Harness()
+    skid = source("skid").SkidBuffer(shape=unsigned(_WIDTH))
+    opened = h.add(skid)
+    push = skid.i.valid & skid.i.ready
+    pop = skid.o.valid & skid.o.ready
+    stored = h.counter(push, pop, 3, "stored")
+    h.always((skid.level == stored) & (stored <= 2))
+    h.always(skid.i.ready == (stored < 2))
+    h.always(skid.o.valid == (stored > 0))
+    h.stable(skid.o.valid, skid.o.ready, skid.o.payload, "o")
+    inside, ahead, word = _follow(h, skid, stored)
+    h.implies(inside, Mux(ahead == 0, opened["head"], opened["spare"]) == word)
+    h.cover(skid.level == 2)
+    return h
+
+
+_OVERWRITES = Fault("accepts when full", "fifo", "self.i.ready.eq(self.level != self.depth)", "self.i.ready.eq(1)")
+_LEVEL = Fault("level lost when both sides move", "fifo", "m.If(push & ~pop)", "m.If(push)")
+_WRAP = Fault("wraps one entry late", "fifo", "pointer == self.depth - 1", "pointer == self.depth")
+_SAME = Fault("writes at the head", "fifo", "write.addr.eq(tail)", "write.addr.eq(head)")
+
+PROOFS = (
+    Proof(
+        "fifo",
+        "flags-3",
+        "level within depth and equal to entries stored; full and empty flags exact; depth 3",
+        lambda source: _fifo_flags(source, 3),
+        4,
+        (_OVERWRITES, _LEVEL, _WRAP),
+    ),
+    Proof(
+        "fifo",
+        "flags-4",
+        "the same with a depth that is a power of two",
+        lambda source: _fifo_flags(source, 4),
+        4,
+        (_OVERWRITES,),
+    ),
+    Proof(
+        "fifo",
+        "order",
+        "any entry leaves unchanged, in turn, exactly once; depth 3",
+        lambda source: _fifo_order(source, source("fifo").Fifo(shape=unsigned(_WIDTH), depth=3)),
+        4,
+        (_SAME,),
+    ),
+    Proof(
+        "fifo",
+        "order-8",
+        "the same at the depth of the presets' instruction queues",
+        lambda source: _fifo_order(source, source("fifo").Fifo(shape=unsigned(_WIDTH), depth=PRESETS["4x4"].queue_depth)),
+        4,
+        (_SAME,),
+    ),
+    Proof(
+        "skid",
+        "order",
+        "two entries; flags exact; any entry leaves unchanged, in turn, exactly once",
+        _skid,
+        4,
+        (
+            Fault("loses the spare entry", "skid", "[head.eq(spare), valid.eq(1)]", "[head.eq(spare), valid.eq(0)]"),
+            Fault("overwrites the held head", "skid", "m.If(~valid | self.o.ready)", "m.If(1)"),
+        ),
+    ),
+)

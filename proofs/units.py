@@ -1,0 +1,150 @@
+"""The units' sides of the contracts that other proofs assume, and the arbiters of the activation memory."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Value
+
+from proofs.bursts import small
+from proofs.harness import Harness
+from proofs.proof import Fault, Proof, Source
+from talos.latency import MAX_WRITES
+
+__all__ = ["PROOFS"]
+
+_MEMORY = small(activation_bytes=1024, activation_banks=2)
+
+
+def _arbiters(source: Source) -> Harness:
+    h = Harness()
+    dut = source("activation").ActivationMemory(_MEMORY)
+    opened = h.add(dut)
+    for kind, names in (("read", ("matrix_read", "vector_read", "store_read")), ("write", ("vector_write", "load_write"))):
+        ports: list[Any] = [getattr(dut, name) for name in names]
+        needs = [opened[f"{name}_needs"] for name in names]
+        gets = [opened[f"{kind}_gets_{i}"] for i in range(len(names))]
+        for i, port in enumerate(ports):
+            h.always((needs[i] != 0) & _at_most_two(needs[i]))
+            h.always(gets[i] == (needs[i] & (port.valid & port.grant).replicate(len(needs[i]))))
+            taken = Value.cast(0)
+            for j in range(i):
+                h.always((gets[i] & gets[j]) == 0)
+                taken = taken | gets[j]
+            # Waits in exactly the cycles in which a port before it takes a sub-bank it needs; nobody waits for one after it.
+            h.always(port.grant == ((needs[i] & taken) == 0))
+            # Exactly the lines that hold its bytes, from an address and width alone.
+            line, width = _MEMORY.line_bytes, len(port.data) // 8
+            first = h.named((port.address // line)[:9], f"{names[i]}_first_line")
+            last = h.named(((port.address + width - 1) // line)[:9], f"{names[i]}_last_line")
+            lines = _MEMORY.activation_bytes // line
+            depth = lines // (2 * _MEMORY.activation_banks)
+            expected = Cat(
+                (((first % lines) // (2 * depth) == bank) & (first % 2 == parity))
+                | (((last % lines) // (2 * depth) == bank) & (last % 2 == parity))
+                for bank in range(_MEMORY.activation_banks)
+                for parity in range(2)
+            )
+            h.always(needs[i] == expected)
+            h.cover(port.valid & port.grant)
+            if i:
+                h.cover(port.valid & ~port.grant)
+    return h
+
+
+def _at_most_two(bits: Value) -> Value:
+    fewer = bits & (bits - 1)
+    return (fewer & (fewer - 1)) == 0
+
+
+def _starts(source: Source) -> Harness:
+    """What the semaphores assume of their users; matrix and vector use the same line of logic and are simulated."""
+    h = Harness()
+    config = small()
+    for name, unit in (("load", "LoadUnit"), ("store", "StoreUnit")):
+        dut = getattr(source(name), unit)(config)
+        h.add(dut, name)
+        h.implies(dut.start, dut.instr.valid & dut.sync_ready)
+        h.always(dut.start == dut.instr.ready)
+        h.implies(~dut.instr.valid, dut.wait == 0)
+        h.cover(dut.start)
+    return h
+
+
+def _responses(source: Source) -> Harness:
+    h = Harness()
+    dut: Any = source("store").StoreUnit(small())
+    opened = h.add(dut, "store")
+    asked = h.named(dut.aw.valid & dut.aw.ready, "asked")
+    answered = h.named(dut.b.valid & dut.b.ready, "answered")
+    open_bursts = h.counter(asked, answered, MAX_WRITES + 1, "open_bursts")
+    h.assume(~dut.b.valid | (open_bursts != 0))  # the write master: proven in `write_master.handshakes`
+    h.always((open_bursts <= MAX_WRITES) & (opened["responses.level"] == open_bursts))
+    h.implies(dut.aw.valid, open_bursts < MAX_WRITES)
+    h.implies(dut.idle, open_bursts == 0)
+    h.implies(dut.done, answered)
+    h.always(dut.b.ready)
+    h.cover((open_bursts == 2) & dut.b.valid)
+    return h
+
+
+PROOFS = (
+    Proof(
+        "activation",
+        "arbiters",
+        "a port needs exactly the sub-banks of its bytes; no sub-bank to two ports, none without a request; a port waits only for those before it",
+        _arbiters,
+        2,
+        (
+            Fault(
+                "grants in spite of a conflict",
+                "activation",
+                "(access.needs & taken).any() if i",
+                "(access.needs & taken).all() if i",
+            ),
+            Fault(
+                "takes sub-banks without a request",
+                "activation",
+                "Mux(port.valid & port.grant, access.needs, 0)",
+                "Mux(port.grant, access.needs, 0)",
+            ),
+            Fault("forgets the second line", "activation", "needs[i].eq(first | second)", "needs[i].eq(first)"),
+            Fault(
+                "crosses one byte late",
+                "activation",
+                "offset > geometry.line_bytes - width",
+                "offset > geometry.line_bytes - width + 1",
+            ),
+        ),
+    ),
+    Proof(
+        "units",
+        "start",
+        "load and store start, and take semaphores, only with all they wait for; they take the instruction in that cycle",
+        _starts,
+        2,
+        (
+            Fault(
+                "starts without its semaphores",
+                "load",
+                "self.start.eq(self.instr.valid & self.sync_ready & ",
+                "self.start.eq(self.instr.valid & ",
+            ),
+        ),
+    ),
+    Proof(
+        "units",
+        "responses",
+        f"the store has at most {MAX_WRITES} bursts open, is never idle with one open, and is done only with a response",
+        _responses,
+        3,
+        (
+            Fault(
+                "forgets bursts before they are answered",
+                "store",
+                "responses.o.ready.eq(self.b.valid)",
+                "responses.o.ready.eq(1)",
+            ),
+            Fault("done without a response", "store", "self.done.eq(self.b.valid & ", "self.done.eq(responses.o.valid & "),
+        ),
+        reach=10,
+    ),
+)
