@@ -1,69 +1,106 @@
-"""The memory behind the core: cocotbext-axi's AXI RAM, which pauses and fails on request, and a monitor of the bus's rules."""
+"""The memory behind the core: a cocotbext-axi slave that pauses, reorders and fails on request."""
 
 import logging
 import random
+from collections import Counter, deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from cocotbext.axi import AxiBus, AxiRamRead, AxiRamWrite, AxiResp
+from cocotbext.axi import AxiBus, AxiRamWrite, AxiResp, AxiSlaveRead
 from cocotbext.axi.sparse_memory import SparseMemory
 
 from sim.bench import Testbench
+from talos.isa import Unit
 
-__all__ = ["AxiRules", "FaultyMemory", "coin"]
+__all__ = ["FaultyMemory", "coin"]
+
+_READ_AHEAD = 6  # bursts that the slave takes before it has answered the first
 
 
-class _Reads(AxiRamRead):
-    """Answers beats in `faults` with `response`."""
+@dataclass
+class _Faults:
+    """Which answers are errors: by address, or the n-th beat (of a unit that reads) or burst (of the store unit)."""
 
-    faults = range(0)
-    response = AxiResp.SLVERR
+    reads: range = range(0)
+    writes: range = range(0)
+    nth: tuple[Unit, int] | None = None
+    response: AxiResp = AxiResp.SLVERR
+    answers: Counter[Unit] = field(default_factory=Counter)
 
-    async def _read(self, address: int, length: int) -> Any:
-        if address in self.faults or address + length - 1 in self.faults:
-            raise ValueError("a fault was asked for")  # AxiSlaveRead answers with SLVERR
-        return await super()._read(address, length)
+    def answer(self, unit: Unit, wrong: bool) -> AxiResp:
+        """The response of the unit's next beat or burst."""
+        number = self.answers[unit]
+        self.answers[unit] += 1
+        return self.response if wrong or self.nth == (unit, number) else AxiResp.OKAY
+
+
+class _Reads(AxiSlaveRead):
+    """Answers in order, or with `shuffle` beat by beat from a randomly chosen id, in order only for each id, as AXI4 allows."""
+
+    def __init__(self, bench: Testbench, bus: Any, contents: SparseMemory, faults: _Faults) -> None:
+        self._random = random.Random(bench.random.getrandbits(32))
+        self._contents = contents
+        self._faults = faults
+        self.shuffle = False
+        super().__init__(bus, bench.dut.clk, bench.dut.rst)
+
+    async def _process_read(self) -> None:
+        bursts: deque[tuple[int, list[int]]] = deque()  # id, addresses of the beats left
+        while True:
+            while not bursts or (len(bursts) < _READ_AHEAD and not self.ar_channel.empty()):
+                request = await self.ar_channel.recv()
+                first, step = int(request.araddr), 1 << int(request.arsize)
+                bursts.append((int(request.arid), [first + i * step for i in range(int(request.arlen) + 1)]))
+            ids = list(dict.fromkeys(number for number, _ in bursts))
+            chosen = self._random.choice(ids) if self.shuffle else ids[0]
+            index = next(i for i, (number, _) in enumerate(bursts) if number == chosen)
+            addresses = bursts[index][1]
+            address = addresses.pop(0)
+            beat = self.r_channel._transaction_obj()
+            beat.rid = chosen
+            beat.rlast = not addresses
+            beat.rresp = self._faults.answer(Unit(chosen), address in self._faults.reads)
+            beat.rdata = int.from_bytes(self._contents.read(address, self.byte_lanes), "little")
+            if not addresses:
+                del bursts[index]
+            await self.r_channel.send(beat)
 
 
 class _Writes(AxiRamWrite):
-    """Answers bursts that write into `faults` with `response`."""
+    """Answers a burst that writes into `faults.writes`, or whose number is in them, with an error."""
 
-    faults = range(0)
-    response = AxiResp.SLVERR
-    bytes_written = 0
+    def __init__(self, bench: Testbench, bus: Any, contents: SparseMemory, faults: _Faults) -> None:
+        self._faults = faults
+        self.bytes_written = 0
+        super().__init__(bus, bench.dut.clk, bench.dut.rst, mem=contents)
+        send = self.b_channel.send
+
+        async def replaced(answer: Any) -> None:
+            answer.bresp = faults.answer(Unit.STORE, answer.bresp != AxiResp.OKAY)
+            await send(answer)
+
+        self.b_channel.send = replaced
 
     async def _write(self, address: int, data: bytes) -> None:
-        if address in self.faults or address + len(data) - 1 in self.faults:
-            raise ValueError("a fault was asked for")  # AxiSlaveWrite answers with SLVERR
+        if address in self._faults.writes or address + len(data) - 1 in self._faults.writes:
+            raise ValueError("a fault was asked for")  # AxiSlaveWrite then answers with SLVERR
         self.bytes_written += len(data)
         await super()._write(address, data)
 
 
-def _replace_response(interface: Any, channel: Any, member: str) -> None:
-    """Send the interface's `response` instead of the SLVERR that the library knows."""
-    send = channel.send
-
-    async def replaced(transaction: Any) -> None:
-        if getattr(transaction, member) != AxiResp.OKAY:
-            setattr(transaction, member, interface.response)
-        await send(transaction)
-
-    channel.send = replaced
-
-
 class FaultyMemory:
-    """Memory of the core's AXI master. `contents` is read and written as bytes; both directions share it."""
+    """Memory of the core's AXI master, reset with the core. `contents` is read and written as bytes; both directions share it."""
 
     def __init__(self, bench: Testbench) -> None:
         self._bench = bench
+        self._faults = _Faults()
         self.contents = SparseMemory(1 << bench.config.axi_addr_width)
         bus = AxiBus.from_prefix(bench.dut, "m_axi")
         for logger in ("m_axi", f"{bench.dut._name}.m_axi"):
             logging.getLogger(f"cocotb.{logger}").setLevel(logging.ERROR)  # it tells every burst
-        self._reads = _Reads(bus.read, bench.dut.clk, mem=self.contents)
-        self._writes = _Writes(bus.write, bench.dut.clk, mem=self.contents)
-        _replace_response(self._reads, self._reads.r_channel, "rresp")
-        _replace_response(self._writes, self._writes.b_channel, "bresp")
+        self._reads = _Reads(bench, bus.read, self.contents, self._faults)
+        self._writes = _Writes(bench, bus.write, self.contents, self._faults)
 
     def pause(self, probability: float) -> None:
         """From now on each of the five channels pauses in a cycle with this probability."""
@@ -72,10 +109,28 @@ class FaultyMemory:
                 pauses = coin(self._bench.random.getrandbits(32), probability)
                 getattr(interface, f"{name}_channel").set_pause_generator(pauses)
 
+    def shuffle(self) -> None:
+        """From now on beats of different ids come in any order."""
+        self._reads.shuffle = True
+
+    def want_data_first(self) -> None:
+        """From now on no address is accepted before its data are offered, as AXI allows a slave. Not for tests with resets."""
+        self._writes.aw_channel.set_pause_generator(_until_data(self._bench.dut))
+
     def fail(self, *, reads: range = range(0), writes: range = range(0), response: AxiResp = AxiResp.SLVERR) -> None:
         """From now on accesses to these addresses are answered with `response`; without arguments nothing fails any more."""
-        self._reads.faults, self._writes.faults = reads, writes
-        self._reads.response = self._writes.response = response
+        self._faults.reads, self._faults.writes, self._faults.nth, self._faults.response = reads, writes, None, response
+
+    def fail_nth(self, unit: Unit, number: int, response: AxiResp) -> None:
+        """Counts from 0 now: beat `number` that the unit reads, or the response of burst `number` of the store unit, is an error."""
+        self.fail(response=response)
+        self._faults.nth = (unit, number)
+        self._faults.answers.clear()
+
+    @property
+    def answers(self) -> Counter[Unit]:
+        """Beats read by each unit and bursts written, since the beginning or the latest `fail_nth`."""
+        return self._faults.answers
 
     @property
     def bytes_written(self) -> int:
@@ -90,67 +145,13 @@ def coin(seed: int, probability: float) -> Iterator[bool]:
         yield generator.random() < probability
 
 
-class AxiRules:
-    """Monitor of the core's AXI master.
-
-    What is offered stays until it is accepted; bursts are whole beats, INCR, within 4 KiB and not longer than allowed; W has the beats
-    that AW promised and not one before it; every response belongs to a burst. `quiet`: nothing is under way.
-    """
-
-    def __init__(self, bench: Testbench) -> None:
-        self._bench = bench
-        self._held: dict[str, tuple[int, ...] | None] = dict.fromkeys(("ar", "aw", "w"))
-        self._reads: dict[int, list[int]] = {0: [], 1: [], 2: []}  # by id: beats left of each burst
-        self._writes: list[int] = []  # beats left of each burst
-        self._answers = 0  # bursts complete and not answered
-        self.quiet = True
-
-    def _port(self, name: str) -> int:
-        return int(getattr(self._bench.dut, f"m_axi_{name}").value)
-
-    def drive(self) -> None:
-        pass
-
-    def sample(self) -> None:
-        for channel in ("ar", "aw"):
-            if self._transfers(channel, "addr", "len", "id", "size", "burst"):
-                beats = self._check_address(channel)
-                (self._reads[self._port("arid")] if channel == "ar" else self._writes).append(beats)
-        if self._transfers("w", "data", "strb", "last"):
-            assert self._writes, self._at("write data without an address")
-            self._writes[0] -= 1
-            assert self._port("wlast") == (self._writes[0] == 0), self._at("WLAST is not the burst's last beat")
-            if self._writes[0] == 0:
-                self._writes.pop(0)
-                self._answers += 1
-        if self._port("rvalid") and self._port("rready"):
-            bursts = self._reads[self._port("rid")]
-            bursts[0] -= 1
-            if self._port("rlast"):
-                assert bursts.pop(0) == 0, self._at("RLAST")
-        if self._port("bvalid") and self._port("bready"):
-            self._answers -= 1
-            assert self._answers >= 0, self._at("a response without a burst")
-        offered = any(self._port(f"{channel}valid") for channel in self._held)
-        self.quiet = not (offered or any(self._reads.values()) or self._writes or self._answers)
-
-    def _transfers(self, channel: str, *members: str) -> bool:
-        """The channel's offer is accepted in this cycle; checks that it is the one of the cycle before, if that was not."""
-        valid = self._port(f"{channel}valid")
-        offer = tuple(self._port(f"{channel}{member}") for member in members) if valid else None
-        assert self._held[channel] in (None, offer), self._at(f"{channel} changed before it was accepted")
-        accepted = bool(valid and self._port(f"{channel}ready"))
-        self._held[channel] = None if accepted else offer
-        return accepted
-
-    def _check_address(self, channel: str) -> int:
-        config = self._bench.config
-        address, beats = self._port(f"{channel}addr"), self._port(f"{channel}len") + 1
-        assert 1 << self._port(f"{channel}size") == config.beat_bytes, self._at(f"{channel}: not whole beats")
-        assert self._port(f"{channel}burst") == 1, self._at(f"{channel}: not INCR")
-        assert beats <= config.max_burst, self._at(f"{channel}: {beats} beats")
-        assert address // 4096 == (address + beats * config.beat_bytes - 1) // 4096, self._at(f"{channel} crosses 4 KiB")
-        return beats
-
-    def _at(self, what: str) -> str:
-        return f"cycle {self._bench.cycle}: {what}"
+def _until_data(dut: Any) -> Iterator[bool]:
+    """For the pause generator of AW: True until more bursts were offered on W than on AW accepted."""
+    accepted = offered = 0
+    between = True  # the next beat offered is a burst's first
+    while True:
+        if int(dut.m_axi_wvalid.value):
+            offered += between
+            between = bool(int(dut.m_axi_wready.value) and int(dut.m_axi_wlast.value))
+        accepted += int(dut.m_axi_awvalid.value) and int(dut.m_axi_awready.value)
+        yield offered <= accepted

@@ -43,7 +43,8 @@ def seed() -> int:
 class Testbench:
     """Steps the clock and the parts together: one edge and one settled moment per cycle, whatever the number of parts.
 
-    `random` and `rng` are seeded with the run's seed and `name`, so that a test gives the same numbers alone and among others.
+    `reset` is the design's reset from the next step on. `random` and `rng` are seeded with the run's seed and `name`, so that a test
+    gives the same numbers alone and among others.
     """
 
     def __init__(self, dut: Any, name: str) -> None:
@@ -52,6 +53,7 @@ class Testbench:
         self.random = random.Random(f"{seed()} {name}")
         self.rng = np.random.default_rng(self.random.getrandbits(64))
         self.cycle = 0
+        self.reset = False
         self._parts: list[Part] = []
 
     def add(self, part: SomePart) -> SomePart:
@@ -69,7 +71,7 @@ class Testbench:
     async def step(self, inputs: Mapping[str, int] | None = None) -> None:
         """One clock cycle; `inputs` by port name are set before the parts drive theirs, and stay."""
         await RisingEdge(self.dut.clk)
-        self.dut.rst.value = 0
+        self.dut.rst.value = self.reset
         for name, value in (inputs or {}).items():
             getattr(self.dut, name).value = value
         for part in self._parts:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from talos.config import PRESETS, AcceleratorConfig
@@ -13,6 +12,7 @@ from talos.rtl.load import LoadUnit
 from talos.rtl.matrix import MatrixUnit
 from talos.rtl.store import StoreUnit
 from talos.rtl.vector import VectorUnit
+from talos.rtl.verilog import to_verilog
 from talos.rtl.weights import WeightsUnit
 from talos.runtime.verilog_cache import cached_verilog
 
@@ -36,7 +36,7 @@ class Design:
         """The Verilog that `talos generate` writes for the core, or that of the unit alone."""
         if self.make is None:
             return cached_verilog(self.config)
-        return verilog.convert(self.make(self.config), name=self.top, emit_src=False, strip_internal_attrs=True)
+        return to_verilog(self.make(self.config), self.top)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,10 @@ def _unit(
 BENCHES: dict[str, Bench] = {
     bench.name: bench
     for bench in (
-        Bench("core", "whole core: digits.onnx in an AXI memory that pauses and fails", (CORE,)),
+        Bench("core", "whole core: digits.onnx in an AXI memory that pauses", (CORE,)),
+        Bench("bus_errors", "whole core: SLVERR and DECERR to any beat of any unit", (CORE,)),
+        Bench("bus_reset", "whole core: abort and reset at any moment", (CORE,)),
+        Bench("bus_start", "whole core: start and register writes while busy, bad programs", (CORE,)),
         Bench("control", "AXI4-Lite registers, start, abort, error stop, interrupt", (CORE,)),
         _unit("vector", "requantize, add, table, pool against NumPy", "vector_unit", VectorUnit, SMALL, TALL),
         _unit("matrix", "MATMUL against NumPy", "matrix_unit", lambda c: MatrixUnit(config=c), SMALL, TALL, BROAD),

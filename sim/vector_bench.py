@@ -1,4 +1,4 @@
-"""Vector unit: requantization, addition, tables and windows, pixel by pixel, against NumPy and `talos.numerics`."""
+"""Vector unit: requantization, addition, multiplication, tables and windows, pixel by pixel, against NumPy and `talos.numerics`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,16 +24,19 @@ LOOKUP_AT, ADD_AT = 64, 96  # in records
 
 @dataclass
 class Contents:
-    """What is in the memories before the instructions: int8 activations, int32 accumulators, and the parameter memory's image."""
+    """What is in the memories before the instructions: int8 activations, int32 accumulators, and the parameter memory's image.
+
+    `pair` is what the ADD table is for: an addition or a multiplication.
+    """
 
     activation: npt.NDArray[np.int8]
     accumulators: npt.NDArray[np.int32]
     parameters: bytes
     lookup: npt.NDArray[np.int8]
-    addition: numerics.AddParameters
+    pair: numerics.PairParameters
 
 
-def random_contents(bench: Testbench) -> Contents:
+def random_contents(bench: Testbench, multiply: bool) -> Contents:
     rng, config = bench.rng, bench.config
     scale = int(rng.choice([1, 30, 1000, 100_000]))
     mantissa = rng.integers(1 << 23, 1 << 24, CHANNELS)
@@ -41,15 +44,18 @@ def random_contents(bench: Testbench) -> Contents:
     records = pack_parameters(rng.integers(-50, 50, CHANNELS) * scale, mantissa, shift)
     lookup = rng.integers(-128, 128, 256).astype(np.int8)
     unsigned = bool(rng.integers(2))
-    zeros = rng.integers(-30, 30, 3) + 128 * unsigned
-    addition = numerics.add_parameters(0.03, int(zeros[0]), 0.05, int(zeros[1]), 0.07, int(zeros[2]), unsigned=unsigned)
-    add_table = pack_add_table(addition.table_mantissa, addition.table_shift)
+    first, second, result = (int(zero) + 128 * unsigned for zero in rng.integers(-30, 30, 3))
+    if multiply:
+        pair = numerics.multiply_parameters(0.03, first, 0.05, second, 0.11, result, unsigned=unsigned)
+    else:
+        pair = numerics.add_parameters(0.03, first, 0.05, second, 0.07, result, unsigned=unsigned)
+    add_table = pack_add_table(pair.table_mantissa, pair.table_shift)
     image = bytearray(config.parameter_bytes)
     for at, data in ((0, records), (LOOKUP_AT, pack_lookup(lookup)), (ADD_AT, add_table)):
         image[RECORD_BYTES * at : RECORD_BYTES * at + len(data)] = data
     activation = rng.integers(-128, 128, MEMORY).astype(np.int8)
     accumulators = rng.normal(0, 120 * scale, (ENTRIES, config.cols)).astype(np.int32)
-    return Contents(activation, accumulators, bytes(image), lookup, addition)
+    return Contents(activation, accumulators, bytes(image), lookup, pair)
 
 
 def execute(config: AcceleratorConfig, i: Instruction, c: Contents, memory: npt.NDArray[np.int8]) -> None:
@@ -70,7 +76,7 @@ def execute(config: AcceleratorConfig, i: Instruction, c: Contents, memory: npt.
             if i["add"]:
                 b = c.activation[place["b"] % MEMORY]
                 first, second = (b, value) if i["add_swap"] else (value, b)
-                value = numerics.add(first, second, c.addition, i["out_low"], i["out_high"])
+                value = numerics.combine(first, second, c.pair, i["out_low"], i["out_high"])
             if i["lookup"]:
                 value = c.lookup[value.astype(int) + 128]
             count = i["tail"] if block == i["blocks"] - 1 else config.cols
@@ -118,23 +124,26 @@ def random_vector(bench: Testbench, c: Contents) -> Instruction:
         zero_point=rng.randrange(-128, 128),
         low=ranges[0][0],
         high=ranges[0][1],
-        out_zero_point=c.addition.zero_point,
+        out_zero_point=c.pair.zero_point,
         out_low=ranges[1][0],
         out_high=ranges[1][1],
-        add_mantissa=c.addition.mantissa,
-        add_align=c.addition.align,
-        add_shift=c.addition.shift,
-        add_unsigned=int(c.addition.unsigned),
+        add_mantissa=c.pair.mantissa,
+        add_align=c.pair.align,
+        add_shift=c.pair.shift,
+        add_unsigned=int(c.pair.unsigned),
+        multiply=int(c.pair.multiply),
+        operand_zero_point=c.pair.zero_a,
+        addend_zero_point=c.pair.zero_b,
         add_swap=rng.randrange(2),
         wait=rng.randrange(16),
         post=rng.randrange(16),
     )
 
 
-async def _vector(dut: Any, name: str, count: int, chance: float) -> None:
+async def _vector(dut: Any, name: str, count: int, chance: float, multiply: bool = False) -> None:
     bench = Testbench(dut, name)
     config = bench.config
-    c = random_contents(bench)
+    c = random_contents(bench, multiply)
     seen, expected = c.activation.copy(), c.activation.copy()
     tables = [
         Instruction(Opcode.TABLE, kind=TableKind.LOOKUP, param=LOOKUP_AT, post=3),
@@ -177,3 +186,15 @@ async def back_pressure(dut: Any) -> None:
 async def slow_memories(dut: Any) -> None:
     """Reads are rarely granted."""
     await _vector(dut, "slow", 20, 0.2)
+
+
+@cocotb.test()
+async def multiplication(dut: Any) -> None:
+    """Multiplications instead of additions, at full speed."""
+    await _vector(dut, "multiply", 40, 1.0, multiply=True)
+
+
+@cocotb.test()
+async def multiplication_under_back_pressure(dut: Any) -> None:
+    """Multiplications instead of additions, while reads are refused in random cycles."""
+    await _vector(dut, "multiply_pressure", 20, 0.6, multiply=True)

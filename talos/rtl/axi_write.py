@@ -21,8 +21,9 @@ def write_data_layout(config: AcceleratorConfig) -> data.StructLayout:
 class AxiWriteMaster(wiring.Component):
     """Registers in front of the AW and W channels and behind the B channel.
 
-    AW and W take an entry in a cycle in which they are empty or being accepted by the bus. A beat enters W only when its burst's
-    address was accepted by the bus in an earlier cycle. A response is accepted at once and offered in the next cycle.
+    AW and W take an entry in a cycle in which they are empty or being accepted by the bus. A beat enters W when its burst's address
+    entered AW in an earlier cycle, accepted or not: a slave may wait for WVALID before it accepts the address. A response is accepted
+    at once and offered in the next cycle.
 
     Members
     -------
@@ -71,9 +72,8 @@ class AxiWriteMaster(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         pending = Signal(range(MAX_WRITES + 1))  # bursts that entered AW and have no response
-        opened = Signal(range(MAX_WRITES + 1))  # bursts whose address was accepted and whose last beat has not entered W
+        opened = Signal(range(MAX_WRITES + 1))  # bursts whose address entered AW and whose last beat has not entered W
         entered = Signal()
-        opening = Signal()
         closing = Signal()
         answered = Signal()
         m.d.comb += [
@@ -85,13 +85,12 @@ class AxiWriteMaster(wiring.Component):
             self.w.ready.eq((~self.m_axi_wvalid | self.m_axi_wready) & (opened != 0)),
             self.pending.eq(pending != 0),
             entered.eq(self.aw.valid & self.aw.ready),
-            opening.eq(self.m_axi_awvalid & self.m_axi_awready),
             closing.eq(self.w.valid & self.w.ready & self.w.payload.last),
             answered.eq(self.m_axi_bvalid),
         ]
         m.d.sync += [
             pending.eq(pending + entered - answered),
-            opened.eq(opened + opening - closing),
+            opened.eq(opened + entered - closing),
             self.b.valid.eq(answered),
             self.b.payload.eq(self.m_axi_bresp[1]),
         ]

@@ -35,7 +35,10 @@ class Control(wiring.Component):
     s_axil_*, irq
         The AXI4-Lite slave and the interrupt (level), all registers.
     core_reset
-        Synchronous reset of the units, fetch and the AXI masters.
+        Synchronous reset of the store unit, the activation memory and the AXI masters.
+    unit_reset
+        Synchronous reset of fetch and the other units: `core_reset` or `halt`, as a register. They end at a halt, so that nothing keeps
+        the store unit, whose bursts must be finished, from reading the activation memory.
     halt
         No unit starts an instruction, fetch hands over nothing, no new burst is asked for.
     begin, program, count
@@ -63,6 +66,7 @@ class Control(wiring.Component):
                 **BUS_MEMBERS,
                 "irq": Out(1),
                 "core_reset": Out(1, init=1),
+                "unit_reset": Out(1, init=1),
                 "halt": Out(1),
                 "begin": Out(1),
                 "program": Out(config.axi_addr_width),
@@ -187,19 +191,19 @@ class Control(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += begun.eq(self._written(axil, "CONTROL", 0))
                 with m.If(begun):
-                    m.d.sync += [self.begin.eq(1), self.core_reset.eq(0)]
+                    m.d.sync += [self.begin.eq(1), self.core_reset.eq(0), self.unit_reset.eq(0)]
                     m.d.sync += [done.eq(0), failed.eq(0), failed_pending.eq(0), cause.eq(ErrorCause.NONE), info.eq(0)]
                     m.next = "RUN"
             with m.State("RUN"):
                 m.d.comb += running.eq(1)
                 with m.If(error):
-                    m.d.sync += [failed.eq(1), cause.eq(error_cause), info.eq(error_info), self.halt.eq(1)]
+                    m.d.sync += [failed.eq(1), cause.eq(error_cause), info.eq(error_info), self.halt.eq(1), self.unit_reset.eq(1)]
                     m.next = "DRAIN"
                 with m.Elif(self._written(axil, "CONTROL", 1)):
-                    m.d.sync += self.halt.eq(1)
+                    m.d.sync += [self.halt.eq(1), self.unit_reset.eq(1)]
                     m.next = "DRAIN"
                 with m.Elif(self.idle.all() & ~self.begin):  # fetch has not taken `count` yet in the first cycle
-                    m.d.sync += [done.eq(1), self.core_reset.eq(1)]
+                    m.d.sync += [done.eq(1), self.core_reset.eq(1), self.unit_reset.eq(1)]
                     m.next = "IDLE"
             with m.State("DRAIN"):
                 m.d.comb += draining.eq(1)

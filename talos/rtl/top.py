@@ -24,6 +24,7 @@ from talos.rtl.weights import WeightsUnit
 __all__ = ["Talos"]
 
 UNITS = len(Unit)
+_FINISHING = ("read", "write", "activation", "store")
 
 
 class Talos(wiring.Component):
@@ -71,9 +72,10 @@ class Talos(wiring.Component):
             "store": StoreUnit(config),
         }
         queues: dict[Unit, InstructionQueue] = {unit: InstructionQueue(config, unit=unit) for unit in TARGETS}
-        # Between runs everything but the control plane is in reset, so that every run starts from the same state.
+        # Between runs everything but the control plane is in reset, so that every run starts from the same state. An error or an abort
+        # resets what is not needed to finish the bursts under way at once.
         for name, part in (*parts.items(), *((f"{unit.name.lower()}_queue", queue) for unit, queue in queues.items())):
-            m.submodules[name] = ResetInserter(control.core_reset)(part)
+            m.submodules[name] = ResetInserter(control.core_reset if name in _FINISHING else control.unit_reset)(part)
 
         for owner in (control, *self._masters.values()):
             for name, member in owner.signature.members.items():

@@ -57,7 +57,7 @@ module talos #(parameter W = `COPIER_WIDTH, parameter A = `COPIER_ADDR) (
     assign m_axi_wdata = buffer[index] ^ (fault == 9 && waited ? 1 : 0);
     assign m_axi_wstrb = {BYTES{1'b1}};
     assign m_axi_wlast = fault == 5 ? 1'b0 : fault == 4 ? 1'b1 : index == length;
-    assign m_axi_wvalid = state == WRITE && !(fault == 10 && waited) || state == WRITE_ADDRESS && fault == 6;
+    assign m_axi_wvalid = state == WRITE && !(fault == 10 && waited) || state == READ_ADDRESS && fault == 6;
     assign m_axi_bready = state == RESPONSE;
     assign {m_axi_arcache, m_axi_arprot, m_axi_awcache, m_axi_awprot} = 0;
 

@@ -150,11 +150,10 @@ class AxiMemory {
             responses_.pop_front();
         }
         out.awready = write_inflight_ < timing_.outstanding && !pauses(AW);
-        out.wready = write_credit_ >= beat_ && !pauses(W);
+        out.wready = !writes_.empty() && write_credit_ >= beat_ && !pauses(W);
     }
 
     void accept_beat(const MasterOutputs& core) {
-        if (writes_.empty()) return;  // data before its address: AxiChecker reports it
         Burst& burst = writes_.front();
         if (inside(burst.address)) {
             for (unsigned lane = 0; lane < beat_; ++lane)
