@@ -1,8 +1,9 @@
 """Compare `talos.numerics` with onnxruntime's kernels, value by value: `python -m benchmarks.numerics [--values 10_000_000]`.
 
 Prints one line per operation: values compared, how many differ, the largest difference in codes. Exit status 1 if one differs that
-must not: all must be equal except AveragePool marked "float order" (onnxruntime adds in float32, whose noise decides ties) or "ties", and
-smooth functions taken from NumPy instead of onnxruntime.
+must not: all must be equal except AveragePool marked "float order" (onnxruntime adds in float32, whose noise decides ties) or "ties",
+operations on two tensors marked "ties" (several roundings to float32 decide them), and smooth functions taken from NumPy instead of
+onnxruntime.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from benchmarks.comparisons import (
     average_window,
     conv,
     fast_path,
+    float_pair,
     global_average,
+    multiply,
     quantize,
     table,
 )
@@ -65,6 +68,13 @@ OPERATIONS = (
     Operation("requantize_fast against requantize", fast_path),
     Operation("add: QLinearAdd int8", add(False)),
     Operation("add: QLinearAdd uint8", add(True)),
+    Operation("multiply: QLinearMul int8", multiply(False)),
+    Operation("multiply: QLinearMul uint8", multiply(True)),
+    Operation("Q/DQ Sub, random scales (near ties)", float_pair("subtract"), exact=False),
+    Operation("Q/DQ Sub, operands of one scale (near ties)", float_pair("subtract", "equal"), exact=False),
+    Operation("Q/DQ Sub, half the result's scale (all ties)", float_pair("subtract", "half"), exact=False),
+    Operation("Q/DQ Add not fused, random scales (near ties)", float_pair("add"), exact=False),
+    Operation("Q/DQ Mul not fused, random scales (near ties)", float_pair("multiply"), exact=False),
     Operation("QLinearGlobalAveragePool int8", global_average(False)),
     Operation("QLinearGlobalAveragePool uint8", global_average(True)),
     Operation("QLinearAveragePool, random scales (float order)", average_window("random"), exact=False),
@@ -73,13 +83,12 @@ OPERATIONS = (
     Operation("QLinearAveragePool, one scale, exact mean is no tie", average_window("no ties")),
     Operation("QLinearAveragePool, one scale, exact mean is a tie (float order)", average_window("ties"), exact=False),
     Operation("QLinearAveragePool, one scale, all windows (float order)", average_window("all"), exact=False),
-    Operation("table: QLinearSigmoid, NumPy's function", table("Sigmoid", fused=True), exact=False),
-    Operation("table: QLinearSigmoid, onnxruntime's function", table("Sigmoid", fused=True, own=True)),
+    Operation("table: QLinearSigmoid", table("Sigmoid", fused=True)),
     Operation("table: QLinearLeakyRelu", table("LeakyRelu", fused=True, alpha=0.1)),
-    Operation("table: Q/DQ Tanh, NumPy's function", table("Tanh"), exact=False),
-    Operation("table: Q/DQ Tanh, onnxruntime's function", table("Tanh", own=True)),
-    Operation("table: Q/DQ Elu, NumPy's function", table("Elu"), exact=False),
-    Operation("table: Q/DQ Elu, onnxruntime's function", table("Elu", own=True)),
+    Operation("table: Q/DQ Tanh", table("Tanh")),
+    Operation("table: Q/DQ Elu", table("Elu")),
+    Operation("table: Q/DQ Erf", table("Erf")),
+    Operation("table: Q/DQ Softplus", table("Softplus")),
     Operation("table: Q/DQ HardSwish", table("HardSwish")),
     Operation("table: Q/DQ HardSigmoid", table("HardSigmoid")),
     Operation("quantize: QuantizeLinear", quantize),

@@ -10,7 +10,7 @@ from talos.errors import TalosError
 
 __all__ = ["ISA_VERSION", "PRESETS", "AcceleratorConfig", "load_config"]
 
-ISA_VERSION = 1
+ISA_VERSION = 2
 """Part of the hash: a program for another instruction set is refused like one for another array."""
 
 
@@ -47,6 +47,9 @@ class AcceleratorConfig:
         of them, or instruction fetch, wait long behind the other.
     residual, lookup, pool, depthwise
         Optional features: fused/element-wise addition, 256-entry tables, pooling windows (vector unit), depthwise mode (array).
+    multiply
+        Optional feature: element-wise multiplication, one 9 × 9-bit multiplier in each requantization lane. Needs `residual`, whose
+        second operand and table it uses.
     """
 
     rows: int
@@ -66,6 +69,7 @@ class AcceleratorConfig:
     lookup: bool = True
     pool: bool = True
     depthwise: bool = True
+    multiply: bool = True
 
     def __post_init__(self) -> None:
         if self.lanes == 0:
@@ -91,6 +95,8 @@ class AcceleratorConfig:
             value = getattr(self, name)
             if not low <= value <= high or not _is_power_of_two(value):
                 raise TalosError(f"config: {name}={value} must be a power of two from {low} to {high}")
+        if self.multiply and not self.residual:
+            raise TalosError("config: multiply=True needs residual=True (it uses its second operand); set multiply=False as well")
         if not 32 <= self.axi_addr_width <= 64:
             raise TalosError(f"config: axi_addr_width={self.axi_addr_width} must be from 32 to 64")
         if self.max_burst * self.beat_bytes > 4096:

@@ -231,7 +231,7 @@ INSTRUCTIONS: dict[Opcode, Format] = {
             (
                 Field("source", 2, "Accumulator (0), window maximum (1) or window sum (2)."),
                 Field("requantize", 1, "Apply bias, multiplier and exponent of each channel, then zero_point, low, high."),
-                Field("add", 1, "Add tensor b through the ADD table, then out_zero_point, out_low, out_high."),
+                Field("add", 1, "Combine with tensor b through the ADD table, then out_zero_point, out_low, out_high."),
                 Field("lookup", 1, "Apply the LOOKUP table last."),
                 Field("blocks", 10, "Blocks of `cols` channels.", count=True),
                 Field("tail", 7, "Channels written in the last block.", count=True),
@@ -267,6 +267,19 @@ INSTRUCTIONS: dict[Opcode, Format] = {
                 ),
                 Field("add_unsigned", 1, "Operand a is its code + 128 (uint8 tensors: the top bit inverted, read as unsigned)."),
                 Field("add_shift", 9, "The sum's fixed-point exponent k: value = sum · 2^-k.", signed=True),
+                Field(
+                    "multiply",
+                    1,
+                    "With add: multiply the tensors. Operand a is (a - operand_zero_point) · (b - addend_zero_point); the ADD table "
+                    "still takes b.",
+                ),
+                Field(
+                    "operand_zero_point",
+                    8,
+                    "Of the operand that goes through the multiplier (b if add_swap is set).",
+                    signed=True,
+                ),
+                Field("addend_zero_point", 8, "Of the operand that goes through the ADD table.", signed=True),
             ),
         ),
         Format(

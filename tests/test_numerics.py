@@ -188,10 +188,10 @@ def test_add_is_the_exact_formula(unsigned: bool) -> None:
         a, b = (rng.integers(-128, 128, 100, dtype=np.int8) for _ in range(2))
         a[:8], b[4:12] = [-128, 127] * 4, [-128, 127, 0, -1] * 2
         expected = [add_exactly(int(x), int(y), scales, zeros, 128 * unsigned) for x, y in zip(a, b, strict=True)]
-        np.testing.assert_array_equal(numerics.add(a, b, parameters), expected)
-        np.testing.assert_array_equal(numerics.add_fast(a, b, parameters), expected)
-        np.testing.assert_array_equal(numerics.add(a, b, parameters, -5, 9), np.clip(expected, -5, 9))
-        np.testing.assert_array_equal(numerics.add_fast(a, b, parameters, -5, 9), np.clip(expected, -5, 9))
+        np.testing.assert_array_equal(numerics.combine(a, b, parameters), expected)
+        np.testing.assert_array_equal(numerics.combine_fast(a, b, parameters), expected)
+        np.testing.assert_array_equal(numerics.combine(a, b, parameters, -5, 9), np.clip(expected, -5, 9))
+        np.testing.assert_array_equal(numerics.combine_fast(a, b, parameters, -5, 9), np.clip(expected, -5, 9))
 
 
 def test_add_parameters_fit_their_fields() -> None:
@@ -228,9 +228,9 @@ def test_add_refuses() -> None:
         numerics.add_parameters(1.0, -1, 1.0, 0, 1.0, 0, unsigned=True)
     parameters = numerics.add_parameters(1.0, 0, 1.0, 0, 1.0, 0)
     with pytest.raises(TalosError, match="not two int8 arrays"):
-        numerics.add(np.zeros(2, np.uint8), np.zeros(2, np.int8), parameters)
+        numerics.combine(np.zeros(2, np.uint8), np.zeros(2, np.int8), parameters)
     with pytest.raises(TalosError, match="one shape"):
-        numerics.add_fast(np.zeros(2, np.int8), np.zeros(3, np.int8), parameters)
+        numerics.combine_fast(np.zeros(2, np.int8), np.zeros(3, np.int8), parameters)
 
 
 def test_average_parameters() -> None:
@@ -252,19 +252,10 @@ def test_average_window_rounds_with_its_zero_point(zero_y: int) -> None:
     np.testing.assert_array_equal(codes, expected)
 
 
-def test_lookup_table_and_its_application() -> None:
-    table = numerics.lookup_table(numerics.activation("Relu"), 0.5, -10, 0.25, 5)
-    assert table.dtype == np.int8 and table.shape == (256,)
+def test_a_table_is_indexed_by_code() -> None:
+    table = np.random.default_rng(2).integers(-128, 128, 256).astype(np.int8)
     codes = np.array([[-128, -10], [-9, 127]], np.int8)
-    assert numerics.apply_table(table, codes).tolist() == [[5, 5], [7, 127]]
-    clip = numerics.activation("Clip", min=0.0, max=6.0)
-    assert numerics.lookup_table(clip, 0.5, 0, 0.5, 0)[[0, 128 + 3, 255]].tolist() == [0, 3, 12]
-    with pytest.raises(TalosError, match="operator Erf"):
-        numerics.activation("Erf")
-    with pytest.raises(TalosError, match="not defined at -64"):
-        numerics.lookup_table(np.sqrt, 0.5, 0, 0.5, 0)
-    with pytest.raises(TalosError, match="scale 0"):
-        numerics.lookup_table(np.sqrt, 0.0, 0, 0.5, 0)
+    assert numerics.apply_table(table, codes).tolist() == [[table[0], table[118]], [table[119], table[255]]]
 
 
 def test_quantize_and_dequantize() -> None:

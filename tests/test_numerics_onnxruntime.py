@@ -1,7 +1,5 @@
 """The arithmetic against onnxruntime's kernels: random values through the benchmark's comparisons, and the edges."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from benchmarks.witness import Witness
 from talos import numerics
 
 # Of outputs; what decides is onnxruntime's float32 noise at ties. 10 million values: docs/decisions/0002-arithmetic.md.
-ALLOWED = {"(float order)": 0.15, "(ties)": 0.01, "NumPy's function": 1e-4}
+ALLOWED = {"(float order)": 0.15, "(ties)": 0.01, "(near ties)": 1e-4, "(all ties)": 0.15}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
@@ -80,7 +78,7 @@ def test_add_with_scales_far_apart(unsigned: bool) -> None:
         for za, zb, zc in [(0, 0, 0), (-128, 127, 5), (127, -128, -128)]:
             parameters = numerics.add_parameters(sa, za + up, sb, zb + up, sc, zc + up, unsigned=unsigned)
             theirs = witness(a=a, sa=sa, za=za, b=b, sb=sb, zb=zb, sc=sc, zc=zc)
-            np.testing.assert_array_equal(numerics.add_fast(a, b, parameters), theirs)
+            np.testing.assert_array_equal(numerics.combine_fast(a, b, parameters), theirs)
 
 
 def test_quantize_edges() -> None:
@@ -88,25 +86,3 @@ def test_quantize_edges() -> None:
     for zero in (-128, -3, 0, 1, 127):
         theirs = Witness("QuantizeLinear", "f s z", domain="")(f=values, s=1.0, z=zero)
         np.testing.assert_array_equal(numerics.quantize(values, 1.0, zero), theirs)
-
-
-@pytest.mark.parametrize("unsigned", [False, True])
-@pytest.mark.parametrize(
-    ("op_type", "fused", "attributes"),
-    [
-        ("Sigmoid", "QLinearSigmoid", {}),
-        ("LeakyRelu", "QLinearLeakyRelu", {"alpha": 0.2}),
-        ("Clip", None, {}),
-        ("Relu", None, {}),
-    ],
-)
-def test_tables_of_float_operators(op_type: str, fused: str | None, unsigned: bool, attributes: dict[str, Any]) -> None:
-    """The Q/DQ form and, where there is one, the fused kernel give the same 256 codes as our table."""
-    codes = np.arange(-128, 128).astype(np.int8)
-    witnesses = [Witness(op_type, "x sx zx sy zy", unsigned=unsigned, wrap=True, attributes=attributes)]
-    if fused:
-        witnesses.append(Witness(fused, "x sx zx sy zy", unsigned=unsigned, attributes=attributes))
-    for sx, zx, sy, zy in [(0.05, 0, 1 / 256, -128), (0.03, -128, 0.03, -128), (0.11, 50, 0.02, 3)]:
-        table = numerics.lookup_table(numerics.activation(op_type, **attributes), sx, zx, sy, zy)
-        for witness in witnesses:
-            np.testing.assert_array_equal(table, witness(x=codes, sx=sx, zx=zx, sy=sy, zy=zy), err_msg=witness.op_type)

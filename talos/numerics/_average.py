@@ -12,7 +12,7 @@ import numpy as np
 from talos.errors import TalosError
 from talos.numerics._linear import check_scale
 
-__all__ = ["average_parameters", "average_window_parameters"]
+__all__ = ["average_parameters", "average_window_parameters", "sum_parameters"]
 
 _LARGEST_COUNT = (1 << 24) // 256  # 65,536 codes: the exact sum stays far inside int32, and the float32 count exact
 
@@ -25,11 +25,18 @@ def average_parameters(
     `multiplier = f32(scale_x / f32(scale_y * count))` in onnxruntime's order; `bias = -zero_x * count`. Zero points are int8 codes
     (a uint8 tensor's less 128). Padding, where it counts, is filled with `zero_x`. Raises TalosError for a bad scale or count.
     """
+    return sum_parameters(scale_x, zero_x, scale_y, count, count)
+
+
+def sum_parameters(
+    scale_x: float | np.float32, zero_x: int, scale_y: float | np.float32, count: int, divisor: int
+) -> tuple[int, np.float32]:
+    """As `average_parameters`, for the sum of `count` codes divided by `divisor` (1: a sum)."""
     if not 1 <= count <= _LARGEST_COUNT:
         raise TalosError(f"average: a window of {count} values is not in 1…{_LARGEST_COUNT}; split the pooling")
     step_x, step_y = check_scale("average", scale_x), check_scale("average", scale_y)
     with np.errstate(all="ignore"):
-        return -zero_x * count, np.float32(step_x / (step_y * np.float32(count)))
+        return -zero_x * count, np.float32(step_x / (step_y * np.float32(divisor)))
 
 
 def average_window_parameters(

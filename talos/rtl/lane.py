@@ -33,14 +33,17 @@ def record_layout() -> data.StructLayout:
 def constants_layout() -> data.StructLayout:
     """What is the same for all lanes and all operands of an instruction.
 
-    `mantissa`, `align`, `unsigned`, `shift` are those of `numerics.add`; `table` adds the ADD table's entry. Entry 0 of the arrays
-    belongs to requantized operands, entry 1 to added ones.
+    `mantissa`, `align`, `unsigned`, `multiply`, `operand_zero`, `addend_zero`, `shift` are those of `numerics.combine`; `table` adds
+    the ADD table's entry. Entry 0 of the arrays belongs to requantized operands, entry 1 to combined ones.
     """
     return data.StructLayout(
         {
             "mantissa": unsigned(24),
             "align": unsigned(5),
             "unsigned": 1,
+            "multiply": 1,
+            "operand_zero": signed(8),
+            "addend_zero": signed(8),
             "shift": signed(9),
             "table": 1,
             "lookup": data.ArrayLayout(1, 2),
@@ -60,23 +63,24 @@ class Lane(wiring.Component):
     """Operand in cycle t, result in cycle t + LANE; a new operand every cycle.
 
         operand ─ Normalizer ─ × mantissa ─ ± ─ + T[addend] ─ Rounder ─ LookupTable ─ result
-                  bias                          AddTable      shift, zero point, clamp
+                  bias,                         AddTable      shift, zero point, clamp
+                  × addend
 
     Without the addition's table and with mantissa 2^23, align 0, shift 23 the `add` path passes codes through unchanged: this is how
     a plain maximum or copy uses the lane.
 
     Parameters
     ----------
-    config : its `residual` and `lookup` decide whether the tables exist.
+    config : its `residual` and `lookup` decide whether the tables exist, its `multiply` whether `constants.multiply` has an effect.
 
     Members
     -------
     operand, add
-        The operand, and whether it goes the way of an addition (1) or of a requantization (0).
+        The operand, and whether it is combined with the addend (1) or requantized (0).
     set_index
         Which record requantizes it: set · (cols / lanes) + sub-step.
     addend
-        Code that goes through the ADD table, with its operand.
+        Code that goes through the ADD table (and, in multiplications, to the operand's multiplier), with its operand.
     constants
         Static while operands are in the pipeline.
     record_write, record_index, record
@@ -111,13 +115,17 @@ class Lane(wiring.Component):
         index = delay(m, self.set_index, _SUM, "set_index")
         constants = self.constants
 
-        m.submodules.normalizer = normalizer = Normalizer()
+        m.submodules.normalizer = normalizer = Normalizer(pairs=self.config.multiply)
         m.d.comb += [
             normalizer.operand.eq(self.operand),
             normalizer.bias.eq(self._records(m, "bias", index[0])),
+            normalizer.addend.eq(self.addend),
             normalizer.add.eq(add[0]),
             normalizer.align.eq(constants.align),
             normalizer.unsigned.eq(constants.unsigned),
+            normalizer.multiply.eq(constants.multiply),
+            normalizer.operand_zero.eq(constants.operand_zero),
+            normalizer.addend_zero.eq(constants.addend_zero),
         ]
 
         mantissa = Signal(24, reset_less=True)

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from talos.rtl.leading_zeros import leading_zeros
+from talos.rtl.pair_product import PAIR_PRODUCT, PairProduct
 from talos.rtl.pipeline import delay
 
 __all__ = ["NORMALIZE", "Normalizer"]
@@ -16,7 +17,11 @@ _DROP = 8  # bits of the normalized 32-bit magnitude below the significand
 
 
 class Normalizer(wiring.Component):
-    """Steps 1 and 2 of `numerics.requantize`, and the shifted operand of `numerics.add`. All inputs belong to one cycle.
+    """Steps 1 and 2 of `numerics.requantize`, and the shifted operand of `numerics.combine`. All inputs belong to one cycle.
+
+    Parameters
+    ----------
+    pairs : whether operands can be products of two codes; without it `multiply` is ignored.
 
     Members
     -------
@@ -24,26 +29,35 @@ class Normalizer(wiring.Component):
         Accumulator, window result, or sign-extended int8 code.
     bias
         The channel's bias; used if `add` is 0.
+    addend
+        Code that goes with the operand; used if `add` and `multiply` are 1.
     add
-        The operand is an int8 code for the addition: no bias, and a fixed shift `align` (static) instead of the normalization.
+        The operand P is an int8 code (or a product): no bias, and a fixed shift `align` (static) instead of the normalization.
     unsigned
-        Static. In additions the operand is the code + 128.
+        Static. If `add` is 1 and `multiply` 0, P is the code + 128.
+    multiply, operand_zero, addend_zero
+        Static. If `add` is 1, P is (operand − operand_zero) · (addend − addend_zero).
     significand
-        m24, or |a| << align; NORMALIZE cycles after its operand, combinational behind the last register.
+        m24, or |P| << align; NORMALIZE cycles after its operand, combinational behind the last register.
     negative
         Its sign, with the same timing.
     adjust
-        Leading zeros less carry, what the exponent is raised by; 8 for additions. One cycle later than `significand`.
+        Leading zeros less carry, what the exponent is raised by; 8 if `add` is 1. One cycle later than `significand`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, pairs: bool) -> None:
+        self.pairs = pairs
         super().__init__(
             {
                 "operand": In(signed(32)),
                 "bias": In(signed(32)),
+                "addend": In(signed(8)),
                 "add": In(1),
                 "align": In(5),
                 "unsigned": In(1),
+                "multiply": In(1),
+                "operand_zero": In(signed(8)),
+                "addend_zero": In(signed(8)),
                 "significand": Out(24),
                 "negative": Out(1),
                 "adjust": Out(6),
@@ -67,8 +81,24 @@ class Normalizer(wiring.Component):
 
         magnitude = Signal(32, reset_less=True)
         m.d.sync += magnitude.eq(Mux(total[-1], -total, total))
-        negative = delay(m, total[-1], NORMALIZE - 2, "negative")
-        m.d.comb += self.negative.eq(negative[-1])
+        sign = Signal(reset_less=True)
+        m.d.sync += sign.eq(total[-1])
+
+        # A product takes the place of the magnitude here: additions have no use for its leading zeros.
+        chosen = Signal(32)
+        negative = Signal()
+        m.d.comb += [chosen.eq(magnitude), negative.eq(sign)]
+        if self.pairs:
+            m.submodules.product = product = PairProduct()
+            m.d.comb += [
+                product.a.eq(self.operand),
+                product.b.eq(self.addend),
+                product.zero_a.eq(self.operand_zero),
+                product.zero_b.eq(self.addend_zero),
+            ]
+            with m.If(add[PAIR_PRODUCT] & self.multiply):
+                m.d.comb += [chosen.eq(product.magnitude), negative.eq(product.negative)]
+        m.d.comb += self.negative.eq(delay(m, negative, NORMALIZE - PAIR_PRODUCT, "negative")[-1])
 
         counted = Signal(32, reset_less=True)
         amount = Signal(5, reset_less=True)
@@ -76,7 +106,7 @@ class Normalizer(wiring.Component):
         zeros = Signal(5)
         m.d.comb += zeros.eq(leading_zeros(magnitude))
         m.d.sync += [
-            counted.eq(magnitude),
+            counted.eq(chosen),
             amount.eq(Mux(add[3], self.align + _DROP, zeros)),
             adjust.eq(Mux(add[3], _DROP, zeros)),
         ]

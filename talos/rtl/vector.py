@@ -30,8 +30,8 @@ class VectorUnit(wiring.Component):
     be granted.
 
     Features that the configuration leaves out are ignored in instructions: without `pool` every window has one position and its
-    sum is that value, without `residual` nothing is added, without `lookup` no table is applied. Sources ACCUMULATOR and SUM need
-    `requantize`.
+    sum is that value, without `residual` nothing is added, without `multiply` tensors are added instead, without `lookup` no table is
+    applied. Sources ACCUMULATOR and SUM need `requantize`.
 
     Members
     -------
@@ -168,6 +168,9 @@ class VectorUnit(wiring.Component):
                     constants.align.eq(current.add_align),
                     constants.unsigned.eq(current.add_unsigned),
                     constants.shift.eq(current.add_shift),
+                    constants.multiply.eq(current.multiply),
+                    constants.operand_zero.eq(current.operand_zero_point),
+                    constants.addend_zero.eq(current.addend_zero_point),
                     constants.zero_point[1].eq(current.out_zero_point),
                     constants.low[1].eq(current.out_low),
                     constants.high[1].eq(current.out_high),
@@ -178,6 +181,7 @@ class VectorUnit(wiring.Component):
                     constants.align.eq(0),
                     constants.unsigned.eq(0),
                     constants.shift.eq(23),
+                    constants.multiply.eq(0),
                     constants.zero_point[1].eq(0),
                     constants.low[1].eq(current.low),
                     constants.high[1].eq(current.high),

@@ -231,6 +231,7 @@ def test_damaged_word() -> None:
         (emit(Opcode.TABLE, kind=1), "needs the option residual"),
         (emit(Opcode.MATMUL, depthwise=1), "needs the option depthwise"),
         (emit(Opcode.MATMUL, warmup=1, out_w=2), "warmup=1 has a meaning only with depthwise"),
+        (emit(Opcode.VECTOR, source=1, multiply=1), "needs the option multiply"),
         (emit(Opcode.VECTOR, source=1, lookup=1), "needs the option lookup"),
         (
             emit(Opcode.VECTOR, source=1, out_w=4, a_pixel_stride=4, dst=4, dst_pixel_stride=4),
@@ -239,9 +240,16 @@ def test_damaged_word() -> None:
     ],
 )
 def test_wrong_on_its_own(instruction: Instruction, message: str) -> None:
-    config = CONFIG.replace(residual=False, pool=False, lookup=False, depthwise=False)
+    config = CONFIG.replace(residual=False, multiply=False, pool=False, lookup=False, depthwise=False)
     with pytest.raises(TalosError, match=rf"instruction 1 \(.*{message}"):
         check_order([emit(Opcode.FILL, dst=2048), instruction], config, REGIONS)
+
+
+def test_multiply_belongs_to_add() -> None:
+    fields = {"source": Source.MAXIMUM, "dst": 500}
+    check_order([emit(Opcode.VECTOR, add=1, multiply=1, **fields)], CONFIG, REGIONS)
+    with pytest.raises(TalosError, match=r"instruction 0 \(VECTOR\): multiply=1 .* needs add=1"):
+        check_order([emit(Opcode.VECTOR, multiply=1, **fields)], CONFIG, REGIONS)
 
 
 def test_vector_in_place_is_sound() -> None:

@@ -281,23 +281,33 @@ def vector_fields(rng: np.random.Generator, config: AcceleratorConfig) -> dict[s
         "out_zero_point": int(rng.integers(-128, 128)),
         "add_unsigned": int(rng.integers(2)),
         "add_swap": int(rng.integers(2)),
+        "multiply": int(rng.integers(2)),
+        "operand_zero_point": int(rng.choice([-128, 127, rng.integers(-128, 128)])),
+        "addend_zero_point": int(rng.choice([-128, 127, rng.integers(-128, 128)])),
     }
 
 
-class Addition:
-    """Random but sensible parameters of an addition, and the specification with the instruction's own zero point."""
+class Pair:
+    """Random but sensible parameters of an addition or multiplication, and the specification with the instruction's zero points."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        scales = rng.uniform(0.01, 0.1, 3)
-        self.parameters = numerics.add_parameters(float(scales[0]), 3, float(scales[1]), -5, float(scales[2]), 7)
+    def __init__(self, rng: np.random.Generator, f: dict[str, int]) -> None:
+        a, b, c = (float(scale) for scale in rng.uniform(0.01, 0.1, 3))
+        if f["multiply"]:
+            c = a * b * float(rng.uniform(30, 300))
+            self.parameters = numerics.multiply_parameters(a, f["operand_zero_point"], b, f["addend_zero_point"], c, 7)
+        else:
+            self.parameters = numerics.add_parameters(a, 3, b, -5, c, 7)
 
     def fields(self) -> dict[str, int]:
         p = self.parameters
         return {"add_mantissa": p.mantissa, "add_align": p.align, "add_shift": p.shift}
 
-    def __call__(self, product: int, addend: int, f: dict[str, int]) -> int:
+    def __call__(self, operand: int, addend: int, f: dict[str, int]) -> int:
         p = self.parameters
-        operand = product + 128 * f["add_unsigned"]
+        if f["multiply"]:
+            operand = (operand - f["operand_zero_point"]) * (addend - f["addend_zero_point"])
+        elif f["add_unsigned"]:
+            operand += 128
         total = operand * (p.mantissa << p.align) + (int(p.table_mantissa[addend + 128]) << int(p.table_shift[addend + 128]))
         # Rounded to 24 significant bits and to an integer: Python's round() of an exact fraction is to even as well.
         dropped = max(abs(total).bit_length() - 24, 0)
@@ -306,7 +316,7 @@ class Addition:
         return min(max(code, f["out_low"]), f["out_high"])
 
 
-def vector_expected(m: FunctionalModel, f: dict[str, int], addition: Addition, records: tuple[np.ndarray, ...]) -> np.ndarray:
+def vector_expected(m: FunctionalModel, f: dict[str, int], pair: Pair, records: tuple[np.ndarray, ...]) -> np.ndarray:
     """Activation memory after the instruction. `records`: bias, mantissa, shift of every channel."""
     memory, size, cols = m.state.activation, m.config.activation_bytes, m.config.cols
     result = memory.copy()
@@ -329,43 +339,43 @@ def vector_expected(m: FunctionalModel, f: dict[str, int], addition: Addition, r
                     value = min(max(value, f["low"]), f["high"])
                 if f["add"]:
                     other = int(memory[(f["b"] + y * f["b_row_stride"] + x * f["b_pixel_stride"] + channel) % size])
-                    value = addition(*((other, value) if f["add_swap"] else (value, other)), f)
+                    value = pair(*((other, value) if f["add_swap"] else (value, other)), f)
                 if f["lookup"]:
                     value = int(m.state.lookup[value + 128])
                 result[(f["dst"] + y * f["dst_row_stride"] + x * f["dst_pixel_stride"] + channel) % size] = value
     return result
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(180))
 def test_vector(seed: int) -> None:
     rng = np.random.default_rng(seed)
     m = model(WIDE if seed % 3 == 0 else CONFIG, seed)
     f = vector_fields(rng, m.config)
     m.state.accumulator[:] = rng.integers(-(2**20), 2**20, m.state.accumulator.shape)
     m.state.lookup = rng.integers(-128, 128, 256).astype(np.int8)
-    addition = Addition(rng)
-    m.state.add_mantissa, m.state.add_shift = addition.parameters.table_mantissa, addition.parameters.table_shift
+    pair = Pair(rng, f)
+    m.state.add_mantissa, m.state.add_shift = pair.parameters.table_mantissa, pair.parameters.table_shift
     channels = f["blocks"] * m.config.cols
     step = {Source.ACCUMULATOR: 1e-4, Source.MAXIMUM: 0.9, Source.SUM: 0.2}[Source(f["source"])]
     split = numerics.split_multiplier(rng.uniform(0.3 * step, step, channels).astype(np.float32))
     records = (rng.integers(-50, 50, channels), *split)
     packed = np.frombuffer(pack_parameters(*records), np.uint8)
     m.state.parameter[f["param"] * 8 :][: packed.size] = packed
-    expected = vector_expected(m, f, addition, records)
-    m.step(Instruction(Opcode.VECTOR, **(f | addition.fields())))
+    expected = vector_expected(m, f, pair, records)
+    m.step(Instruction(Opcode.VECTOR, **(f | pair.fields())))
     np.testing.assert_array_equal(m.state.activation, expected)
     assert (expected != model(m.config, seed).state.activation).any()
 
 
 def test_random_vectors_cover_every_mode() -> None:
     modes = set()
-    for seed in range(60):
+    for seed in range(180):
         f = vector_fields(np.random.default_rng(seed), WIDE if seed % 3 == 0 else CONFIG)
-        modes.add((f["source"], f["requantize"], f["add"], f["lookup"]))
-    assert len(modes) == 2 * 4 + 2 * 4  # accumulator and sum are always requantized
+        modes.add((f["source"], f["requantize"], f["add"] + (f["add"] and f["multiply"]), f["lookup"]))
+    assert len(modes) == 2 * 6 + 2 * 6  # accumulator and sum are always requantized
 
 
-def test_addition_in_place_is_numerics_add() -> None:
+def test_addition_in_place_is_numerics_combine() -> None:
     m = FunctionalModel(CONFIG)
     rng = np.random.default_rng(5)
     a, b = rng.integers(-128, 128, (2, 6, 10)).astype(np.int8)
@@ -396,7 +406,7 @@ def test_addition_in_place_is_numerics_add() -> None:
             **fields,
         )
     )
-    np.testing.assert_array_equal(m.state.activation[100:160].reshape(6, 10), numerics.add(a, b, p, -100, 90))
+    np.testing.assert_array_equal(m.state.activation[100:160].reshape(6, 10), numerics.combine(a, b, p, -100, 90))
 
 
 def test_tables() -> None:
@@ -436,13 +446,23 @@ OK = Instruction(Opcode.FILL)
         (Instruction(Opcode.VECTOR, source=Source.SUM), "SUM gives 32-bit sums"),
         (Instruction(Opcode.VECTOR, requantize=1, tail=5), "tail=5"),
         (Instruction(Opcode.TABLE, param=500), "parameter bytes"),
-        (Instruction(Opcode.VECTOR, source=1, add=1, add_mantissa=2**24 - 1, add_align=31), "52-bit adder"),
+        (Instruction(Opcode.VECTOR, source=1, add=1, add_mantissa=2**24 - 1, add_align=17), "out of the 24-bit multiplier"),
+        (Instruction(Opcode.VECTOR, source=1, add=1, multiply=1, add_align=11), "add_align=11 shifts operand a out"),
     ],
 )
 def test_bad_instruction_is_named(bad: Instruction, message: str) -> None:
     m = model()
     with pytest.raises(TalosError, match=f"^instruction 1 .{bad.opcode.name}.: .*{message}"):
         m.execute([OK, bad])
+
+
+def test_sum_beyond_the_adder() -> None:
+    m = model()
+    m.state.add_mantissa[3], m.state.add_shift[3] = -(2**24), 27
+    with pytest.raises(TalosError, match="exceed the 52-bit adder"):
+        m.execute([Instruction(Opcode.VECTOR, source=1, add=1)])
+    m.state.add_mantissa[3] += 1
+    m.execute([Instruction(Opcode.VECTOR, source=1, add=1)])
 
 
 # --- programs ----------------------------------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from amaranth.back import verilog
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from talos.config import PRESETS
 from talos.latency import array_latency
 from talos.rtl.array import SystolicArray
+from talos.rtl.verilog import to_verilog
 
 BASE = PRESETS["8x8"].replace(activation_bytes=1 << 14, parameter_bytes=4096)
 
@@ -73,7 +73,7 @@ def test_sums_equal_products_and_filters(rows, cols, depthwise):
 def test_depthwise_is_absent_without_the_option():
     sizes = {}
     for depthwise in (False, True):
-        text = verilog.convert(SystolicArray(config=BASE.replace(rows=4, cols=4, lanes=4, depthwise=depthwise)))
+        text = to_verilog(SystolicArray(config=BASE.replace(rows=4, cols=4, lanes=4, depthwise=depthwise)), "array")
         assert ("down" in text) == depthwise
         sizes[depthwise] = text.count("always @")
     # Per PE two registers; besides that the flag is delayed once per row.

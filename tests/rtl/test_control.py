@@ -160,7 +160,7 @@ def test_a_run_against_the_cycle_model_of_queues_end_and_counters():
         left, remaining, cycle = 60, [0] * len(Unit), 0
         while True:
             assert cycle < 3000
-            assert not ctx.get(dut.core_reset) and ctx.get(dut.begin) == (cycle == 0)
+            assert not ctx.get(dut.core_reset) and not ctx.get(dut.unit_reset) and ctx.get(dut.begin) == (cycle == 0)
             fetch_idle = left == 0
             idle = [fetch_idle] + [remaining[unit] == 0 for unit in Unit if unit != Unit.FETCH]
             states = [rng.choice([0, 1, 2, 3]) for _ in Unit]
@@ -188,7 +188,7 @@ def test_a_run_against_the_cycle_model_of_queues_end_and_counters():
             cycle += 1
             if done:
                 break
-        assert ctx.get(dut.core_reset) and not ctx.get(dut.begin)
+        assert ctx.get(dut.core_reset) and ctx.get(dut.unit_reset) and not ctx.get(dut.begin)
         ctx.set(dut.s_axil_bready, 1)
         await ctx.tick()
         assert await status(ctx, dut) == DONE
@@ -287,7 +287,7 @@ def test_an_error_stops_the_core_drains_the_bus_and_is_reported(name):
         ctx.set(dut.done, 0)
         ctx.set(dut.bad_opcode, 0)
         ctx.set(dut.error, 1 << Unit.STORE if name == "fetch" else 1 << Unit.FETCH)  # later errors change nothing
-        assert ctx.get(dut.halt) and ctx.get(dut.sync_ready) == 0 and not ctx.get(dut.core_reset)
+        assert ctx.get(dut.halt) and ctx.get(dut.sync_ready) == 0 and not ctx.get(dut.core_reset) and ctx.get(dut.unit_reset)
         assert await status(ctx, dut) == BUSY | ERROR | ABORTING
         await write(ctx, dut, REGISTERS["CONTROL"].offset, START)  # ignored while busy
         ctx.set(dut.idle, ALL_IDLE)  # not the end of the run
@@ -339,7 +339,7 @@ def test_abort_drains_the_bus_and_resets_the_core_but_not_the_configuration():
         await write(ctx, dut, REGISTERS["CONTROL"].offset, ABORT)
         assert ctx.get(dut.halt)
         assert await status(ctx, dut) == BUSY | ABORTING
-        assert not ctx.get(dut.core_reset)
+        assert ctx.get(dut.unit_reset) and not ctx.get(dut.core_reset)
         ctx.set(dut.pending, 0)
         await ctx.tick()
         assert ctx.get(dut.core_reset) and not ctx.get(dut.halt)

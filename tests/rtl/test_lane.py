@@ -1,5 +1,7 @@
 """The requantization lane against `talos.numerics`, bit for bit."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -58,10 +60,20 @@ def random_operands(rng, records, index, count):
     return np.where(rng.random(count) < 0.1, rng.choice(EDGES, count), x)
 
 
-def random_addition(rng, unsigned):
+def random_pair(rng, kind):
+    """Parameters of an operation of two codes: the results spread over int8 and beyond, ties among them."""
     scales = np.exp(rng.uniform(-3, 3, 3)) if rng.random() < 0.7 else 2.0 ** rng.integers(-3, 4, 3)
-    zeros = rng.integers(-128, 128, 3) + (128 if unsigned else 0)
-    return numerics.add_parameters(scales[0], zeros[0], scales[1], zeros[1], scales[2], zeros[2], unsigned=unsigned)
+    zeros = rng.choice([-128, 127, *rng.integers(-128, 128, 4)], 3)
+    if kind in ("multiply", "uint8 multiply"):
+        scales[2] = scales[0] * scales[1] * 2.0 ** rng.integers(3, 9) * (1 if rng.random() < 0.3 else rng.uniform(1, 2))
+    if kind in ("add", "multiply"):
+        function = numerics.add_parameters if kind == "add" else numerics.multiply_parameters
+        return function(scales[0], zeros[0], scales[1], zeros[1], scales[2], zeros[2])
+    if kind in ("uint8 add", "uint8 multiply"):
+        zeros = zeros + 128
+        function = numerics.add_parameters if kind == "uint8 add" else numerics.multiply_parameters
+        return function(scales[0], zeros[0], scales[1], zeros[1], scales[2], zeros[2], unsigned=True)
+    return numerics.float_pair_parameters(kind, scales[0], zeros[0], scales[1], zeros[1], scales[2], zeros[2])
 
 
 async def write_tables(ctx, dut, lookup, addition):
@@ -75,7 +87,7 @@ async def write_tables(ctx, dut, lookup, addition):
         ctx.set(dut.table_write[kind], 0)
 
 
-def run(dut, seed, rounds, count):
+def run(dut, seed, rounds, count, kinds):
     rng = np.random.default_rng(seed)
 
     async def bench(ctx):
@@ -87,8 +99,8 @@ def run(dut, seed, rounds, count):
                 ctx.set(dut.record, {name: int(getattr(records, name)[i]) for name in records._fields})
                 await ctx.tick()
             ctx.set(dut.record_write, 0)
-            if n % 5 == 0:
-                addition = random_addition(rng, unsigned=bool(n % 2))
+            if n % 4 == 0:
+                addition = random_pair(rng, kinds[n // 4 % len(kinds)])
                 lookup = rng.integers(-128, 128, 256).astype(np.int8)
                 await write_tables(ctx, dut, lookup, addition)
             zero = rng.integers(-128, 128), addition.zero_point
@@ -100,6 +112,9 @@ def run(dut, seed, rounds, count):
                     "mantissa": addition.mantissa,
                     "align": addition.align,
                     "unsigned": int(addition.unsigned),
+                    "multiply": int(addition.multiply),
+                    "operand_zero": int(addition.zero_a),
+                    "addend_zero": int(addition.zero_b),
                     "shift": addition.shift,
                     "table": 1,
                     "lookup": use_lookup.tolist(),
@@ -114,7 +129,7 @@ def run(dut, seed, rounds, count):
             operands = np.where(adding, a, random_operands(rng, records, index, count))
             expected = np.where(
                 adding,
-                numerics.add(a, b, addition, low[1], high[1]),
+                numerics.combine(a, b, addition, low[1], high[1]),
                 np.where(
                     index,
                     numerics.requantize(operands, *(f[1] for f in records), zero[0], low[0], high[0]),
@@ -151,4 +166,38 @@ def run(dut, seed, rounds, count):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_lane_equals_numerics(seed):
-    run(Lane(config=PRESETS["4x4"]), seed, rounds=20, count=300)
+    run(Lane(config=PRESETS["4x4"]), seed, 24, 300, ["add", "multiply", "uint8 add", "uint8 multiply", "subtract", "multiply"])
+
+
+def test_lane_without_multiplier():
+    run(Lane(config=PRESETS["4x4"].replace(multiply=False)), 3, 8, 300, ["add", "subtract"])
+
+
+def test_lane_multiplies_all_extremes():
+    """Products of the largest differences, with every sign, against exact fractions."""
+    dut = Lane(config=PRESETS["4x4"])
+    codes = np.array([-128, -127, -1, 0, 1, 126, 127], np.int8)
+    a, b = (v.reshape(-1) for v in np.meshgrid(codes, codes))
+    for zeros in ((-128, -128), (127, 127), (-128, 127), (0, 0), (3, -7)):
+        p = numerics.multiply_parameters(1.0, zeros[0], 1.0, zeros[1], 511.0, 0)
+        constants = {"mantissa": p.mantissa, "align": p.align, "shift": p.shift, "multiply": 1, "table": 1}
+        constants |= {"operand_zero": zeros[0], "addend_zero": zeros[1], "low": [-128, -128], "high": [127, 127]}
+        results = []
+
+        async def bench(ctx, constants=constants, results=results, p=p):
+            await write_tables(ctx, dut, np.arange(-128, 128), p)
+            ctx.set(dut.constants, constants)
+            ctx.set(dut.add, 1)
+            for t in range(len(a) + LANE):
+                ctx.set(dut.operand, int(a[t % len(a)]))
+                ctx.set(dut.addend, int(b[t % len(a)]) & 255)
+                if t >= LANE:
+                    results.append(ctx.get(dut.result))
+                await ctx.tick()
+
+        simulator = Simulator(dut)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(bench)
+        simulator.run()
+        exact = [Fraction((int(x) - zeros[0]) * (int(y) - zeros[1]), 511) for x, y in zip(a, b, strict=True)]
+        assert results == [min(max(round(value), -128), 127) for value in exact]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from amaranth.back import verilog
 from amaranth.sim import Simulator
 
 from talos.config import PRESETS
@@ -14,6 +13,7 @@ from talos.latency import ACC_READ, ACC_SUMS, ACT_READ, RMW, array_latency
 from talos.model.timing import matrix as model
 from talos.model.timing.fields import instruction_rows
 from talos.rtl.matrix import MatrixUnit
+from talos.rtl.verilog import to_verilog
 
 MEMORY = 1 << 12  # bytes of activation memory in these tests; addresses wrap
 BASE = PRESETS["4x4"].replace(accumulator_depth=64)
@@ -355,7 +355,7 @@ def test_depthwise_filters_rows(rows, cols, taps, step):
 
 def test_depthwise_is_absent_without_the_option():
     for depthwise in (False, True):
-        text = verilog.convert(MatrixUnit(config=BASE.replace(cols=8, lanes=8, depthwise=depthwise)))
+        text = to_verilog(MatrixUnit(config=BASE.replace(cols=8, lanes=8, depthwise=depthwise)), "matrix")
         assert ("down_line" in text) == ("warm_left" in text) == depthwise
         assert ("[63:0] act__data" in text) == depthwise  # a vector is `rows` bytes without, here `cols` bytes with it
 

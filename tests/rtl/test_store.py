@@ -72,8 +72,13 @@ class Result:
         self.most_bursts = 0
 
 
-def simulate(config, instructions, memory, rng, *, chance=1.0, sync=1.0, faults=0.0, latency=4, halt_after=None):
-    """Runs RTL and cycle model together, compares all outputs, applies the writes. `chance`: of each partner to be ready in a cycle."""
+def simulate(
+    config, instructions, memory, rng, *, chance=1.0, sync=1.0, faults=0.0, latency=4, halt_after=None, data_first=False
+):
+    """Runs RTL and cycle model together, compares all outputs, applies the writes. `chance`: of each partner to be ready in a cycle.
+
+    data_first: the slave accepts an address only while data are offered, and data only after their address, as AXI allows.
+    """
     top = Module()
     top.submodules.unit = dut = StoreUnit(config)
     top.submodules.master = bus = AxiWriteMaster(config)
@@ -92,7 +97,9 @@ def simulate(config, instructions, memory, rng, *, chance=1.0, sync=1.0, faults=
         for i, base in enumerate(BASES):
             ctx.set(dut.bases[i], base)
         head, cycle = 0, 0
-        bursts = []  # [address, beats] whose data is to come
+        bursts = []  # [address, beats] offered, whose data is to come
+        offered = False  # the address on AW is in `bursts`
+        accepted, complete, owed = 0, 0, 0  # addresses accepted, bursts whose data are complete, bursts with both
         responses = []  # cycles from which a response may be given
         reads = {}
         failures = [False, False]
@@ -104,8 +111,8 @@ def simulate(config, instructions, memory, rng, *, chance=1.0, sync=1.0, faults=
             valid = head < len(instructions) and rng.random() < max(chance, 0.5)
             sync_ready = rng.random() < sync
             grant = rng.random() < chance
-            awready = rng.random() < chance
-            wready = rng.random() < chance
+            awready = rng.random() < chance and (not data_first or bool(ctx.get(bus.m_axi_wvalid)))
+            wready = rng.random() < chance and (not data_first or accepted > complete)
             answer = bool(responses) and responses[0] <= cycle and rng.random() < chance
             fault = rng.random() < faults
             ctx.set(dut.instr.valid, valid)
@@ -141,7 +148,7 @@ def simulate(config, instructions, memory, rng, *, chance=1.0, sync=1.0, faults=
             errors_sent += answer and fault
             result.errors += ctx.get(dut.error)
 
-            # The bus: outputs equal the model's, hold until accepted, and data never comes before its address.
+            # The bus: outputs equal the model's, hold until accepted, and data never comes before its address is offered.
             seen = {
                 name: ctx.get(getattr(bus, f"m_axi_{name}"))
                 for name in ("awvalid", "awaddr", "awlen", "wvalid", "wlast", "wdata", "wstrb")
@@ -166,6 +173,13 @@ def simulate(config, instructions, memory, rng, *, chance=1.0, sync=1.0, faults=
                     assert seen["awlen"] + 1 == state[model.STORE_AWBEATS]
                 if seen["wvalid"]:
                     assert seen["wlast"] == state[model.STORE_WLAST]
+            if seen["awvalid"] and not offered:
+                address, count = seen["awaddr"], seen["awlen"] + 1
+                assert address % beat_bytes == 0 and count <= config.max_burst
+                assert address // 4096 == (address + count * beat_bytes - 1) // 4096
+                bursts.append([address, count])
+            offered = bool(seen["awvalid"]) and not awready
+            accepted += bool(seen["awvalid"]) and awready
             if seen["wvalid"]:
                 assert bursts, "data before its burst's address"
                 address, left = bursts[0]
@@ -179,13 +193,11 @@ def simulate(config, instructions, memory, rng, *, chance=1.0, sync=1.0, faults=
                     bursts[0] = [address + beat_bytes, left - 1]
                     if left == 1:
                         bursts.pop(0)
-                        responses.append(cycle + latency)
-            if seen["awvalid"] and awready:
-                address, count = seen["awaddr"], seen["awlen"] + 1
-                assert address % beat_bytes == 0 and count <= config.max_burst
-                assert address // 4096 == (address + count * beat_bytes - 1) // 4096
-                bursts.append([address, count])
-            result.most_bursts = max(result.most_bursts, len(bursts) + len(responses))
+                        complete += 1
+            if owed < min(accepted, complete):
+                owed += 1
+                responses.append(cycle + latency)
+            result.most_bursts = max(result.most_bursts, len(bursts) + complete - owed + len(responses))
 
             await ctx.tick()
             if not halted:
@@ -196,7 +208,7 @@ def simulate(config, instructions, memory, rng, *, chance=1.0, sync=1.0, faults=
             cycle += 1
             assert cycle < 30_000, "the unit hangs"
         if halt_after is not None:
-            assert not bursts and not responses
+            assert not bursts and not responses and owed == accepted == complete
 
     simulator = Simulator(top)
     simulator.add_clock(1e-6)
@@ -243,3 +255,12 @@ def test_halt_finishes_the_bursts_under_way():
     store = Instruction(Opcode.STORE, row_bytes=1000, rows=2, row_stride=1000)
     result = simulate(BASE, [store], memory, random.Random(3), halt_after=10, chance=0.8)
     assert 0 < len(result.beats) < 500
+
+
+@pytest.mark.parametrize("chance", [1.0, 0.5])
+def test_a_slave_may_wait_for_data_before_it_accepts_their_address(chance):
+    rng = random.Random(f"data first {chance}")
+    memory = np.frombuffer(rng.randbytes(MEMORY), np.uint8)
+    instructions = [random_instruction(rng, BASE) for _ in range(8)]
+    result = simulate(BASE, instructions, memory, rng, chance=chance, data_first=True)
+    np.testing.assert_array_equal(result.dram, execute(instructions, memory))

@@ -31,10 +31,10 @@ class Contents:
     accumulators: np.ndarray
     parameters: bytes
     lookup: np.ndarray
-    addition: numerics.AddParameters
+    addition: numerics.PairParameters
 
 
-def contents(config, rng):
+def contents(config, rng, multiply=False):
     channels = 40
     scale = rng.choice([1.0, 30.0, 1000.0])
     mantissa = rng.integers(1 << 23, 1 << 24, channels)
@@ -43,7 +43,10 @@ def contents(config, rng):
     lookup = rng.integers(-128, 128, 256).astype(np.int8)
     unsigned = bool(rng.integers(2))
     zeros = rng.integers(-30, 30, 3) + (128 if unsigned else 0)
-    addition = numerics.add_parameters(0.03, zeros[0], 0.05, zeros[1], 0.07, zeros[2], unsigned=unsigned)
+    scales, parameters = (
+        ((0.03, 0.05, 0.11), numerics.multiply_parameters) if multiply else ((0.03, 0.05, 0.07), numerics.add_parameters)
+    )
+    addition = parameters(scales[0], zeros[0], scales[1], zeros[1], scales[2], zeros[2], unsigned=unsigned)
     image = bytearray(config.parameter_bytes)
     for at, data in (
         (0, records),
@@ -91,7 +94,7 @@ def execute(config, i, c, memory):
             if i["add"]:
                 b = c.activation[at("b") % MEMORY]
                 first, second = (b, value) if i["add_swap"] else (value, b)
-                value = numerics.add(first, second, c.addition, i["out_low"], i["out_high"])
+                value = numerics.combine(first, second, c.addition, i["out_low"], i["out_high"])
             if i["lookup"]:
                 value = c.lookup[value.astype(int) + 128]
             memory[at("dst")[:count] % MEMORY] = value[:count]
@@ -129,6 +132,9 @@ def random_vector(config, rng, c, **changes):
         "add_align": c.addition.align,
         "add_shift": c.addition.shift,
         "add_unsigned": int(c.addition.unsigned),
+        "multiply": int(c.addition.multiply),
+        "operand_zero_point": c.addition.zero_a,
+        "addend_zero_point": c.addition.zero_b,
         "add_swap": int(rng.integers(2)),
         "wait": int(rng.integers(16)),
         "post": int(rng.integers(16)),
@@ -292,16 +298,16 @@ def simulate(config, instructions, c, behaviour, rng):
 CONFIGS = {
     "4x4": BASE,
     "two lanes": BASE.replace(cols=8, lanes=2, axi_data_width=128),
-    "one lane": BASE.replace(lanes=1, axi_data_width=64),
-    "bare": BASE.replace(residual=False, lookup=False, pool=False, lanes=2),
+    "one lane": BASE.replace(lanes=1, axi_data_width=64, multiply=False),
+    "bare": BASE.replace(residual=False, multiply=False, lookup=False, pool=False, lanes=2),
 }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_random_instructions_under_back_pressure(name):
+@pytest.mark.parametrize(("name", "multiply"), [*((name, False) for name in CONFIGS), ("4x4", True), ("two lanes", True)])
+def test_random_instructions_under_back_pressure(name, multiply):
     config = CONFIGS[name]
     rng = np.random.default_rng(sum(name.encode()))
-    c = contents(config, rng)
+    c = contents(config, rng, multiply)
     instructions = [*tables(config), *(random_vector(config, rng, c) for _ in range(6))]
     simulate(config, instructions, c, Behaviour(0.7, 0.7, 0.5, 0.3), rng)
 

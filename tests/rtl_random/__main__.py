@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def describe(config: AcceleratorConfig) -> str:
     """The configuration's parameters in a line."""
-    left_out = [option for option in ("residual", "lookup", "pool", "depthwise") if not getattr(config, option)]
+    left_out = [option for option in ("residual", "multiply", "lookup", "pool", "depthwise") if not getattr(config, option)]
     return (
         f"{config.rows}x{config.cols}, {config.lanes} lanes, AXI {config.axi_data_width} bits, bursts of {config.max_burst}, "
         f"activations {config.activation_bytes} in {config.activation_banks} banks, accumulators {config.accumulator_depth}, "
@@ -72,7 +72,9 @@ def describe(config: AcceleratorConfig) -> str:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.rtl_random", description=sys.modules["tests.rtl_random"].__doc__)
     parser.add_argument("--cases", type=int, default=500, help="cases with a convolution, alone or with a neighbour (500)")
-    parser.add_argument("--others", type=int, help="cases of the vector unit alone: pooling, addition, tables (cases / 5)")
+    parser.add_argument(
+        "--others", type=int, help="cases of the vector unit alone: pooling, operations of two tensors, tables (cases / 5)"
+    )
     parser.add_argument("--graphs", type=int, nargs="?", const=-1, default=0, help="small networks with branches (0; cases / 5)")
     parser.add_argument("--configs", type=int, default=6, help="random configurations, each with its share of the cases (6)")
     parser.add_argument("--seed", type=int, default=1, help="decides everything (1)")

@@ -82,10 +82,10 @@ def _retry(draw: Callable[[], Conv | None]) -> Conv:
 
 
 def _graph(name: str, chain: list[Layer], layers: Layers) -> Graph:
-    """The graph of `chain`: what nobody produces is an input, what nobody reads an output, and now and then another tensor too."""
+    """The graph of `chain`: what nobody produces is an input (or a constant), what nobody reads an output, and now and then another tensor too."""
     made = [layer.output for layer in chain]
     read = list(dict.fromkeys(tensor for layer in chain for tensor in operands(layer)))
-    inputs = [tensor for tensor in read if tensor not in made]
+    inputs = [tensor for tensor in read if tensor not in made and tensor.data is None]
     outputs = [tensor for tensor in made if tensor not in read or layers.chance(0.1)]
     specs = [[_spec(tensor) for tensor in tensors] for tensors in (inputs, outputs)]
     results = [tensor.name for tensor in outputs]

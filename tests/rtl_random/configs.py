@@ -27,6 +27,7 @@ def _draw(rng: np.random.Generator, rows: int, cols: int) -> AcceleratorConfig:
     def power(low: int, high: int) -> int:
         return 1 << int(rng.integers(low, high + 1))
 
+    options = {option: bool(rng.random() < 0.85) for option in ("residual", "lookup", "pool", "depthwise")}
     return AcceleratorConfig(
         rows=rows,
         cols=cols,
@@ -40,5 +41,6 @@ def _draw(rng: np.random.Generator, rows: int, cols: int) -> AcceleratorConfig:
         lanes=cols >> int(rng.choice([0, 0, 1, 1, 2])),
         queue_depth=power(1, 3),
         max_burst=power(0, 6),
-        **{option: bool(rng.random() < 0.85) for option in ("residual", "lookup", "pool", "depthwise")},
+        multiply=options["residual"] and bool(rng.random() < 0.8),
+        **options,
     )

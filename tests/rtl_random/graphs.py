@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from talos.compiler.ir import Concat, Conv, Layer, Resize, Tensor, View
+import numpy as np
+
+from talos.compiler.ir import Concat, Conv, Layer, Tensor, View
+from talos.compiler.rearrange import fill_code, rearrangement
 from tests.rtl_random.layers import Layers
 
 __all__ = ["network"]
@@ -20,7 +23,7 @@ def network(layers: Layers) -> list[Layer]:
     while len(net.chain) < length:
         tensors = [layer.output for layer in net.chain]
         x = tensors[-1] if layers.chance(0.7) else tensors[int(layers.rng.integers(len(tensors)))]
-        choices: list[Callable[[Tensor], None]] = [*[net.conv] * 5, net.other, net.add, net.view, net.concat, net.resize]
+        choices: list[Callable[[Tensor], None]] = [*[net.conv] * 5, net.other, net.pair, net.view, net.concat, net.rearrange]
         choices[int(layers.rng.integers(len(choices)))](x)
     return net.chain
 
@@ -39,12 +42,14 @@ class _Network:
     def other(self, x: Tensor) -> None:
         self.chain.append(self.layers.other(x))
 
-    def add(self, x: Tensor) -> None:
-        """`x` and the latest other tensor of its shape, or twice `x`."""
+    def pair(self, x: Tensor) -> None:
+        """`x` and the latest other tensor of its shape or of one pixel with its channels, twice `x`, or `x` and a new tensor."""
         if not self.layers.config.residual:
             return
-        same = [layer.output for layer in self.chain if layer.output.shape == x.shape and layer.output is not x]
-        self.chain.append(self.layers.add(x, same[-1] if same else x))
+        shapes = {x.shape, (1, 1, x.shape[2])}
+        same = [layer.output for layer in self.chain if layer.output.shape in shapes and layer.output is not x]
+        other = None if self.layers.chance(0.3) else same[-1] if same else x
+        self.chain.append(self.layers.pair(x, other))
 
     def view(self, x: Tensor) -> None:
         """`x` flattened."""
@@ -54,17 +59,29 @@ class _Network:
         self.chain.append(View(f"view_{flat.name}", (f"view_{flat.name}",), [x], flat))
         self.layers.features.add("view")
 
-    def resize(self, x: Tensor) -> None:
+    def rearrange(self, x: Tensor) -> None:
+        """`x` enlarged, backwards, with its rows and columns or its channels in another order, or with a border."""
+        chance = self.layers.chance
+        wanted = np.arange(x.size, dtype=np.int32).reshape(x.shape)
         vertical, horizontal = (int(factor) for factor in self.layers.rng.integers(1, 4, 2))
-        height, width, channels = x.shape
-        if (2 + vertical * horizontal) * width * channels > self.layers.limits.window_bytes:
+        wanted = wanted.repeat(vertical, axis=0).repeat(horizontal, axis=1)
+        wanted = wanted[::-1] if chance(0.2) else wanted
+        wanted = wanted[:, ::-2] if chance(0.2) else wanted
+        wanted = wanted.transpose(1, 0, 2) if chance(0.2) else wanted
+        wanted = wanted[:, :, self.layers.rng.permutation(x.shape[2])] if chance(0.2) else wanted
+        if chance(0.3):
+            border = self.layers.rng.integers(0, 3, (3, 2))
+            wanted = np.pad(
+                wanted, border, constant_values=-1 if chance(0.5) else fill_code(int(self.layers.rng.integers(-128, 128)))
+            )
+        if (x.size // x.shape[0] + wanted.size // wanted.shape[0]) * 2 > self.layers.limits.window_bytes:
             return
-        if height * width * vertical * horizontal > self.layers.limits.cycles:
+        if wanted.size > self.layers.limits.cycles:
             return
-        y = self.layers.tensor((height * vertical, width * horizontal, channels))
+        y = self.layers.tensor(wanted.shape)
         y.scale, y.zero_point = x.scale, x.zero_point
-        self.chain.append(Resize(f"resize_{y.name}", (f"resize_{y.name}",), [x], y, factors=(vertical, horizontal)))
-        self.layers.features.add("resize")
+        self.chain.append(rearrangement(f"rearrange_{y.name}", (f"rearrange_{y.name}",), [x], y, wanted))
+        self.layers.features.add("rearrange")
 
     def concat(self, x: Tensor) -> None:
         """Branches from `x` side by side, `x` itself perhaps among them; one may be read elsewhere too."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from talos.compiler.ir import Add, Conv, Layer, Lookup, Pool, Residual, Resize, Tensor
+from talos.compiler.ir import Binary, Conv, Layer, Lookup, Pool, Residual, Tensor
+from talos.compiler.rearrange import copy_of
 from talos.config import AcceleratorConfig
+from talos.numerics import PairOperation
 from talos.reference import output_size
 
 __all__ = ["Layers", "Limits"]
@@ -84,22 +86,26 @@ class Layers:
         if self.chance(0.1):
             layer.multiplier = (2.0 ** self.rng.uniform(-40, 2, outputs)).astype(np.float32)
         self._note_conv(layer)
-        if self.config.residual and self.chance(0.25):
-            self._fuse(layer, next((other for other in (*others, x) if other.shape == y.shape), None) or self.tensor(y.shape))
         layer.low, layer.high = self._bounds()
         self._table(layer)
+        if self.config.residual and self.chance(0.25):
+            self._fuse(layer, next((other for other in (*others, x) if other.shape == y.shape), None) or self._operand(y.shape))
         return layer
 
     def pool(self, x: Tensor | None = None) -> Pool | None:
         """A pooling of `x` (or of a new tensor); None if it does not fit. Every window holds at least one value of the image."""
         channels = x.shape[2] if x else self._channels()
-        kernel, strides = self._pair(5, 0.2), self._pair(3, 0.4)
+        kind = str(self.rng.choice(["max", "average"]))
+        kernel, strides, dilations = self._pair(5, 0.2), self._pair(3, 0.4), (1, 1)
         pads = self._pads(kernel)
-        size = x.shape[:2] if x else self._input_size(kernel, strides, pads)
+        if kind == "max" and self.chance(0.2):
+            dilations, pads = self._pair(3, 0.3), (0, 0, 0, 0)
+        extent = ((kernel[0] - 1) * dilations[0] + 1, (kernel[1] - 1) * dilations[1] + 1)
+        size = x.shape[:2] if x else self._input_size(extent, strides, pads)
         if self.chance(0.15):
-            kernel, pads = size, (0, 0, 0, 0)
-        out = self._output(size, kernel, strides, pads)
-        rows = strides[0] + 2 * max(kernel[0], strides[0]) + 1
+            kernel, dilations, extent, pads = size, (1, 1), size, (0, 0, 0, 0)
+        out = self._output(size, extent, strides, pads)
+        rows = strides[0] + 2 * max(extent[0], strides[0]) + 1
         if out is None or rows * max(size[1], out[1]) * min(channels, self.config.cols) > self.limits.window_bytes:
             return None
         blocks = -(-channels // self.config.cols) * (self.config.cols // self.config.lanes)
@@ -107,25 +113,36 @@ class Layers:
             return None
         x = x or self.tensor((*size, channels))
         y = self.tensor((*out, channels))
-        kind = str(self.rng.choice(["max", "average"]))
         if kind == "max":
             y.scale, y.zero_point = x.scale, x.zero_point
         include = kind == "average" and any(pads) and self.chance(0.5)
         low, high = self._bounds()
         self.features |= {f"{kind} pool"} | ({"count_include_pad"} if include else set())
+        self.features |= {"dilated pool"} if max(dilations) > 1 else set()
         self.features |= {"global pool"} if kernel == size and not any(pads) else set()
         name = f"pool_{y.name}"
-        return Pool(name, (name,), [x], y, kind, kernel, strides, pads, include, low, high)
+        return Pool(name, (name,), [x], y, kind, kernel, strides, pads, dilations, include, low=low, high=high)
 
-    def add(self, a: Tensor | None = None, b: Tensor | None = None) -> Add:
-        """The sum of `a` and `b` (new tensors if not given)."""
+    def pair(self, a: Tensor | None = None, b: Tensor | None = None) -> Binary:
+        """Sum, difference or product of `a` and `b` (new tensors if not given), in either order.
+
+        A new second tensor may be one pixel that is the same for all pixels of the first, a constant, or both.
+        """
         a = a or b or self.tensor(self._flat_shape())
-        b = b or self.tensor(a.shape)
         y = self.tensor(a.shape)
-        layer = Add(f"add_{y.name}", (f"add_{y.name}",), [a, b], y)
+        operands = [a, b or self._operand(a.shape)]
+        if self.chance(0.3):
+            operands.reverse()
+        function, kernel = self._function()
+        layer = Binary(f"{function}_{y.name}", (f"{function}_{y.name}",), operands, y, function=function, kernel=kernel)
         layer.low, layer.high = self._bounds()
         self._table(layer)
-        self.features.add("add")
+        if function == "multiply":
+            scale = np.float32(operands[0].scale * operands[1].scale * 2.0 ** self.rng.uniform(4, 9))
+            if layer.table is None:
+                y.scale = scale
+            else:
+                layer.table_scale = scale
         return layer
 
     def unary(self, x: Tensor | None = None, y: Tensor | None = None) -> Layer:
@@ -136,7 +153,8 @@ class Layers:
             self.features.add("lookup")
             return Lookup(f"lookup_{y.name}", (f"lookup_{y.name}",), [x], y, self._codes())
         self.features.add("copy")
-        return Resize(f"copy_{y.name}", (f"copy_{y.name}",), [x], y)
+        y.scale, y.zero_point = x.scale, x.zero_point
+        return copy_of(f"copy_{y.name}", (f"copy_{y.name}",), x, y)
 
     def other(self, x: Tensor | None = None) -> Layer:
         """A layer of the vector unit alone, of the kinds that the configuration can execute."""
@@ -147,7 +165,7 @@ class Layers:
                 if layer is not None:
                     return layer
         if self.config.residual and kind > 0:
-            return self.add(x)
+            return self.pair(x)
         return self.unary(x)
 
     def chance(self, probability: float) -> bool:
@@ -177,10 +195,34 @@ class Layers:
     def _fuse(self, layer: Conv, other: Tensor) -> None:
         low, high = self._bounds()
         scale, zero_point = np.float32(2.0 ** self.rng.uniform(-8, -2)), self._zero_point()
-        layer.residual = Residual(other, scale, zero_point, low, high, own_first=self.chance(0.5))
+        function, kernel = self._function()
+        layer.residual = Residual(other, scale, zero_point, low, high, self.chance(0.5), function, kernel)
+        if function == "multiply":
+            result = np.float32(scale * other.scale * 2.0 ** self.rng.uniform(4, 9))
+            if layer.table is None:
+                layer.output.scale = result
+            else:
+                layer.table_scale = result
         self.features.add("residual")
 
-    def _table(self, layer: Conv | Add) -> None:
+    def _function(self) -> tuple[PairOperation, bool]:
+        """An operation of two tensors that the configuration can execute, and whether onnxruntime has an integer kernel of it."""
+        functions: list[PairOperation] = ["add", "subtract", "multiply"]
+        function = functions[int(self.rng.integers(3 if self.config.multiply else 2))]
+        kernel = function != "subtract" and self.chance(0.7)
+        self.features |= {function} | (set() if kernel else {"float formula"})
+        return function, kernel
+
+    def _operand(self, shape: tuple[int, int, int]) -> Tensor:
+        """A new second operand for a tensor of `shape`."""
+        tensor = self.tensor((1, 1, shape[2]) if self.chance(0.35) else shape)
+        if self.chance(0.3):
+            tensor.data = self.image(tensor)
+        facts = {"broadcast": tensor.shape != shape, "constant operand": tensor.data is not None}
+        self.features |= {name for name, holds in facts.items() if holds}
+        return tensor
+
+    def _table(self, layer: Conv | Binary) -> None:
         if self.config.lookup and self.chance(0.25):
             layer.table = self._codes()
             layer.table_scale, layer.table_zero_point = np.float32(2.0 ** self.rng.uniform(-8, -2)), self._zero_point()

@@ -53,20 +53,22 @@ def _check(program: Program) -> None:
             f"not fit region {CONSTANTS} of {program.region_bytes[CONSTANTS]} bytes"
         )
     for port in (*program.inputs, *program.outputs):
-        if not 0 <= port.offset <= port.offset + _size(port) <= program.region_bytes[port.region]:
+        if any(not 0 <= offset <= program.region_bytes[port.region] - _size(port) for offset in port.offsets):
             raise TalosError(f"'{port.spec.name}' lies outside region {port.region} of {program.region_bytes[port.region]} bytes")
     instructions = decode_program(program)
     check_order(instructions, program.config, program.region_bytes)
     contents = Contents(program.config, program.region_bytes, program.constants)
     for port in program.inputs:
-        contents.dram[port.region][port.offset : port.offset + _size(port)] = True
+        for offset in port.offsets:
+            contents.dram[port.region][offset : offset + _size(port)] = True
     for index, instruction in enumerate(instructions):
         contents.run(index, instruction)
     contents.finish()
     for port in program.outputs:
-        written = contents.dram[port.region][port.offset : port.offset + _size(port)]
-        if not written.all():
-            raise TalosError(f"byte {int(np.argmin(written))} of output '{port.spec.name}' is never stored")
+        for offset in port.offsets:
+            written = contents.dram[port.region][offset : offset + _size(port)]
+            if not written.all():
+                raise TalosError(f"byte {int(np.argmin(written))} of output '{port.spec.name}' is never stored")
 
 
 def _size(port: Port) -> int:

@@ -60,7 +60,7 @@ def _features(i: Instruction, config: AcceleratorConfig) -> str:
         needed = {"lookup": i["kind"] == TableKind.LOOKUP, "residual": i["kind"] == TableKind.ADD}
     elif i.opcode == Opcode.VECTOR:
         pool = i["source"] == Source.SUM or (i["source"] == Source.MAXIMUM and i["win_h"] * i["win_w"] > 1)
-        needed = {"lookup": bool(i["lookup"]), "residual": bool(i["add"]), "pool": pool}
+        needed = {"lookup": bool(i["lookup"]), "residual": bool(i["add"]), "multiply": bool(i["multiply"]), "pool": pool}
     elif i.opcode == Opcode.MATMUL:
         needed = {"depthwise": bool(i["depthwise"])}
     else:
@@ -100,6 +100,8 @@ def _arithmetic(i: Instruction, config: AcceleratorConfig) -> str:
         return f"{Source(i['source']).name} gives 32-bit sums, which must be requantized"
     if i["source"] == Source.ACCUMULATOR and i["win_h"] * i["win_w"] > 1:
         return "the accumulators have no windows"
+    if i["multiply"] and not i["add"]:
+        return "multiply=1 says how to combine with tensor b and needs add=1"
     if i["low"] > i["high"] and (i["requantize"] or not i["add"]):
         return f"low={i['low']} is above high={i['high']}"
     if i["out_low"] > i["out_high"] and i["add"]:

@@ -13,7 +13,7 @@ from talos.isa import Instruction, Opcode
 from talos.model.functional.matrix import matmul
 from talos.model.functional.state import State
 from talos.model.functional.transfer import fill, load, store, stream
-from talos.model.functional.vector import AddTables, table, vector
+from talos.model.functional.vector import PairTables, table, vector
 from talos.model.words import decode_program
 from talos.program import CONSTANTS, Port, Program
 
@@ -36,7 +36,7 @@ class FunctionalModel:
         self.state = State(config)
         self._program: Program | None = None
         self._instructions: tuple[Instruction, ...] = ()
-        additions = AddTables()
+        additions = PairTables()
         self._operations: dict[Opcode, Callable[[State, Instruction], None]] = {
             Opcode.LOAD: load,
             Opcode.FILL: fill,
@@ -79,7 +79,7 @@ class FunctionalModel:
                     raise TalosError(f"instruction {index} ({instruction.opcode.name}): {error}") from error
 
     def run_codes(self, program: Program, tensors: Mapping[str, Int8Array]) -> dict[str, Int8Array]:
-        """Run one image: int8 tensors (height, width, channels) by port name in and out.
+        """Run one image, or a batch: int8 tensors (`Port.shape`) by port name in and out.
 
         Raises TalosError on missing, unknown or misshapen inputs, and as `load` and `execute` do.
         """
@@ -88,19 +88,20 @@ class FunctionalModel:
         _require_inputs(program, tensors)
         for port in program.inputs:
             codes = tensors[port.spec.name]
-            if codes.shape != port.spec.tensor_shape or codes.dtype != np.int8:
+            if codes.shape != port.shape or codes.dtype != np.int8:
                 raise TalosError(
                     f"input '{port.spec.name}': {codes.dtype} of shape {codes.shape}, but the program needs int8 of shape "
-                    f"{port.spec.tensor_shape}"
+                    f"{port.shape}"
                 )
-            self._port(port)[...] = codes
+            for view, image in zip(self._port(port), codes.reshape(port.batch, *port.spec.tensor_shape), strict=True):
+                view[...] = image
         self.state.weights.clear()
         self.execute(self._instructions)
         if self.state.weights.level:
             raise TalosError(
                 f"program '{program.name}' leaves {self.state.weights.level} bytes of weights unused; compile it again"
             )
-        return {port.spec.name: self._port(port).copy() for port in program.outputs}
+        return {port.spec.name: np.stack(self._port(port)).reshape(port.shape) for port in program.outputs}
 
     def run(self, program: Program, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Run one image: ONNX arrays by name in (`IoSpec.to_tensor`) and out (`IoSpec.from_tensor`). Host parts are not run."""
@@ -108,16 +109,19 @@ class FunctionalModel:
         codes = self.run_codes(program, {port.spec.name: port.spec.to_tensor(inputs[port.spec.name]) for port in program.inputs})
         return {port.spec.name: port.spec.from_tensor(codes[port.spec.name]) for port in program.outputs}
 
-    def _port(self, port: Port) -> Int8Array:
-        """View of a port's tensor in DRAM. Raises TalosError when the region does not hold it."""
+    def _port(self, port: Port) -> list[Int8Array]:
+        """Views of a port's tensors in DRAM, one per image. Raises TalosError when the region does not hold them."""
         memory = self.state.dram[port.region]
         size = int(np.prod(port.spec.tensor_shape))
-        if not 0 <= port.offset <= memory.size - size:
-            raise TalosError(
-                f"'{port.spec.name}': DRAM bytes [{port.offset}, {port.offset + size}) are outside region {port.region} of "
-                f"{memory.size} bytes; compile the program again"
-            )
-        return memory[port.offset : port.offset + size].view(np.int8).reshape(port.spec.tensor_shape)
+        views = []
+        for offset in port.offsets:
+            if not 0 <= offset <= memory.size - size:
+                raise TalosError(
+                    f"'{port.spec.name}': DRAM bytes [{offset}, {offset + size}) are outside region {port.region} of "
+                    f"{memory.size} bytes; compile the program again"
+                )
+            views.append(memory[offset : offset + size].view(np.int8).reshape(port.spec.tensor_shape))
+        return views
 
 
 def _require_inputs(program: Program, given: Iterable[str]) -> None:

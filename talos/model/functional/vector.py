@@ -1,7 +1,5 @@
 """VECTOR and TABLE: from accumulators or windows of activation memory to int8 codes, as the lanes compute them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -20,11 +18,17 @@ from talos.parameters import (
     unpack_parameters,
 )
 
-__all__ = ["AddTables", "table", "vector"]
+__all__ = ["PairTables", "table", "vector"]
 
 Int8Array = npt.NDArray[np.int8]
 
 _SUM_LIMIT = 1 << 51  # of the lane's signed adder
+_SIGNIFICAND_BITS = 24  # of the lane's multiplier
+
+_PAIR_FIELDS = (
+    "add_mantissa", "add_align", "add_shift", "add_unsigned", "multiply", "operand_zero_point", "addend_zero_point",
+    "out_zero_point", "out_low", "out_high",
+)  # fmt: skip
 
 
 def table(state: State, i: Instruction) -> None:
@@ -35,7 +39,7 @@ def table(state: State, i: Instruction) -> None:
         state.add_mantissa, state.add_shift = unpack_add_table(state.parameters(i["param"], ADD_TABLE_BYTES))
 
 
-def vector(state: State, i: Instruction, additions: "AddTables") -> None:
+def vector(state: State, i: Instruction, additions: "PairTables") -> None:
     """Run one VECTOR. All operands are read before anything is written. Raises TalosError for fields that say nothing sensible."""
     cols = state.config.cols
     if i["tail"] > cols:
@@ -91,52 +95,49 @@ def _write(state: State, i: Instruction, codes: Int8Array, channels: int) -> Non
         scatter(state.activation, i["dst"] + start, loops, part.shape[-1], part)
 
 
-@dataclass(frozen=True, eq=False)
-class _LaneAdd(numerics.AddParameters):
-    """Parameters whose last zero point is the instruction's own."""
-
-    out_zero_point: int = 0
-
-    @property
-    def zero_point(self) -> int:
-        return self.out_zero_point
-
-
-class AddTables:
-    """Results of additions for all 65,536 pairs of codes, made once per set of parameters."""
+class PairTables:
+    """Results of additions and multiplications for all 65,536 pairs of codes, made once per set of parameters."""
 
     def __init__(self) -> None:
         self._tables: dict[tuple[object, ...], Int8Array] = {}
 
     def apply(self, state: State, i: Instruction, a: Int8Array, b: Int8Array) -> Int8Array:
-        """Codes of a + b, clamped; shapes as `a`. Raises TalosError when a sum would leave the adder."""
-        key = (
-            *(i[name] for name in ("add_mantissa", "add_align", "add_shift", "add_unsigned")),
-            *(i[name] for name in ("out_zero_point", "out_low", "out_high")),
-            state.add_mantissa.tobytes(),
-            state.add_shift.tobytes(),
-        )
+        """Codes of the result, clamped; shapes as `a`. Raises TalosError when a product or a sum would leave its bits."""
+        key = (*(i[name] for name in _PAIR_FIELDS), state.add_mantissa.tobytes(), state.add_shift.tobytes())
         if key not in self._tables:
             self._tables[key] = _all_pairs(state, i)
-        product, addend = (b, a) if i["add_swap"] else (a, b)
-        index = (product.view(np.uint8) ^ np.uint8(128)).astype(np.uint16) << np.uint16(8)
+        operand, addend = (b, a) if i["add_swap"] else (a, b)
+        index = (operand.view(np.uint8) ^ np.uint8(128)).astype(np.uint16) << np.uint16(8)
         index |= addend.view(np.uint8) ^ np.uint8(128)
         return np.asarray(self._tables[key][index])
 
 
 def _all_pairs(state: State, i: Instruction) -> Int8Array:
-    parameters = _LaneAdd(
+    parameters = numerics.PairParameters(
         mantissa=i["add_mantissa"],
         align=i["add_align"],
         shift=i["add_shift"],
         table_mantissa=state.add_mantissa,
         table_shift=state.add_shift,
         unsigned=bool(i["add_unsigned"]),
-        out_zero_point=i["out_zero_point"],
+        multiply=bool(i["multiply"]),
+        zero_a=i["operand_zero_point"],
+        zero_b=i["addend_zero_point"],
+        zero_point=i["out_zero_point"],
     )
-    operand = 128 + 127 * parameters.unsigned
+    operand = _largest_operand(i) << parameters.align
+    if operand >= 1 << _SIGNIFICAND_BITS:
+        raise TalosError(f"add_align={parameters.align} shifts operand a out of the {_SIGNIFICAND_BITS}-bit multiplier")
     largest = max(abs(int(m)) << int(s) for m, s in zip(state.add_mantissa, state.add_shift, strict=True))
-    if largest + (operand * parameters.mantissa << parameters.align) >= _SUM_LIMIT:
+    if largest + operand * parameters.mantissa >= _SUM_LIMIT:
         raise TalosError("the ADD table and add_mantissa exceed the 52-bit adder")
     codes = np.arange(-128, 128).astype(np.int8)
-    return numerics.add(np.repeat(codes, CODES), np.tile(codes, CODES), parameters, i["out_low"], i["out_high"])
+    return numerics.combine(np.repeat(codes, CODES), np.tile(codes, CODES), parameters, i["out_low"], i["out_high"])
+
+
+def _largest_operand(i: Instruction) -> int:
+    """The largest magnitude that can enter the multiplier."""
+    if i["multiply"]:
+        first, second = (max(128 + zero, 127 - zero) for zero in (i["operand_zero_point"], i["addend_zero_point"]))
+        return first * second
+    return 255 if i["add_unsigned"] else 128

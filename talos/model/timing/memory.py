@@ -12,10 +12,10 @@ At edge number `now` (the first edge is 0), with `beat` the bytes of one beat an
 3. Write side: the presented response leaves if bvalid and bready. An address handshake puts a burst in flight. A data handshake
    pays for a beat, and with wlast queues a response, ready `latency` edges later. The credit grows as for reads. If no response
    is presented, the oldest is ready and B does not pause, it is presented. awready as arready; wready after the edge = (the
-   credit covers a beat) and W does not pause.
+   data of a burst whose address was accepted is not complete) and (the credit covers a beat) and W does not pause.
 
-Bursts are answered strictly in the order of their addresses, whatever their ids. The core must not offer a data beat before its
-burst's address handshake. Addresses and data play no part in timing, so they do not appear here.
+Bursts are answered strictly in the order of their addresses, whatever their ids. Data offered before their burst's address handshake
+wait for it. Addresses and data play no part in timing, so they do not appear here.
 """
 
 import numpy as np
@@ -178,5 +178,5 @@ def memory_step(
     m[MEM_WINFLIGHT] = inflight
     m[MEM_BVALID] = bvalid
     m[MEM_AWREADY] = inflight < m[_OUTSTANDING] and (r >> 10 & 31) * 8 >= stall
-    m[MEM_WREADY] = credit >= beat and (r >> 15 & 31) * 8 >= stall
+    m[MEM_WREADY] = m[_ID_HEAD] != m[_ID_TAIL] and credit >= beat and (r >> 15 & 31) * 8 >= stall
     m[MEM_NOW] = now + 1

@@ -66,7 +66,7 @@ _READING = STORE_AWVALID + 5  # bit i: a read granted i + 1 cycles ago; the last
 _READING_LAST = STORE_AWVALID + 6
 _QUEUED = STORE_AWVALID + 7  # beats in the FIFO
 _QUEUED_LAST = STORE_AWVALID + 8  # bit i: entry i is its burst's last
-_OPENED = STORE_AWVALID + 9  # bursts whose address was accepted and whose last beat has not entered W
+_OPENED = STORE_AWVALID + 9  # bursts whose address entered AW and whose last beat has not entered W
 _ANSWERED = STORE_AWVALID + 10  # a response came in the cycle before
 _HEAD = STORE_AWVALID + 11
 _TAIL = STORE_AWVALID + 12
@@ -193,7 +193,6 @@ def store_clock(
     state[_RESERVED] += grant != 0
 
     # AW, and the queue of bursts that await their response.
-    opening = state[STORE_AWVALID] != 0 and awready != 0
     asked = 0
     if state[STORE_AWVALID] == 0 or awready != 0:
         beats = requests_beats(state, _REQUESTS)
@@ -202,7 +201,7 @@ def store_clock(
         if asked != 0:
             state[STORE_AWBEATS] = beats
             state[_RING + (state[_TAIL] & (MAX_WRITES - 1))] = requests_tag(state, _REQUESTS)
-    state[_OPENED] += opening - closing
+    state[_OPENED] += asked - closing
     state[_HEAD] += state[_ANSWERED]
     state[_TAIL] += asked
     state[_ANSWERED] = bvalid != 0

@@ -45,7 +45,7 @@ def random_master(m: NDArray[np.int64], rows: NDArray[np.int64], outputs: NDArra
     """A legal AXI master that does whatever it likes: fills `rows` (inputs of the probe) and `outputs` edge by edge."""
     np.random.seed(seed)
     arvalid = araddr = arlen = arid = awvalid = awaddr = awlen = awid = wvalid = wlast = wstrb = 0
-    pending = np.zeros(1024, np.int64)  # beats of the write bursts whose address went through
+    pending = np.zeros(1024, np.int64)  # beats of the write bursts, from the offer of their address on
     first = last = sent = 0
     mood = 4
     for edge in range(len(rows)):
@@ -57,6 +57,8 @@ def random_master(m: NDArray[np.int64], rows: NDArray[np.int64], outputs: NDArra
         if not awvalid and last - first < 512 and np.random.randint(8) < mood:
             awvalid, awlen, awid = 1, np.random.randint(0, 16), np.random.randint(4)
             awaddr = np.random.randint(0, DRAM_SIZE // beat + 8) * beat
+            pending[last & 1023] = awlen + 1
+            last += 1
         if not wvalid and first != last and np.random.randint(8) < mood:
             wvalid, wlast = 1, int(sent + 1 == pending[first & 1023])
             wstrb = np.random.choice(np.array([-1, np.random.randint(0, 1 << 62)]))
@@ -70,8 +72,6 @@ def random_master(m: NDArray[np.int64], rows: NDArray[np.int64], outputs: NDArra
             arvalid = 0
         if aw_done:
             awvalid = 0
-            pending[last & 1023] = awlen + 1
-            last += 1
         if w_done:
             wvalid = 0
             sent += 1
