@@ -9,9 +9,33 @@ import numpy.typing as npt
 from talos.errors import TalosError
 from talos.numerics import dequantize, quantize
 
-__all__ = ["IoSpec"]
+__all__ = ["InputSpec", "IoSpec"]
 
 _ARRAY_DTYPES = ("float32", "int8", "uint8")
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """An input of the ONNX graph: what the user feeds for one image. `dtype` is NumPy's name; a batch dimension is 1 in `shape`."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def batched(self) -> bool:
+        """Whether the first dimension is that of the batch."""
+        return self.shape[:1] == (1,)
+
+    def require(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """`array` with its batch dimension, which may be left out. Raises TalosError on another shape or type."""
+        if self.batched and array.shape == self.shape[1:]:
+            array = array[np.newaxis]
+        if array.shape != self.shape:
+            raise TalosError(f"'{self.name}': shape {_shape(array.shape)}, but the model needs {_shape(self.shape)}; reshape it")
+        if array.dtype != self.dtype:
+            raise TalosError(f"'{self.name}': type {array.dtype}, but the model needs {self.dtype}; convert it (astype)")
+        return array
 
 
 @dataclass(frozen=True)
@@ -53,7 +77,7 @@ class IoSpec:
 
         Raises TalosError on another shape or type.
         """
-        if array.shape == self.onnx_shape[1:]:
+        if self.onnx_shape[:1] == (1,) and array.shape == self.onnx_shape[1:]:
             array = array[np.newaxis]
         if array.shape != self.onnx_shape:
             raise TalosError(
@@ -63,7 +87,10 @@ class IoSpec:
         return codes
 
     def to_tensors(self, array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
-        """A batch, (n, *onnx_shape[1:]) → codes, int8 (n, height, width, channels). Raises TalosError on another shape or type."""
+        """A batch, (n, *onnx_shape[1:]) → codes, int8 (n, height, width, channels). Raises TalosError on another shape or type.
+
+        If `onnx_shape` begins with no batch dimension of 1 but with k, the batch is (n·k, *onnx_shape[1:]).
+        """
         if array.shape[1:] != self.onnx_shape[1:] or array.ndim != len(self.onnx_shape):
             raise TalosError(
                 f"'{self.name}': shape {_shape(array.shape)}, but the model needs {_shape(('n', *self.onnx_shape[1:]))}; reshape it"
@@ -74,17 +101,20 @@ class IoSpec:
             array = quantize(array, np.float32(self.scale), self.zero_point + 128 * self.unsigned, unsigned=self.unsigned)
         if self.unsigned:
             array = (array ^ np.uint8(0x80)).view(np.int8)
-        count = len(array)
+        count = len(array) // self.onnx_shape[0]
         order = (0, *(1 + axis for axis in self.permutation))
         codes: npt.NDArray[np.int8] = array.reshape(count, *self.view_shape).transpose(order).reshape(count, *self.tensor_shape)
         return np.ascontiguousarray(codes)
 
     def from_tensor(self, codes: npt.NDArray[np.int8]) -> npt.NDArray[Any]:
         """Codes, int8 (height, width, channels) → the ONNX value, `onnx_shape` and `onnx_dtype`. Raises TalosError on another shape."""
-        return self.from_tensors(codes[np.newaxis])
+        return self.from_tensors(codes[np.newaxis]).reshape(self.onnx_shape)
 
     def from_tensors(self, codes: npt.NDArray[np.int8]) -> npt.NDArray[Any]:
-        """A batch of codes, int8 (n, height, width, channels) → (n, *onnx_shape[1:]). Raises TalosError on another shape or type."""
+        """A batch of codes, int8 (n, height, width, channels) → (n, *onnx_shape[1:]) (see `to_tensors`).
+
+        Raises TalosError on another shape or type.
+        """
         if codes.shape[1:] != self.tensor_shape or codes.dtype != np.int8:
             raise TalosError(
                 f"'{self.name}': tensor is {codes.dtype} {_shape(codes.shape[1:])}, not int8 {_shape(self.tensor_shape)}; "
@@ -93,7 +123,7 @@ class IoSpec:
         count = len(codes)
         split = tuple(self.view_shape[axis] for axis in self.permutation)
         inverse = (0, *(1 + int(axis) for axis in np.argsort(self.permutation)))
-        array: npt.NDArray[Any] = codes.reshape(count, *split).transpose(inverse).reshape(count, *self.onnx_shape[1:])
+        array: npt.NDArray[Any] = codes.reshape(count, *split).transpose(inverse).reshape(-1, *self.onnx_shape[1:])
         if self.unsigned:
             array = array.view(np.uint8) ^ np.uint8(0x80)
         if self.quantized:

@@ -9,14 +9,14 @@ import json
 import os
 import tempfile
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
-from talos.io import IoSpec
+from talos.io import InputSpec, IoSpec
 from talos.isa import INSTRUCTION_BYTES, Instruction, decode
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "OUTPUTS",
     "SCRATCH",
     "HostPart",
+    "HostReason",
     "LayerInfo",
     "Placement",
     "Port",
@@ -35,16 +36,31 @@ __all__ = [
 CONSTANTS, SCRATCH, INPUTS, OUTPUTS = range(4)
 """The DRAM regions, by the number of their base-address register."""
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Port:
-    """A program input or output: where its int8 tensor lies (contiguous HWC) and how the host converts it."""
+    """A program input or output: where its int8 tensor lies (contiguous HWC) and how the host converts it.
+
+    `spec` is that of one image; the tensor of image i of a `batch` lies at `offset` + i · `stride`.
+    """
 
     spec: IoSpec
     region: int
     offset: int
+    batch: int = 1
+    stride: int = 0
+
+    @property
+    def offsets(self) -> list[int]:
+        """Where the tensor of each image lies."""
+        return [self.offset + image * self.stride for image in range(self.batch)]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the codes that backends take and give: (height, width, channels), with the batch in front if it is not 1."""
+        return (self.batch, *self.spec.tensor_shape) if self.batch > 1 else self.spec.tensor_shape
 
 
 @dataclass(frozen=True)
@@ -60,30 +76,56 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an ONNX node runs (`array`, `vector`, `placement`, `folded` or `host`), in which layer, and why."""
+    """Where an ONNX node runs (`array`, `vector`, `placement`, `folded` or `host`), in which layer, and why.
+
+    For nodes on the host, `suggestion` says what would bring it to the accelerator. `macs` are the node's multiply-accumulates.
+    """
 
     node: str
     op: str
     placement: str
     layer: str
     reason: str
+    suggestion: str = ""
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class HostReason:
+    """Why the ONNX node `node` of type `op` cannot run on the accelerator, and what to do about it."""
+
+    node: str
+    op: str
+    reason: str
+    suggestion: str
 
 
 @dataclass(frozen=True)
 class HostPart:
-    """An ONNX model that onnxruntime runs on the host after the accelerator; `reason` says why."""
+    """An ONNX model that onnxruntime runs on the host, `stage` "before" or "after" the accelerator.
 
+    `inputs` and `outputs` are names of ONNX values: the part in front reads the graph's inputs; the one behind reads these, what the
+    part in front makes, and the accelerator's outputs. `reasons` has the nodes that brought it about; the other `nodes` depend on them,
+    or they on those.
+    """
+
+    stage: str
     nodes: tuple[str, ...]
     op_types: tuple[str, ...]
     model: bytes
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    reason: str
+    reasons: tuple[HostReason, ...]
 
 
 @dataclass(frozen=True)
 class Program:
-    """See the module. `layer_of[i]` is the index in `layers` of instruction i; `region_bytes` the size each region needs."""
+    """See the module. `layer_of[i]` is the index in `layers` of instruction i; `region_bytes` the size each region needs.
+
+    `feeds` are the ONNX graph's inputs, which the user feeds; `inputs` those of the accelerator, each a feed or an output of the host
+    part in front. `results` are the ONNX graph's outputs in order, each a feed, one of `outputs`, or made by a host part. One run takes
+    `batch` images; layers, feeds, results and host parts are those of one.
+    """
 
     name: str
     config: AcceleratorConfig
@@ -97,7 +139,9 @@ class Program:
     layer_of: tuple[int, ...]
     placements: tuple[Placement, ...] = ()
     host: tuple[HostPart, ...] = ()
-    results: tuple[str, ...] = field(default=())  # the ONNX graph's outputs in order, made by `outputs` or by `host`
+    results: tuple[str, ...] = ()
+    feeds: tuple[InputSpec, ...] = ()
+    batch: int = 1
 
     @cached_property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -129,6 +173,8 @@ class Program:
             "program_offset": self.program_offset,
             "instruction_count": self.instruction_count,
             "region_bytes": self.region_bytes,
+            "batch": self.batch,
+            "feeds": [asdict(feed) for feed in self.feeds],
             "inputs": [_port_to_json(port) for port in self.inputs],
             "outputs": [_port_to_json(port) for port in self.outputs],
             "layers": [asdict(layer) for layer in self.layers],
@@ -177,8 +223,10 @@ class Program:
                 layers=tuple(LayerInfo(**_tuples(layer)) for layer in manifest["layers"]),
                 layer_of=tuple(manifest["layer_of"]),
                 placements=tuple(Placement(**placement) for placement in manifest["placements"]),
-                host=tuple(HostPart(model=model, **_tuples(part)) for part, model in zip(manifest["host"], models, strict=True)),
+                host=tuple(_host_from_json(part, model) for part, model in zip(manifest["host"], models, strict=True)),
                 results=tuple(manifest["results"]),
+                batch=manifest["batch"],
+                feeds=tuple(InputSpec(**_tuples(feed)) for feed in manifest["feeds"]),
             )
         except OSError as error:
             raise TalosError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -190,12 +238,24 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
+def _host_from_json(values: dict[str, Any], model: bytes) -> HostPart:
+    reasons = tuple(HostReason(**reason) for reason in values["reasons"])
+    return HostPart(**(_tuples(values) | {"model": model, "reasons": reasons}))
+
+
 def _port_to_json(port: Port) -> dict[str, Any]:
-    return {"spec": port.spec.to_json(), "region": port.region, "offset": port.offset}
+    return {
+        "spec": port.spec.to_json(),
+        "region": port.region,
+        "offset": port.offset,
+        "batch": port.batch,
+        "stride": port.stride,
+    }
 
 
 def _port_from_json(values: dict[str, Any]) -> Port:
-    return Port(IoSpec.from_json(values["spec"]), values["region"], values["offset"])
+    spec = IoSpec.from_json(values["spec"])
+    return Port(spec, values["region"], values["offset"], values["batch"], values["stride"])
 
 
 def write_atomically(path: str | Path, write: Any) -> None:

@@ -2,7 +2,7 @@
 
 Tensors are int8 codes of shape (height, width, channels), weights int8 of shape (out_channels, kernel_h, kernel_w, in_channels / groups),
 zero point 0. `pads` are (top, left, bottom, right). A layer is its sums in int32 followed by `talos.numerics`; addition and unary
-functions are `numerics.add` and `numerics.apply_table` as they stand.
+functions are `numerics.combine` and `numerics.apply_table` as they stand.
 """
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "global_average_pool",
     "max_pool",
     "output_size",
+    "reduce_sum",
 ]
 
 Int8Array = npt.NDArray[np.int8]
@@ -137,6 +138,7 @@ def average_pool(
     count_include_pad: bool = False,
     low: int = -128,
     high: int = 127,
+    dilations: Pair = (1, 1),
 ) -> Int8Array:
     """Quantized AveragePool, int8 (out_height, out_width, channels). Padding is 0.0 and counts in the divisor if `count_include_pad`.
 
@@ -144,13 +146,15 @@ def average_pool(
     """
     if tuple(kernel) == x.shape[:2] and not any(pads):
         return global_average_pool(x, scale_x, zero_x, scale_y, zero_y, low, high)
-    height = output_size(x.shape[0], kernel[0], strides[0], pads[0], pads[2])
-    width = output_size(x.shape[1], kernel[1], strides[1], pads[1], pads[3])
+    height = output_size(x.shape[0], kernel[0], strides[0], pads[0], pads[2], dilations[0])
+    width = output_size(x.shape[1], kernel[1], strides[1], pads[1], pads[3], dilations[1])
     result = np.empty((height, width, x.shape[2]), np.int8)
     for row in range(height):
         for column in range(width):
-            top, left = row * strides[0] - pads[0], column * strides[1] - pads[1]
-            window = x[max(top, 0) : max(top + kernel[0], 0), max(left, 0) : max(left + kernel[1], 0)].astype(np.int64)
+            rows = row * strides[0] - pads[0] + np.arange(kernel[0]) * dilations[0]
+            columns = column * strides[1] - pads[1] + np.arange(kernel[1]) * dilations[1]
+            rows = rows[(rows >= 0) & (rows < x.shape[0])]
+            window = x[rows][:, columns[(columns >= 0) & (columns < x.shape[1])]].astype(np.int64)
             values = window.shape[0] * window.shape[1]
             count = kernel[0] * kernel[1] if count_include_pad else values
             if count == 0:
@@ -176,6 +180,25 @@ def global_average_pool(
     total = x.astype(np.int64).sum(axis=(0, 1), keepdims=True)
     mantissa, shift = numerics.split_multiplier(multiplier)
     return numerics.requantize(total, bias, mantissa, shift, zero_y, low, high)
+
+
+def reduce_sum(
+    x: Int8Array,
+    kernel: Pair,
+    divisor: int,
+    scale_x: float | np.float32,
+    zero_x: int,
+    scale_y: float | np.float32,
+    zero_y: int,
+    low: int = -128,
+    high: int = 127,
+) -> Int8Array:
+    """Quantized sums over `kernel` positions, windows side by side, divided by `divisor`; int8 (out_height, out_width, channels)."""
+    height, width = x.shape[0] // kernel[0], x.shape[1] // kernel[1]
+    windows = x[: height * kernel[0], : width * kernel[1]].reshape(height, kernel[0], width, kernel[1], -1)
+    bias, multiplier = numerics.sum_parameters(scale_x, zero_x, scale_y, kernel[0] * kernel[1], divisor)
+    mantissa, shift = numerics.split_multiplier(multiplier)
+    return numerics.requantize(windows.sum(axis=(1, 3), dtype=np.int64), bias, mantissa, shift, zero_y, low, high)
 
 
 def _pad(x: Int8Array, pads: Pads, value: int) -> Int8Array:

@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from talos import numerics, reference
-from talos.compiler.ir import Add, Concat, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View
+from talos.compiler.ir import Binary, Concat, Conv, Graph, Layer, Lookup, Pool, Rearrange, View, operands
+from talos.compiler.moves import move_positions
+from talos.compiler.pair_parameters import pair_parameters
 from talos.errors import TalosError
 
 __all__ = ["run_graph"]
@@ -29,6 +31,7 @@ def run_graph(graph: Graph, inputs: Mapping[str, Int8Array]) -> dict[str, Int8Ar
             raise TalosError(f"input '{spec.name}' is {found}, not int8 {tensor.shape}; convert it with its IoSpec")
         codes[id(tensor)] = results[tensor.name] = array
     for layer in graph.layers:
+        codes.update({id(tensor): tensor.data for tensor in operands(layer) if tensor.data is not None})
         codes[id(layer.output)] = results[layer.output.name] = _run(layer, codes)
     return results
 
@@ -37,12 +40,13 @@ def _run(layer: Layer, codes: dict[int, Int8Array]) -> Int8Array:
     x, tensor, output = codes[id(layer.inputs[0])], layer.inputs[0], layer.output
     if isinstance(layer, Conv):
         result = _conv(layer, x, codes)
-    elif isinstance(layer, Add):
-        parameters = _add_parameters(tensor, layer.inputs[1], layer.result_scale, layer.result_zero_point, output.unsigned)
-        result = numerics.add(x, codes[id(layer.inputs[1])], parameters, layer.low, layer.high)
-        result = result if layer.table is None else numerics.apply_table(layer.table, result)
+    elif isinstance(layer, Binary):
+        result = _pair(layer, x, codes[id(layer.inputs[1])])
     elif isinstance(layer, Pool) and layer.kind == "max":
-        result = reference.max_pool(x, layer.kernel, layer.strides, layer.pads, (1, 1), layer.low, layer.high)
+        result = reference.max_pool(x, layer.kernel, layer.strides, layer.pads, layer.dilations, layer.low, layer.high)
+    elif isinstance(layer, Pool) and layer.kind == "sum":
+        scales = (tensor.scale, tensor.zero_point, output.scale, output.zero_point)
+        result = reference.reduce_sum(x, layer.kernel, layer.divisor, *scales, layer.low, layer.high)
     elif isinstance(layer, Pool):
         result = reference.average_pool(
             x,
@@ -56,13 +60,14 @@ def _run(layer: Layer, codes: dict[int, Int8Array]) -> Int8Array:
             layer.count_include_pad,
             layer.low,
             layer.high,
+            layer.dilations,
         )
     elif isinstance(layer, Lookup):
         result = numerics.apply_table(layer.table, x)
     elif isinstance(layer, Concat):
         result = np.concatenate([codes[id(tensor)] for tensor in layer.inputs], axis=2)
-    elif isinstance(layer, Resize):
-        result = x.repeat(layer.factors[0], axis=0).repeat(layer.factors[1], axis=1)
+    elif isinstance(layer, Rearrange):
+        result = _moved(layer, codes)
     elif isinstance(layer, View):
         result = x.reshape(output.shape)
     else:
@@ -81,22 +86,24 @@ def _conv(layer: Conv, x: Int8Array, codes: dict[int, Int8Array]) -> Int8Array:
     mantissa, shift = numerics.split_multiplier(layer.multiplier)
     result = numerics.requantize(acc, layer.bias, mantissa, shift, zero_y, low, high)
     if residual is not None:
-        own = Tensor("", layer.output.shape, residual.scale, residual.zero_point, layer.output.unsigned)
-        pairs = [(own, result), (residual.tensor, codes[id(residual.tensor)])]
-        (first, a), (second, b) = pairs if residual.own_first else pairs[::-1]
-        parameters = _add_parameters(first, second, layer.result_scale, layer.result_zero_point, layer.output.unsigned)
-        result = numerics.add(a, b, parameters, layer.low, layer.high)
+        other = codes[id(residual.tensor)]
+        return _pair(layer, result, other) if residual.own_first else _pair(layer, other, result)
     return result if layer.table is None else numerics.apply_table(layer.table, result)
 
 
-def _add_parameters(a: Tensor, b: Tensor, scale: np.float32, zero_point: int, unsigned: bool) -> numerics.AddParameters:
-    offset = 128 * unsigned
-    return numerics.add_parameters(
-        float(a.scale),
-        a.zero_point + offset,
-        float(b.scale),
-        b.zero_point + offset,
-        float(scale),
-        zero_point + offset,
-        unsigned=unsigned,
-    )
+def _moved(layer: Rearrange, codes: dict[int, Int8Array]) -> Int8Array:
+    result = np.zeros(layer.output.shape, np.int8)
+    for move in layer.moves:
+        shape = (1, 1, 1) if move.operand is None else layer.inputs[move.operand].shape
+        source, target = move_positions(move, shape, layer.output.shape)
+        codes_read = np.int8(move.value) if move.operand is None else codes[id(layer.inputs[move.operand])].reshape(-1)[source]
+        result.reshape(-1)[target] = codes_read
+    result = np.clip(result, layer.low, layer.high)
+    return result if layer.table is None else numerics.apply_table(layer.table, result)
+
+
+def _pair(layer: Conv | Binary, a: Int8Array, b: Int8Array) -> Int8Array:
+    """The operation of `layer` on its first and second operand, and its table."""
+    left, right = np.broadcast_arrays(a, b)
+    result = numerics.combine_fast(left, right, pair_parameters(layer), layer.low, layer.high)
+    return result if layer.table is None else numerics.apply_table(layer.table, result)

@@ -17,9 +17,7 @@ def expose_values(model: bytes, names: list[str]) -> bytes:
     known = {output.name for output in proto.graph.output}
     for name in names:
         if name not in made:
-            raise TalosError(
-                f"the quantized model computes no value '{name}', which the program hands to the host; compile it again"
-            )
+            raise TalosError(f"the quantized model computes no value '{name}', which the program has; compile it again")
         if name not in known:
             proto.graph.output.append(onnx.ValueInfoProto(name=name))
     return bytes(proto.SerializeToString())

@@ -1,6 +1,6 @@
 """Refuses layers that need an option which the configuration leaves out."""
 
-from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, TableLayer
+from talos.compiler.ir import Binary, Conv, Graph, Layer, Lookup, Pool, TableLayer
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 
@@ -20,8 +20,9 @@ def require_features(graph: Graph, config: AcceleratorConfig) -> None:
 
 def _needed(layer: Layer) -> list[str]:
     needed = []
-    if isinstance(layer, Add) or (isinstance(layer, Conv) and layer.residual is not None):
-        needed.append("residual")
+    pair = layer.residual if isinstance(layer, Conv) else layer if isinstance(layer, Binary) else None
+    if pair is not None:
+        needed.extend(["residual", "multiply"] if pair.function == "multiply" else ["residual"])
     if isinstance(layer, Lookup) or (isinstance(layer, TableLayer) and layer.table is not None):
         needed.append("lookup")
     if isinstance(layer, Pool):

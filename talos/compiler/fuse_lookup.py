@@ -9,7 +9,7 @@ __all__ = ["fuse_lookup"]
 
 
 def fuse_lookup(graph: Graph) -> bool:
-    """Lookup behind a Conv, Add or Lookup that nothing else reads is done there, in place. Returns whether anything changed.
+    """Lookup behind a Conv, Binary or Lookup that nothing else reads is done there, in place. Returns whether anything changed.
 
     Two tables become their composition.
     """

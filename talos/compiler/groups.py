@@ -18,7 +18,10 @@ LATE = 2
 
 @dataclass(frozen=True)
 class Band:
-    """A lowering's next step: it reads rows [0, needs) of the layer's inputs and completes rows [0, makes) of its output."""
+    """A lowering's next step: it reads rows [0, needs) of the layer's inputs and completes rows [0, makes) of its output.
+
+    Inputs with fewer rows are read whole.
+    """
 
     needs: int
     makes: int
@@ -61,7 +64,7 @@ def interleave(lowerings: list[tuple[Layer, Lowering]], detour: Callable[[Tensor
         for i in reversed(range(len(lowerings))):
             layer, lowering = lowerings[i]
             band = pending[i]
-            if band is not None and all(progress.get(tensor, band.needs) >= band.needs for tensor in operands(layer)):
+            if band is not None and all(progress.get(t, t.shape[0]) >= min(band.needs, t.shape[0]) for t in operands(layer)):
                 yield layer
                 pending[i] = next(lowering, None)
                 late = detour(layer.output) and pending[i] is not None

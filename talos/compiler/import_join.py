@@ -1,142 +1,189 @@
-"""Concat along channels and Resize by whole factors."""
+"""Concat along any axis, of activations and constants."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir
 
 from talos import numerics
+from talos.compiler.channel_order import stored_order
 from talos.compiler.import_quantize import same_scale
 from talos.compiler.importer import Importer
-from talos.compiler.index import Index, nchw_index
-from talos.compiler.ir import Concat, Layer, Lookup, Resize, Tensor
+from talos.compiler.index import Index, channel_axis, memory_order, nchw_index
+from talos.compiler.ir import Concat, Layer, Rearrange, Tensor
+from talos.compiler.rearrange import fill_code
+from talos.compiler.rescale import rescaled
 from talos.compiler.values import Activation, Constant, Pending, QuantizedConstant
 
 __all__ = ["HANDLERS"]
 
-Floats = npt.NDArray[np.float64]
+FEW = 4  # different codes of a constant that are written one by one; with more it is kept in DRAM
 
-_COORDINATES: dict[str, Callable[[Floats, int], Floats]] = {
-    "asymmetric": lambda x, factor: x / factor,
-    "half_pixel": lambda x, factor: (x + 0.5) / factor - 0.5,
-    "pytorch_half_pixel": lambda x, factor: (x + 0.5) / factor - 0.5 if x.size > 1 else np.zeros(1),
-}
-_ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
-    "ceil": np.ceil,
-    "floor": np.floor,
-    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-}
+
+@dataclass(frozen=True)
+class _Numbers:
+    """A constant operand: float32 numbers, or codes if the other operands are codes."""
+
+    array: npt.NDArray[Any]
 
 
 def _concat(importer: Importer, node: onnx_ir.Node) -> None:
-    if any(isinstance(importer.value(node, i), (Constant, QuantizedConstant)) for i in range(len(node.inputs))):
-        raise importer.error(node, "one of its operands is constant", "only computed operands are supported")
-    operands = [importer.activation(node, position) for position in range(len(node.inputs))]
-    rank = operands[0].index.ndim
-    axis = int(importer.attribute(node, "axis")) % rank
-    if len(operands) == 1:
-        importer.set(node, operands[0])
+    operands = [_operand(importer, node, position) for position in range(len(node.inputs))]
+    rank = len(_shape(operands[0]))
+    axis = int(importer.attribute(node, "axis"))
+    if not -rank <= axis < rank:
+        raise importer.error(node, f"axis {axis} of {rank} dimensions", "check the model")
+    axis %= rank
+    activations = [operand for operand in operands if isinstance(operand, Activation)]
+    if not activations:
+        importer.set(
+            node, Constant(np.concatenate([operand.array for operand in operands if isinstance(operand, _Numbers)], axis))
+        )
         return
-    tensors, join = _slices(importer, node, operands, axis)
-    first, real = tensors[0], operands[0].real
-    height, width, _ = first.shape
-    shape = (height, width, sum(tensor.shape[2] for tensor in tensors))
-    if all(same_scale(tensor, first) for tensor in tensors):
-        output = Tensor(str(node.outputs[0].name), shape, first.scale, first.zero_point, first.unsigned)
-        importer.layers.append(Concat(str(node.name), (str(node.name),), tensors, output))
-        importer.set(node, Activation(output, join(shape), real))
-        return
-    if not real:
-        raise importer.error(node, "it joins integer codes of different scales", "dequantize its operands")
-
-    def finish(nodes: tuple[str, ...], output: Tensor, low: int, high: int) -> Layer:
-        inputs = [_rescaled(importer, nodes, tensor, output, low, high) for tensor in tensors]
-        return Concat(nodes[0], nodes, inputs, output)
-
-    importer.set(node, Pending((str(node.name),), shape, join(shape), finish))
+    if len({activation.real for activation in activations}) > 1:
+        raise importer.error(node, "some of its operands are codes and some are numbers", "check the model")
+    first = activations[0]
+    if len(activations) == len(operands) and all(operand.source is first.source for operand in activations):
+        nodes = tuple(dict.fromkeys([*(name for operand in activations for name in operand.nodes), str(node.name)]))
+        index = np.concatenate([operand.index for operand in activations], axis)
+        importer.set(node, replace(first, index=index, nodes=nodes))
+    elif len(activations) == len(operands) and _joins_channels(importer, activations, axis):
+        _join_channels(importer, node, activations, axis)
+    else:
+        _join(importer, node, operands, axis)
 
 
-def _slices(
-    importer: Importer, node: onnx_ir.Node, operands: list[Activation], axis: int
-) -> tuple[list[Tensor], Callable[[tuple[int, int, int]], Index]]:
-    """The operands as tensors to be joined along their channels, and from the result's shape its ONNX order."""
-    rank = operands[0].index.ndim
-    if rank == 4 and axis in (1, 3) and operands[0].shape[0] == 1:
-        # Channels first, or an image of a network with channels last: `image` refuses whatever is not one.
-        images = [Activation(a.source, np.moveaxis(a.index, axis, 1), a.real) for a in operands]
-        tensors = [importer.image(node, image, keep_pads=False)[0] for image in images]
-        return tensors, lambda shape: np.moveaxis(nchw_index(shape), 1, axis)
-    if rank == 2 and axis == 1 and operands[0].shape[0] == 1:
-        tensors, indices, offset = [], [], 0
-        for operand in operands:
+def _operand(importer: Importer, node: onnx_ir.Node, position: int) -> Activation | _Numbers:
+    if isinstance(importer.value(node, position), (Constant, QuantizedConstant)):
+        array = importer.constant(node, position)
+        assert array is not None
+        return _Numbers(array)
+    return importer.activation(node, position)
+
+
+def _shape(operand: Activation | _Numbers) -> tuple[int, ...]:
+    return operand.array.shape if isinstance(operand, _Numbers) else operand.shape
+
+
+def _joins_channels(importer: Importer, operands: Sequence[Activation], axis: int) -> bool:
+    """Whether the pixels of the operands, as they lie in memory, are joined: then each is made in its place, and nothing moves."""
+    shape = operands[0].shape
+    if len(shape) == 2:
+        return axis == 1 and shape[0] == 1
+    if len(shape) != 4 or axis not in (1, 3) or shape[0] != 1:
+        return False
+    for operand in operands:
+        if not isinstance(operand.source, Tensor) and operand.source.order is None:
+            continue  # its layout is still to be chosen
+        tensor, index = importer.locate(operand)
+        if index.shape[axis] > 1:
+            return channel_axis(index) == axis
+        if np.array_equal(index.reshape(-1), np.arange(tensor.size)):
+            return True
+    return axis == 1
+
+
+def _join_channels(importer: Importer, node: onnx_ir.Node, operands: Sequence[Activation], axis: int) -> None:
+    """A `Concat` of the operands as images or as vectors, with the channels of each in the order in which they lie in memory."""
+    tensors: list[Tensor] = []
+    places: list[Index] = []  # of an operand's channels, or elements, in the result
+    for operand in operands:
+        before = sum(tensor.shape[2] for tensor in tensors)
+        if len(operand.shape) == 4:
+            image = replace(operand, index=np.moveaxis(operand.index, axis, 1))
+            stored = stored_order(image)
+            tensors.append(importer.image(node, replace(image, index=image.index[:, stored]), keep_pads=False)[0])
+            places.append((before + np.argsort(stored)).astype(np.int32))
+        else:
             tensor, index = importer.whole(node, operand)
             tensors.append(importer.view(node, tensor, (1, 1, tensor.size)))
-            indices.append(index + np.int32(offset))
-            offset += tensor.size
-        return tensors, lambda shape: np.concatenate(indices, axis=1)
-    raise importer.error(
-        node, f"it joins operands of shape {list(operands[0].shape)} along axis {axis}", "only channels can be joined"
-    )
+            places.append(before + index[0])
+    height, width, _ = tensors[0].shape
+    shape = (height, width, sum(tensor.shape[2] for tensor in tensors))
+    order = nchw_index(shape)[:, np.concatenate(places)]
+    order = np.moveaxis(order, 1, axis) if len(operands[0].shape) == 4 else order[:, :, 0, 0]
+
+    def finish(nodes: tuple[str, ...], output: Tensor, low: int, high: int) -> Layer:
+        inputs = [rescaled(importer, nodes, tensor, output, low, high) for tensor in tensors]
+        return Concat(nodes[0], nodes, inputs, output)
+
+    _set(importer, node, tensors, Pending((str(node.name),), shape, order, finish), real=operands[0].real)
 
 
-def _rescaled(importer: Importer, nodes: tuple[str, ...], tensor: Tensor, output: Tensor, low: int, high: int) -> Tensor:
-    """`tensor` in the scale of `output`, clamped: itself, or the result of a table."""
-    if same_scale(tensor, output) and (low, high) == (-128, 127):
-        return tensor
-    table = numerics.lookup_table(
-        numerics.activation("Identity"), tensor.scale, tensor.zero_point, output.scale, output.zero_point
-    )
-    name = f"{output.name}:{tensor.name}"
-    result = Tensor(name, tensor.shape, output.scale, output.zero_point, output.unsigned)
-    table = np.clip(table, low, high).astype(np.int8)
-    importer.layers.append(Lookup(name=nodes[0], nodes=nodes, inputs=[tensor], output=result, table=table))
-    return result
+def _set(importer: Importer, node: onnx_ir.Node, tensors: Sequence[Tensor], pending: Pending, *, real: bool) -> None:
+    """The result: with equal scales at once, else when QuantizeLinear says in which scale."""
+    first = tensors[0]
+    if all(same_scale(tensor, first) for tensor in tensors):
+        output = Tensor(str(node.outputs[0].name), pending.shape, first.scale, first.zero_point, first.unsigned)
+        importer.layers.append(pending.finish(pending.nodes, output, -128, 127))
+        importer.set(node, Activation(output, pending.index, real))
+    elif real:
+        importer.set(node, pending)
+    else:
+        raise importer.error(node, "it joins integer codes of different scales", "dequantize its operands")
 
 
-def _resize(importer: Importer, node: onnx_ir.Node) -> None:
-    operand = importer.activation(node)
-    mode = importer.attribute(node, "mode", "nearest")
-    if mode != "nearest" or operand.index.ndim != 4:
-        raise importer.error(
-            node, f"{mode} resizing of shape {list(operand.shape)}", "only the nearest mode on images is supported"
-        )
-    shape = importer.output_shape(node)
-    before = operand.shape
-    factors = tuple(size // old for size, old in zip(shape, before, strict=True))
-    if factors[:2] != (1, 1) or any(size != old * factor for size, old, factor in zip(shape, before, factors, strict=True)):
-        raise importer.error(
-            node, f"resizing {list(before)} to {list(shape)}", "only whole factors in height and width are supported"
-        )
-    old = importer.version() < 11  # asymmetric and floor, without a choice
-    coordinates = "asymmetric" if old else importer.attribute(node, "coordinate_transformation_mode", "half_pixel")
-    rounding = "floor" if old else importer.attribute(node, "nearest_mode", "round_prefer_floor")
-    for size, factor in zip(before[2:], factors[2:], strict=True):
-        if factor > 1 and not _repeats(size, factor, coordinates, rounding):
-            raise importer.error(
-                node,
-                f"coordinate_transformation_mode {coordinates} with nearest_mode {rounding} does not repeat every pixel {factor} times",
-                "use asymmetric with floor",
-            )
-    if factors == (1, 1, 1, 1):
-        importer.set(node, operand)
-        return
-    tensor, _ = importer.image(node, operand, keep_pads=False)
-    height, width, channels = tensor.shape
-    result = (height * factors[2], width * factors[3], channels)
-    output = Tensor(str(node.outputs[0].name), result, tensor.scale, tensor.zero_point, tensor.unsigned)
-    importer.layers.append(Resize(str(node.name), (str(node.name),), [tensor], output, factors=(factors[2], factors[3])))
-    importer.set(node, Activation(output, nchw_index(result), operand.real))
+def _join(importer: Importer, node: onnx_ir.Node, operands: Sequence[Activation | _Numbers], axis: int) -> None:
+    """A `Rearrange` that copies all operands to where they belong."""
+    located = [importer.locate(operand) if isinstance(operand, Activation) else None for operand in operands]
+    tensors = [found[0] for found in located if found is not None]
+    channels = next(channel_axis(found[1]) for found in located if found is not None)
+    real = next(operand.real for operand in operands if isinstance(operand, Activation))
+    try:
+        places = [np.zeros(_shape(operand), np.int32) for operand in operands]
+        order = memory_order(np.concatenate(places, axis).shape, channels)
+    except ValueError:
+        shapes = ", ".join(str(list(_shape(operand))) for operand in operands)
+        raise importer.error(node, f"operands of shape {shapes} cannot be joined along axis {axis}", "check the model") from None
+    numbers = any(isinstance(operand, _Numbers) for operand in operands)
+
+    def finish(nodes: tuple[str, ...], output: Tensor, low: int, high: int) -> Rearrange:
+        sources: list[Tensor] = []
+        parts: list[Index] = []
+        for operand, found in zip(operands, located, strict=True):
+            start = sum(source.size for source in sources)
+            if found is None:
+                assert isinstance(operand, _Numbers)
+                codes = _codes(operand.array, output, real=real)
+                part, source = _constant(codes, output, channels, f"{output.name}:constant{len(parts)}")
+            else:
+                source = rescaled(importer, nodes, found[0], output)
+                part = found[1]
+            parts.append(np.where(part >= 0, part + start, part).astype(np.int32))
+            sources += [source] if source is not None else []
+        layer = importer.rearrangement(node, nodes, sources, output, order.laid(np.concatenate(parts, axis)))
+        layer.low, layer.high = low, high
+        return layer
+
+    nodes = tuple(dict.fromkeys([*_nodes(operands), str(node.name)]))
+    pending = Pending(nodes, order.shape, order.index, finish)
+    if real and numbers:  # which codes the numbers get is up to QuantizeLinear
+        importer.set(node, pending)
+    else:
+        _set(importer, node, tensors, pending, real=real)
 
 
-def _repeats(size: int, factor: int, coordinates: str, rounding: str) -> bool:
-    """Whether output x reads input x // factor, computed as the ONNX specification of Resize says."""
-    if coordinates not in _COORDINATES or rounding not in _ROUNDINGS:
-        return False
-    x = np.arange(size * factor, dtype=np.float64)
-    source = np.clip(_ROUNDINGS[rounding](_COORDINATES[coordinates](x, factor)), 0, size - 1)
-    return bool(np.array_equal(source, x // factor))
+def _nodes(operands: Sequence[Activation | _Numbers]) -> list[str]:
+    return [name for operand in operands if isinstance(operand, Activation) for name in operand.nodes]
 
 
-HANDLERS = {"Concat": _concat, "Resize": _resize}
+def _codes(array: npt.NDArray[Any], output: Tensor, *, real: bool) -> npt.NDArray[np.int8]:
+    """A constant in the scale of `output`."""
+    codes = array
+    if real:
+        codes = numerics.quantize(array, output.scale, output.zero_point + 128 * output.unsigned, output.unsigned)
+    return np.asarray((codes.astype(np.int64) - 128 * output.unsigned).astype(np.int8))
+
+
+def _constant(codes: npt.NDArray[np.int8], output: Tensor, channels: int, name: str) -> tuple[Index, Tensor | None]:
+    """Where the elements of a constant are to be found: written one by one, or in a constant tensor."""
+    if np.unique(codes).size <= FEW:
+        return codes.astype(np.int32) + np.int32(fill_code(0)), None
+    order = memory_order(codes.shape, channels)
+    return order.index, Tensor(name, order.shape, output.scale, output.zero_point, output.unsigned, order.laid(codes))
+
+
+HANDLERS = {"Concat": _concat}

@@ -1,146 +1,148 @@
-"""Conv, Gemm and MatMul: everything that becomes a convolution on the array."""
+"""Conv in one and two dimensions; sums of integer products that nothing scales are refused."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir
 
-from talos import numerics
+from talos.compiler.channel_order import as_stored, stored_order
 from talos.compiler.importer import Importer
-from talos.compiler.index import nchw_index
-from talos.compiler.ir import Conv, Layer, Tensor
-from talos.compiler.values import Constant, Pending, QuantizedConstant, Value
-from talos.compiler.weights import integer_bias, integer_weight
-from talos.compiler.windows import window_pads
+from talos.compiler.index import Index, nchw_index
+from talos.compiler.ir import Concat, Layer, Tensor
+from talos.compiler.long_kernel import LONGEST_KERNEL, shorten_kernel
+from talos.compiler.pending_conv import biased, pending_conv
+from talos.compiler.values import Activation, Constant, Pending, QuantizedConstant, Value
+from talos.compiler.weights import accumulator_step, integer_weight
+from talos.compiler.windows import Window, read_window
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "REFUSALS"]
+
+Floats = npt.NDArray[np.float32]
+Weight = npt.NDArray[np.int16]
 
 
 def _conv(importer: Importer, node: onnx_ir.Node) -> None:
     operand = importer.activation(node)
-    weight_value = importer.value(node, 1)
-    rank = weight_value.codes.ndim if isinstance(weight_value, QuantizedConstant) else 4
-    if rank != 4 or operand.index.ndim != 4:
-        raise importer.error(node, f"a convolution of {rank - 2} dimensions", "use 2-D convolutions (add a dimension of 1)")
-    weight, scale_w = integer_weight(importer, node, weight_value, axis=0)
-    tensor, outer = importer.image(node, operand, keep_pads=True)
-    kernel: tuple[int, int] = (weight.shape[2], weight.shape[3])
-    strides, dilations = importer.attribute(node, "strides", (1, 1)), importer.attribute(node, "dilations", (1, 1))
-    groups = importer.attribute(node, "group", 1)
-    size = (tensor.shape[0] + outer[0] + outer[2], tensor.shape[1] + outer[1] + outer[3])
-    pads = window_pads(importer, node, size, kernel, strides, dilations)
-    if weight.shape[1] * groups != tensor.shape[2] or weight.shape[0] % groups:
-        raise importer.error(
+    weight, scale_w = integer_weight(importer, node, importer.value(node, 1), axis=0)
+    rank = weight.ndim - 2
+    if rank not in (1, 2) or operand.index.ndim != weight.ndim:
+        raise importer.error(node, f"a convolution of {rank} dimensions", "only 1-D and 2-D convolutions are supported")
+    if rank == 1:
+        operand, weight = replace(operand, index=operand.index[:, :, np.newaxis]), weight[:, :, np.newaxis]
+    groups = int(importer.attribute(node, "group", 1))
+    out_channels, depth, *kernel = weight.shape
+    if groups < 1 or depth * groups != operand.shape[1] or out_channels % groups:
+        raise importer.invalid(
             node,
-            f"weight {list(weight.shape)} does not fit {tensor.shape[2]} input channels in {groups} groups",
+            f"weight {list(weight.shape)} does not fit {operand.shape[1]} input channels in {groups} groups",
             "check the model",
         )
-    height, width = (
-        (size[axis] + pads[axis] + pads[axis + 2] - (kernel[axis] - 1) * dilations[axis] - 1) // strides[axis] + 1
-        for axis in (0, 1)
-    )
-    if height < 1 or width < 1:
-        raise importer.error(node, f"the kernel {list(kernel)} is larger than the padded image", "check the model")
-    bias = importer.value(node, 2)
-    build = _builder(
-        importer,
-        node,
-        tensor,
-        weight.transpose(0, 2, 3, 1),
-        scale_w,
-        strides=strides,
-        pads=tuple(a + b for a, b in zip(pads, outer, strict=True)),
-        dilations=dilations,
-        groups=groups,
-    )
-    importer.set(node, build((str(node.name),), (height, width, weight.shape[0]), bias))
+    size = (operand.shape[2], operand.shape[3])
+    window = read_window(importer, node, rank, size, (kernel[0], kernel[1]))
+    if min(window.outputs(size)) < 1:
+        raise importer.invalid(node, f"the kernel {list(window.kernel)} is larger than the padded image", "check the model")
+    bias = _column(importer.value(node, 2))
+    if depth == 1 and 1 < groups < out_channels:
+        pending = _multiplied(importer, node, operand, weight, scale_w, bias, window)
+    elif depth == 1 and groups == out_channels:
+        order = stored_order(operand)
+        stored = replace(operand, index=operand.index[:, order])
+        pending = _pending(importer, node, stored, weight[order], scale_w[order], window, groups)
+        pending = biased(importer, node, pending, _entries(bias, order))
+        pending = replace(pending, index=pending.index[:, np.argsort(order)])
+    else:
+        pending = biased(importer, node, _pending(importer, node, operand, weight, scale_w, window, groups), bias)
+    importer.set(node, pending if rank == 2 else replace(pending, index=pending.index[:, :, 0]))
 
 
-def _gemm(importer: Importer, node: onnx_ir.Node) -> None:
-    if importer.attribute(node, "transA", 0):
-        raise importer.error(node, "transA is not supported", "transpose the model's data, not the activation")
-    alpha, beta = importer.attribute(node, "alpha", 1.0), importer.attribute(node, "beta", 1.0)
-    if alpha != 1.0 or beta != 1.0:
-        raise importer.error(node, f"alpha {alpha} and beta {beta}", "fold them into the constants before quantization")
-    weight = importer.value(node, 1)
-    if importer.attribute(node, "transB", 0) and isinstance(weight, QuantizedConstant):
-        weight = _transposed(weight)
-    _fully_connected(importer, node, weight, importer.value(node, 2))
+def _pending(
+    importer: Importer, node: onnx_ir.Node, operand: Activation, weight: Weight, scale_w: Floats, window: Window, groups: int
+) -> Pending:
+    """The convolution of an image by `weight` (out_channels, in_channels / groups, height, width), without a bias."""
+    if max(window.kernel) > LONGEST_KERNEL:
+        index, weight, window = shorten_kernel(operand.index, weight, window, groups)
+        operand = replace(operand, index=index)
+    if groups == 1:
+        operand, weight = as_stored(operand, weight)
+    tensor, outer = importer.image(node, operand, keep_pads=True)
+    window = window.widened(outer)
+    step = accumulator_step(importer, node, tensor.scale, scale_w)
+    positions = window.outputs((tensor.shape[0], tensor.shape[1]))
+    return pending_conv(importer, node, tensor, weight.transpose(0, 2, 3, 1), step, positions, window, groups)
 
 
-def _matmul(importer: Importer, node: onnx_ir.Node) -> None:
-    if isinstance(importer.value(node, 0), (Constant, QuantizedConstant)):
-        raise importer.error(node, "the constant is the left operand", "exchange the operands")
-    _fully_connected(importer, node, importer.value(node, 1), None)
-
-
-def _transposed(weight: QuantizedConstant) -> QuantizedConstant:
-    return QuantizedConstant(weight.codes.T, weight.scale.T, weight.zero_point.T)  # a scalar's transpose is itself
-
-
-def _fully_connected(importer: Importer, node: onnx_ir.Node, value: Value | None, bias: Value | None) -> None:
-    """`value` is (in_features, out_features): a convolution whose kernel is the whole image."""
-    operand = importer.activation(node)
-    if isinstance(value, (Constant, QuantizedConstant)):
-        rank = (value.codes if isinstance(value, QuantizedConstant) else value.array).ndim
-        if rank != 2:
-            raise importer.error(node, f"its constant has {rank} dimensions", "use a matrix")
-    codes, scale_w = integer_weight(importer, node, value, axis=1)
-    features, count = codes.shape
-    if operand.shape[-1] != features or operand.index.size != features:
-        raise importer.error(
-            node,
-            f"its operand has shape {list(operand.shape)}; one row of {features} is supported",
-            "use 1×1 convolutions for images",
-        )
-    tensor, index = importer.locate(operand)
-    positions = index.reshape(-1)
-    stored = positions >= 0  # elements that are 0.0 by padding add nothing, and bytes that are not read get weight 0
-    weight = np.zeros((count, tensor.size), np.int8)
-    weight[:, positions[stored]] = codes.T[:, stored]
-    build = _builder(importer, node, tensor, weight.reshape(count, *tensor.shape), scale_w)
-    pending = build((str(node.name),), (1, 1, count), bias)
-    importer.set(node, replace(pending, index=pending.index.reshape(*operand.shape[:-1], count)))
-
-
-def _builder(
+def _multiplied(
     importer: Importer,
     node: onnx_ir.Node,
-    tensor: Tensor,
-    weight: npt.NDArray[np.int8],
-    scale_w: npt.NDArray[np.float32],
-    **window: object,
-) -> Callable[[tuple[str, ...], tuple[int, int, int], Value | None], Pending]:
-    """Makes the pending convolution for a bias; without one, an Add behind it may still bring it."""
+    operand: Activation,
+    weight: Weight,
+    scale_w: Floats,
+    bias: Value | None,
+    window: Window,
+) -> Pending:
+    """A depthwise convolution with several results for each channel: one convolution for the first result of all channels, one for the
+    second, …, whose results lie side by side. In memory the channels then have another order than in ONNX."""
+    channels = operand.shape[1]
+    factor = len(weight) // channels
+    parts = []
+    for first in range(factor):
+        part = _pending(importer, node, operand, weight[first::factor], scale_w[first::factor], window, channels)
+        parts.append(biased(importer, node, part, _entries(bias, slice(first, None, factor))))
+    height, width, _ = parts[0].shape
+    shape = (height, width, channels * factor)
 
-    def build(nodes: tuple[str, ...], shape: tuple[int, int, int], bias_value: Value | None) -> Pending:
-        bias = integer_bias(importer, node, bias_value, tensor.scale, scale_w)
+    def finish(nodes: tuple[str, ...], output: Tensor, low: int, high: int) -> Layer:
+        slices = []
+        for number, part in enumerate(parts):
+            result = Tensor(f"{output.name}:{number}", part.shape, output.scale, output.zero_point, output.unsigned)
+            layer = part.finish(nodes, result, low, high)
+            layer.name = f"{layer.name}:{number}"
+            importer.layers.append(layer)
+            slices.append(result)
+        return Concat(nodes[0], nodes, slices, output)
 
-        def finish(nodes: tuple[str, ...], output: Tensor, low: int, high: int) -> Layer:
-            multiplier = numerics.conv_multiplier(tensor.scale, scale_w, output.scale)
-            if not (np.isfinite(multiplier).all() and (multiplier > 0).all()):
-                raise importer.error(node, "its scales make the requantization overflow or vanish", "recalibrate the model")
-            return Conv(
-                name=nodes[0],
-                nodes=nodes,
-                inputs=[tensor],
-                output=output,
-                low=low,
-                high=high,
-                weight=np.ascontiguousarray(weight),
-                bias=bias,
-                multiplier=multiplier,
-                **window,  # type: ignore[arg-type]  # the four window fields, checked by their makers
-            )
-
-        def with_bias(nodes: tuple[str, ...], constant: Constant | QuantizedConstant) -> Pending:
-            return build(nodes, shape, constant)
-
-        return Pending(nodes, shape, nchw_index(shape), finish, with_bias if bias_value is None else None)
-
-    return build
+    order = np.arange(channels * factor).reshape(factor, channels).T.reshape(-1)
+    return Pending((str(node.name),), shape, nchw_index(shape)[:, order], finish)
 
 
-HANDLERS = {"Conv": _conv, "Gemm": _gemm, "MatMul": _matmul}
+def _entries(bias: Value | None, entries: slice | Index) -> Value | None:
+    """Some entries of a bias with one entry per channel; others are the same for all channels."""
+    if isinstance(bias, Constant) and bias.array.size > 1:
+        return Constant(bias.array[entries])
+    if isinstance(bias, QuantizedConstant) and bias.codes.size > 1:
+        scale, zero_point = (np.broadcast_to(part, bias.codes.shape)[entries] for part in (bias.scale, bias.zero_point))
+        return QuantizedConstant(bias.codes[entries], scale.astype(np.float32), zero_point.astype(np.int32))
+    return bias
+
+
+def _column(bias: Value | None) -> Value | None:
+    """A bias of one dimension along the channels of an image, as broadcasting has it."""
+    if isinstance(bias, Constant):
+        return Constant(bias.array.reshape(-1, 1, 1))
+    if isinstance(bias, QuantizedConstant):
+        codes, zero_point = bias.codes.reshape(-1, 1, 1), bias.zero_point.reshape(-1, 1, 1)
+        return QuantizedConstant(codes, bias.scale.reshape(-1, 1, 1), zero_point)
+    return bias
+
+
+def _integer_sums(importer: Importer, node: onnx_ir.Node) -> None:
+    raise importer.error(
+        node,
+        "its int32 sums are used as they are, without Cast to float and Mul by constant scales",
+        "scale and quantize them, or use QLinearConv or QLinearMatMul",
+    )
+
+
+def _transposed(importer: Importer, node: onnx_ir.Node) -> None:
+    """What `expand_upsampling` has left."""
+    raise importer.error(
+        node,
+        "a transposed convolution of three dimensions, or whose weights are computed or not scaled per output channel (axis 1), or whose "
+        "result is not quantized",
+        "quantize its weights per output channel, and its result",
+    )
+
+
+HANDLERS = {"Conv": _conv}
+REFUSALS = {"ConvInteger": _integer_sums, "ConvTranspose": _transposed, "MatMulInteger": _integer_sums}

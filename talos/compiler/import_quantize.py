@@ -1,5 +1,6 @@
 """QuantizeLinear and DequantizeLinear: where scales come from, and where float results become layers."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,13 @@ import numpy.typing as npt
 import onnx_ir
 
 from talos import numerics
+from talos.compiler.float_function import FloatFunction, function_table
 from talos.compiler.importer import Importer
 from talos.compiler.ir import Lookup, Tensor
 from talos.compiler.values import Activation, Constant, Feed, Pending, PendingFunction, QuantizedConstant
+from talos.errors import TalosError
 
-__all__ = ["HANDLERS", "function_layer"]
+__all__ = ["HANDLERS", "REFUSALS", "function_layer"]
 
 _TYPES = {onnx_ir.DataType.INT8: np.dtype(np.int8), onnx_ir.DataType.UINT8: np.dtype(np.uint8)}
 
@@ -19,7 +22,9 @@ _TYPES = {onnx_ir.DataType.INT8: np.dtype(np.int8), onnx_ir.DataType.UINT8: np.d
 def _quantize(importer: Importer, node: onnx_ir.Node) -> None:
     value = importer.value(node, 0)
     if isinstance(value, Constant):
-        steps, zeros = _constant_parameters(importer, node, value.array.ndim)
+        steps, zeros = _constant_parameters(importer, node, value.array.shape)
+        if zeros.dtype not in (np.int8, np.uint8, np.int32):
+            raise importer.error(node, f"constants of type {zeros.dtype} are not supported", "quantize weights to int8")
         codes = np.rint(value.array.astype(np.float32) / steps) + zeros
         limits = np.iinfo(zeros.dtype)
         importer.set(node, Constant(np.clip(codes, limits.min, limits.max).astype(zeros.dtype)))
@@ -33,22 +38,30 @@ def _quantize(importer: Importer, node: onnx_ir.Node) -> None:
         if known is None:
             assert isinstance(value.source, Feed)
             value.source.tensor = output
-            importer.set(node, Activation(value.source, value.index, real=False))
+            importer.set(node, replace(value, real=False))
         elif same_scale(known, output):
             if known.name == value_name(node, 0):  # a pooled or copied value gets the name under which it is quantized
                 known.name = output.name
-            importer.set(node, Activation(value.source, value.index, real=False))
+            importer.set(node, replace(value, real=False))
         else:
-            importer.set(node, function_layer(importer, node, (), value, numerics.activation("Identity"), output))
+            importer.set(node, function_layer(importer, node, (), value, FloatFunction(), output))
     elif isinstance(value, PendingFunction):
         importer.set(node, function_layer(importer, node, value.nodes, value.operand, value.function, output))
     elif isinstance(value, Pending):
         output.shape = value.shape
-        low, high = (_bound_code(bound, output) for bound in (value.lower, value.upper))
-        importer.layers.append(value.finish(value.nodes, output, low, high))
-        importer.set(node, Activation(output, value.index, real=False))
+        importer.set(node, Activation(_finished(importer, value, output), value.index, real=False))
     else:
         raise importer.error(node, "its operand is missing or a dequantized constant", "fold the constants of the model")
+
+
+def _finished(importer: Importer, value: Pending, output: Tensor) -> Tensor:
+    """The tensor of a float result quantized as `output`: an earlier one if the result has been quantized so before."""
+    for layer in reversed(importer.layers):
+        if layer.nodes == value.nodes and layer.output.shape == output.shape and same_scale(layer.output, output):
+            return layer.output
+    low, high = (_bound_code(bound, output) for bound in (value.lower, value.upper))
+    importer.layers.append(value.finish(value.nodes, output, low, high))
+    return output
 
 
 def function_layer(
@@ -56,14 +69,21 @@ def function_layer(
     node: onnx_ir.Node,
     nodes: tuple[str, ...],
     operand: Activation,
-    function: Any,
+    function: FloatFunction,
     output: Tensor,
 ) -> Activation:
-    """A Lookup that applies `function` (float32 → float32) to `operand` and quantizes it as `output` (its shape is set here)."""
+    """A Lookup that applies `function` to `operand` and quantizes it as `output` (its shape is set here).
+
+    `nodes` are the function's; without any, the layer is named after `node`. Raises TalosError if onnxruntime cannot run them.
+    """
     tensor, index = importer.whole(node, operand)
     output.shape = tensor.shape
-    table = numerics.lookup_table(function, tensor.scale, tensor.zero_point, output.scale, output.zero_point)
     names = nodes or (str(node.name),)
+    try:
+        table = function_table(function, tensor, output, importer.graph.opset_imports)
+    except TalosError as error:
+        raise importer.error(node, f"the function of '{', '.join(names)}' has no table: {error}", "check the model") from error
+    importer.functions[id(output)] = tensor, function
     importer.layers.append(Lookup(name=names[0], nodes=names, inputs=[tensor], output=output, table=table))
     return Activation(output, index.reshape(operand.shape), real=False)
 
@@ -71,7 +91,7 @@ def function_layer(
 def _dequantize(importer: Importer, node: onnx_ir.Node) -> None:
     value = importer.value(node, 0)
     if isinstance(value, Constant):
-        steps, zeros = _constant_parameters(importer, node, value.array.ndim, value.array.dtype)
+        steps, zeros = _constant_parameters(importer, node, value.array.shape, value.array.dtype)
         importer.set(node, QuantizedConstant(value.array, steps, zeros))
         return
     if not isinstance(value, Activation) or value.real:
@@ -89,7 +109,7 @@ def _dequantize(importer: Importer, node: onnx_ir.Node) -> None:
                 f"scale {scale} and zero point differ from those its operand was quantized with ({value.tensor.scale})",
                 "dequantize with the same scale and zero point",
             )
-    importer.set(node, Activation(value.source, value.index, real=True))
+    importer.set(node, replace(value, real=True))
 
 
 def same_scale(a: Tensor, b: Tensor) -> bool:
@@ -118,7 +138,11 @@ def _activation_parameters(
     scale, zero_point = importer.constant(node, 1), importer.constant(node, 2)
     if scale is None or scale.size != 1:
         raise importer.error(node, "activations with a scale per channel are not supported", "quantize activations per tensor")
+    if scale.dtype != np.float32:
+        raise importer.error(node, f"a scale of type {scale.dtype} is not supported", "export the model in float32")
     if zero_point is not None:
+        if zero_point.size != 1:
+            raise importer.invalid(node, f"{zero_point.size} zero points for one scale", "quantize the model again")
         dtype = zero_point.dtype
     elif dtype is None:
         code = importer.attribute(node, "output_dtype", 0)
@@ -127,28 +151,40 @@ def _activation_parameters(
         raise importer.error(node, f"activations of type {dtype} are not supported", "quantize activations to int8 or uint8")
     step = np.float32(scale.reshape(-1)[0])
     if not (np.isfinite(step) and step > 0):
-        raise importer.error(node, f"scale {step} is not positive and finite", "recalibrate the model")
+        raise importer.invalid(node, f"scale {step} is not positive and finite", "recalibrate the model")
     unsigned = dtype == np.uint8
     zero = int(zero_point.reshape(-1)[0]) if zero_point is not None else 0
     return step, zero - 128 * unsigned, unsigned
 
 
 def _constant_parameters(
-    importer: Importer, node: onnx_ir.Node, rank: int, dtype: np.dtype[Any] | None = None
+    importer: Importer, node: onnx_ir.Node, shape: tuple[int, ...], dtype: np.dtype[Any] | None = None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]]:
-    """Scale and zero point of a node on a constant of `rank` dimensions, shaped to broadcast; codes have type `dtype`, if known."""
+    """Scale and zero point of a node on a constant of `shape`, shaped to broadcast; codes have type `dtype`, if known."""
     scale, zero_point = importer.constant(node, 1), importer.constant(node, 2)
     if scale is None or importer.attribute(node, "block_size", 0):
         raise importer.error(node, "blocked quantization is not supported", "quantize weights per tensor or per channel")
+    if scale.dtype != np.float32:
+        raise importer.error(node, f"a scale of type {scale.dtype} is not supported", "export the model in float32")
     if zero_point is None:
         zero_point = np.zeros(scale.shape, dtype if dtype is not None else np.uint8)
     if scale.ndim > 1:
         raise importer.error(node, "the scale is not a scalar or a vector", "quantize weights per tensor or per channel")
-    if scale.ndim == 1 and scale.size > 1:
-        shape = [1] * rank
-        shape[importer.attribute(node, "axis", 1)] = scale.size
-        return scale.astype(np.float32).reshape(shape), zero_point.reshape(shape)
-    return scale.astype(np.float32).reshape(()), zero_point.reshape(())
+    if scale.size != zero_point.size or not scale.size:
+        raise importer.invalid(node, f"{scale.size} scales and {zero_point.size} zero points", "quantize the model again")
+    if scale.size > 1:
+        axis = int(importer.attribute(node, "axis", 1))
+        if not -len(shape) <= axis < len(shape) or shape[axis] != scale.size:
+            raise importer.invalid(node, f"{scale.size} scales along axis {axis} of {list(shape)}", "quantize the model again")
+        aligned = [1] * len(shape)
+        aligned[axis] = scale.size
+        return scale.reshape(aligned), zero_point.reshape(aligned)
+    return scale.reshape(()), zero_point.reshape(())
+
+
+def _dynamic(importer: Importer, node: onnx_ir.Node) -> None:
+    raise importer.error(node, "scales are computed at run time", "quantize the float model with `talos quantize`")
 
 
 HANDLERS = {"QuantizeLinear": _quantize, "DequantizeLinear": _dequantize}
+REFUSALS = {"DynamicQuantizeLinear": _dynamic}

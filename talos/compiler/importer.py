@@ -1,18 +1,19 @@
 """The state of an import: what each ONNX value is so far, the layers made so far, and where tensors lie."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir
 
-from talos.compiler.copy_layer import copy_layer
-from talos.compiler.index import Index, Pads, is_permutation, nchw_index, strip_borders
-from talos.compiler.io_spec import io_spec
-from talos.compiler.ir import Graph, Layer, Tensor, View
-from talos.compiler.values import Activation, Constant, Feed, Pending, QuantizedConstant, Value
+from talos.compiler.float_function import FloatFunction
+from talos.compiler.index import Index, Pads, channel_axis, is_permutation, is_transposition, memory_order, strip_borders
+from talos.compiler.ir import Layer, Rearrange, Tensor, View
+from talos.compiler.rearrange import MAX_MOVES, TooManyMoves, gather_cost, rearrangement
+from talos.compiler.refusal import Refusal
+from talos.compiler.values import Activation, Constant, Feed, QuantizedConstant, Value
 from talos.errors import TalosError
-from talos.io import IoSpec
 
 __all__ = ["Importer"]
 
@@ -34,15 +35,20 @@ class Importer:
         self.values: dict[str, Value] = {}
         self.layers: list[Layer] = []
         self.feeds: list[Feed] = []
-        self._copies: dict[tuple[int, tuple[int, ...], bytes], Tensor] = {}
+        # By id of a table's result: of which tensor, and what it was made from.
+        self.functions: dict[int, tuple[Tensor, FloatFunction]] = {}
+        self._gathered: dict[tuple[int, tuple[int, ...], bytes], Tensor] = {}
         self._views: dict[tuple[int, tuple[int, int, int]], Tensor] = {}
 
     # Reading a node -------------------------------------------------------------------------------------------------------------
 
-    def error(self, node: onnx_ir.Node, reason: str, suggestion: str) -> TalosError:
-        """The refusal of `node`, naming it."""
-        kind = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
-        return TalosError(f"{self.file}: node '{node.name}' ({kind}): {reason}; {suggestion}")
+    def error(self, node: onnx_ir.Node, reason: str, suggestion: str) -> Refusal:
+        """The refusal of `node`: the accelerator cannot run it, so the host will."""
+        return Refusal(self.file, str(node.name), _kind(node), reason, suggestion)
+
+    def invalid(self, node: onnx_ir.Node, reason: str, suggestion: str) -> TalosError:
+        """The error that the model is wrong at `node`: nothing can run it."""
+        return TalosError(f"{self.file}: node '{node.name}' ({_kind(node)}): {reason}; {suggestion}")
 
     def value(self, node: onnx_ir.Node, position: int) -> Value | None:
         """What input `position` of `node` is; None if it is left out."""
@@ -100,9 +106,14 @@ class Importer:
             raise self.error(node, f"the shape of its output is not static ({shape})", "export the model with static shapes")
         return tuple(int(size) for size in shape if isinstance(size, int))
 
-    def set(self, node: onnx_ir.Node, value: Value) -> None:
-        """Output 0 of `node` is `value`."""
-        self.values[str(node.outputs[0].name)] = value
+    def set(self, node: onnx_ir.Node, value: Value, output: int = 0) -> None:
+        """Output `output` of `node` is `value`."""
+        self.values[str(node.outputs[output].name)] = value
+
+    def is_read(self, node: onnx_ir.Node, output: int) -> bool:
+        """Whether something reads output `output` of `node`, or it is a result of the model."""
+        value = node.outputs[output]
+        return bool(value.uses()) or value in self.graph.outputs
 
     # Places ---------------------------------------------------------------------------------------------------------------------
 
@@ -133,57 +144,73 @@ class Importer:
 
     def _choose_layout(self, feed: Feed, index: Index) -> None:
         onnx_order = np.arange(np.prod(feed.shape), dtype=np.int32).reshape(feed.shape)
-        images = [onnx_order[0].transpose(axes) for axes in ((1, 2, 0), (0, 1, 2))] if onnx_order.ndim == 4 else []
-        if index.ndim == 4 and index.shape[0] == 1 and is_permutation(index, feed.shape):
-            images.insert(0, index[0].transpose(1, 2, 0))
-        for image in images:
-            self.lay_out(feed, image.reshape(-1), image.shape)
-            if index.ndim != 4:
-                return
-            tensor, located = self.locate(Activation(feed, index, real=False))
-            if copy_layer("", tensor, strip_borders(located[0].transpose(1, 2, 0))[1]) is not None:
-                return
-        size = int(np.prod(feed.shape))
-        self.lay_out(feed, np.arange(size, dtype=np.int32), (1, 1, size))
+        layouts = [onnx_order[0].transpose(axes) for axes in ((1, 2, 0), (0, 1, 2))] if onnx_order.ndim == 4 else []
+        layouts.append(onnx_order.reshape(1, 1, -1))
+        if index.ndim == 4 and index.shape[0] == 1 and layouts[1:]:
+            if is_transposition(index[0].transpose(1, 2, 0), feed.shape):
+                layouts.insert(0, index[0].transpose(1, 2, 0))
+
+            def cost(layout: Index) -> float:
+                self.lay_out(feed, layout.reshape(-1), layout.shape)
+                tensor, located = self.locate(Activation(feed, index, real=False))
+                return gather_cost(strip_borders(located[0].transpose(1, 2, 0))[1], tensor.shape)
+
+            layouts.sort(key=cost)
+        self.lay_out(feed, layouts[0].reshape(-1), layouts[0].shape)
 
     def image(self, node: onnx_ir.Node, activation: Activation, *, keep_pads: bool) -> tuple[Tensor, Pads]:
         """The activation (1, C, H, W) as a tensor that holds exactly its elements in (H, W, C) order, and pads around it.
 
-        Zero borders become pads if `keep_pads`; other borders, strided slices and zero channels cost a copy layer. Raises TalosError
-        where even that cannot express it.
+        Zero borders become pads if `keep_pads`; whatever else is not just a part of memory costs a `Rearrange`. Raises TalosError where
+        that would take too many moves.
         """
         if activation.index.ndim != 4 or activation.index.shape[0] != 1:
             raise self.error(
                 node, f"its operand has shape {list(activation.shape)}", "only (1, channels, height, width) is supported"
             )
         source = activation.source
-        wanted: Index = activation.index[0].transpose(1, 2, 0)
-        pads, inner = strip_borders(wanted)
-        if isinstance(source, Feed) and source.order is None and is_permutation(inner, source.shape):
+        inner = strip_borders(activation.index[0].transpose(1, 2, 0))[1]
+        if isinstance(source, Feed) and source.order is None and is_transposition(inner, source.shape):
             self.lay_out(source, inner.reshape(-1), inner.shape)
         tensor, located = self.locate(activation)
-        wanted = located[0].transpose(1, 2, 0)
-        if not keep_pads:
-            pads, inner = (0, 0, 0, 0), wanted
-        else:
-            pads, inner = strip_borders(wanted)
-        if inner.size == tensor.size and np.array_equal(inner.reshape(-1), np.arange(tensor.size)):
-            return self.view(node, tensor, inner.shape), pads
-        copied = self._copy(node, tensor, inner)
-        if copied is None and not keep_pads:  # cropped and padded on the same side: one after the other
-            borders, core = strip_borders(inner)
-            cropped = self._copy(node, tensor, core)
-            if cropped is not None:
-                widths = ((borders[0], borders[2]), (borders[1], borders[3]), (0, 0))
-                positions = np.arange(cropped.size, dtype=np.int32).reshape(cropped.shape)
-                copied = self._copy(node, cropped, np.pad(positions, widths, constant_values=-1))
-        if copied is None:
+        wanted: Index = located[0].transpose(1, 2, 0)
+        pads, inner = strip_borders(wanted) if keep_pads else ((0, 0, 0, 0), wanted)
+        return self.gathered(node, tensor, inner, activation.nodes), pads
+
+    def gathered(self, node: onnx_ir.Node, tensor: Tensor, index: Index, nodes: tuple[str, ...] = ()) -> Tensor:
+        """A tensor whose byte (h, w, c) is byte `index[h, w, c]` of `tensor`; -1 stands for 0.0, `fill_code(value)` for another constant.
+
+        A view of `tensor` if that has the same bytes in the same order, else the result of a `Rearrange`, which belongs to `nodes`, or to
+        `node` without any. Raises TalosError for `node` if it would take too many moves.
+        """
+        if index.size == tensor.size and np.array_equal(index.reshape(-1), np.arange(tensor.size)):
+            return self.view(node, tensor, index.shape)
+        contiguous = np.ascontiguousarray(index, dtype=np.int32)
+        key = (id(tensor), index.shape, hashlib.sha256(contiguous.data).digest())
+        if key not in self._gathered:
+            names = nodes or (str(node.name),)
+            name = f"{names[-1]}:moved{len(self._gathered)}"
+            output = Tensor(name, index.shape, tensor.scale, tensor.zero_point, tensor.unsigned)
+            self.rearrange(node, names, [tensor], output, contiguous)
+            self._gathered[key] = output
+        return self._gathered[key]
+
+    def rearrange(self, node: onnx_ir.Node, nodes: tuple[str, ...], inputs: list[Tensor], output: Tensor, wanted: Index) -> None:
+        """Adds the layer that makes `output` of `inputs`; see `rearrangement`. Raises TalosError for `node` if it takes too many moves."""
+        self.layers.append(self.rearrangement(node, nodes, inputs, output, wanted))
+
+    def rearrangement(
+        self, node: onnx_ir.Node, nodes: tuple[str, ...], inputs: list[Tensor], output: Tensor, wanted: Index
+    ) -> Rearrange:
+        """As `rearrange`, without adding the layer."""
+        try:
+            return rearrangement(nodes[0], nodes, inputs, output, wanted)
+        except TooManyMoves:
             raise self.error(
                 node,
-                "its operand is transposed, reshaped or sliced in a way that moves data",
-                "keep channels and pixels in order",
-            )
-        return copied, pads
+                f"its elements are so scattered in memory that they take more than {MAX_MOVES} copies",
+                "move data in whole rows, columns or channels",
+            ) from None
 
     def view(self, node: onnx_ir.Node, tensor: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """`tensor` under another shape; the same bytes in the same order."""
@@ -197,56 +224,16 @@ class Importer:
         return self._views[key]
 
     def whole(self, node: onnx_ir.Node, activation: Activation) -> tuple[Tensor, Index]:
-        """As `locate`, with every byte of the tensor used once: slices and padding are copied into a tensor of their own."""
+        """As `locate`, with every byte of the tensor used once: what else there is goes into a tensor of its own."""
         tensor, index = self.locate(activation)
-        if is_permutation(index, tensor.shape):
-            return tensor, index
-        image, _ = self.image(node, activation, keep_pads=False)
-        return image, nchw_index(image.shape)
+        return (tensor, index) if is_permutation(index, tensor.shape) else self.in_order(node, activation)
 
-    def _copy(self, node: onnx_ir.Node, tensor: Tensor, wanted: Index) -> Tensor | None:
-        key = (id(tensor), wanted.shape, wanted.tobytes())
-        if key not in self._copies:
-            layer = copy_layer(str(node.name), tensor, wanted)
-            if layer is None:
-                return None
-            self.layers.append(layer)
-            self._copies[key] = layer.output
-        return self._copies[key]
+    def in_order(self, node: onnx_ir.Node, activation: Activation) -> tuple[Tensor, Index]:
+        """As `whole`, with the elements in a plain order: an image's channels are last, everything else is a matrix."""
+        tensor, index = self.locate(activation)
+        order = memory_order(index.shape, channel_axis(index))
+        return self.gathered(node, tensor, order.laid(index), activation.nodes), order.index
 
-    # The end --------------------------------------------------------------------------------------------------------------------
 
-    def finish(self, name: str, needed: list[str], results: list[str], last: onnx_ir.Node) -> Graph:
-        """The graph whose outputs are the ONNX values `needed` (in that order); `last` is named if one of them cannot be one."""
-        outputs: list[Tensor] = []
-        specs: list[IoSpec] = []
-        for value_name in needed:
-            value = self.values.get(value_name)
-            if isinstance(value, Pending) or not isinstance(value, Activation) or value.tensor is None:
-                raise TalosError(
-                    f"{self.file}: output '{value_name}' is not quantized; put QuantizeLinear and DequantizeLinear in front of it"
-                )
-            tensor, index = self.whole(last, value)
-            outputs.append(tensor)
-            specs.append(
-                io_spec(
-                    value_name,
-                    tensor,
-                    np.argsort(index.reshape(-1)).astype(np.int32),
-                    value.shape,
-                    real=value.real,
-                    file=self.file,
-                )
-            )
-        unread = [feed.name for feed in self.feeds if feed.tensor is None]
-        if unread:
-            raise TalosError(f"{self.file}: input '{unread[0]}' is never quantized or read; remove it from the model")
-        inputs, input_specs = [], []
-        for feed in self.feeds:
-            if feed.order is None:
-                self.locate(Activation(feed, np.arange(np.prod(feed.shape), dtype=np.int32).reshape(feed.shape), real=False))
-            assert feed.tensor is not None and feed.order is not None
-            inputs.append(feed.tensor)
-            real = feed.dtype == "float32"
-            input_specs.append(io_spec(feed.name, feed.tensor, feed.order, feed.shape, real=real, file=self.file))
-        return Graph(name, inputs, outputs, self.layers, [], input_specs, specs, results)
+def _kind(node: onnx_ir.Node) -> str:
+    return f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type

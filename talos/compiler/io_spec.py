@@ -2,17 +2,16 @@
 
 from talos.compiler.index import Index, loops
 from talos.compiler.ir import Tensor
-from talos.errors import TalosError
 from talos.io import IoSpec
 
 __all__ = ["io_spec"]
 
 
-def io_spec(name: str, tensor: Tensor, order: Index, shape: tuple[int, ...], *, real: bool, file: str) -> IoSpec:
-    """`order[p]` is the ONNX position of byte p of `tensor`; written as reshape, transpose, reshape."""
+def io_spec(name: str, tensor: Tensor, order: Index, shape: tuple[int, ...], *, real: bool) -> IoSpec | None:
+    """`order[p]` is the ONNX position of byte p of `tensor`; written as reshape, transpose, reshape. None if it is no such thing."""
     factors = loops(order)
     if factors is None:
-        raise TalosError(f"{file}: '{name}' mixes its elements in a way that is no transposition; keep its layout simple")
+        return None
     outer_first = sorted(range(len(factors)), key=lambda axis: -factors[axis][1])
     return IoSpec(
         name=name,

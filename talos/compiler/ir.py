@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
-from talos.io import IoSpec
+from talos.io import InputSpec, IoSpec
+from talos.numerics import PairOperation
+from talos.program import HostPart
 
 __all__ = [
-    "Add", "Concat", "Conv", "Graph", "HostNode", "Layer", "Lookup", "Pool", "Residual", "Resize", "TableLayer", "Tensor", "View", "operands",
+    "Binary", "Concat", "Conv", "Graph", "Layer", "Lookup", "Loop", "Move", "OnnxValue", "Pool", "Position", "Rearrange", "Residual",
+    "TableLayer", "Tensor", "View", "is_broadcast", "operands",
 ]  # fmt: skip
 
 
@@ -21,10 +25,11 @@ _NO_SCALE = np.float32(0)
 
 @dataclass(eq=False)
 class Tensor:
-    """An int8 activation tensor.
+    """An int8 tensor: an activation, or a constant if it has `data`.
 
     `shape` is (height, width, channels); a vector of n features is (1, 1, n). `scale` is the float32 step and `zero_point`
-    the int8 code of 0.0 (after the uint8 → int8 shift). `name` is the ONNX value whose quantized content this is.
+    the int8 code of 0.0 (after the uint8 → int8 shift). `name` is the ONNX value whose quantized content this is. A constant's
+    `data` has the tensor's shape; no layer makes it, layers read it like any other operand.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Tensor:
     scale: np.float32
     zero_point: int
     unsigned: bool = False
+    data: npt.NDArray[np.int8] | None = None
 
     @property
     def size(self) -> int:
@@ -48,9 +54,13 @@ class Layer:
     inputs: list[Tensor]
     output: Tensor
 
-    op: ClassVar[str] = "layer"
     placed: ClassVar[bool] = False
     """It has no instructions: its output is a matter of where bytes lie."""
+
+    @property
+    def op(self) -> str:
+        """The kind of layer, for reports."""
+        return "layer"
 
     @property
     def macs(self) -> int:
@@ -85,10 +95,11 @@ class TableLayer(Layer):
 
 @dataclass
 class Residual:
-    """An addition fused into a convolution: output = add(conv's own int8 result, `tensor`), or add(`tensor`, own result).
+    """A `Binary` fused into a convolution: its operands are the convolution's own int8 result and `tensor`.
 
     `scale` and `zero_point` quantize the convolution's own result, `low` and `high` clamp it (int8 codes). `own_first` says that the
-    own result is the first operand of the ONNX addition: onnxruntime's rounding is not symmetric in the two.
+    own result is the first operand. `tensor` has the convolution's output shape or is (1, 1, channels); `function` and `kernel` are
+    the Binary's.
     """
 
     tensor: Tensor
@@ -97,6 +108,8 @@ class Residual:
     low: int = -128
     high: int = 127
     own_first: bool = True
+    function: PairOperation = "add"
+    kernel: bool = True
 
 
 @dataclass(eq=False)
@@ -109,7 +122,7 @@ class Conv(TableLayer):
     input's zero point. The order is: requantize, residual, clamp to `low`…`high`, table.
     With a residual, `result_scale` is that of the sum, and `multiplier` leads to the residual's `scale`.
 
-    `copy` marks a convolution that only moves data (strided Slice, channel Pad, …): weights 0 and 1, multiplier 1.
+    `original` is the layer that this one repeats for another image (see `repeat_graph`): they share weights and parameters in memory.
     """
 
     weight: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 0), np.int8))
@@ -120,30 +133,32 @@ class Conv(TableLayer):
     dilations: tuple[int, int] = (1, 1)
     groups: int = 1
     residual: Residual | None = None
-    copy: bool = False
+    original: "Conv | None" = None
 
     op = "conv"
 
     @property
     def macs(self) -> int:
-        if self.copy:
-            return 0
         return int(np.prod(self.output.shape)) * int(np.prod(self.weight.shape[1:]))
 
 
 @dataclass(eq=False)
 class Pool(Layer):
-    """Max or average pooling over `kernel` windows.
+    """Max or average pooling, or sums, over windows of `kernel` values, `dilations` apart.
 
-    `kind` is "max" or "average". For "average", `count_include_pad` tells the divisor; padding contributes the zero point. For "max",
-    padding never wins (it is filled with -128). A global pool is a window of the whole image.
+    `kind` is "max", "average" or "sum". For "average", `count_include_pad` tells the divisor, onnxruntime's: with it, all of the kernel;
+    padding contributes the zero point. For "max", padding never wins (it is filled with -128). For "sum", the windows lie side by side
+    without padding, and their sum is divided by `divisor`: a mean that is rounded before the zero point is added, unlike an average.
+    A global pool is a window of the whole image.
     """
 
     kind: str = "max"
     kernel: tuple[int, int] = (1, 1)
     strides: tuple[int, int] = (1, 1)
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilations: tuple[int, int] = (1, 1)
     count_include_pad: bool = False
+    divisor: int = 1
     low: int = -128
     high: int = 127
 
@@ -151,10 +166,20 @@ class Pool(Layer):
 
 
 @dataclass(eq=False)
-class Add(TableLayer):
-    """Element-wise addition of two tensors of equal shape, as onnxruntime's QLinearAdd computes it."""
+class Binary(TableLayer):
+    """An element-wise operation of two tensors: `function` is "add", "subtract" or "multiply".
 
-    op = "add"
+    `inputs` are the first and second operand; onnxruntime's rounding is not symmetric in the two. Each has the output's shape or is
+    (1, 1, channels), which is broadcast over the other's pixels. `kernel` says that onnxruntime computes it by its integer kernels
+    (QLinearAdd, QLinearMul): all three tensors int8, or all uint8; without it, dequantized in float32 and quantized again.
+    """
+
+    function: PairOperation = "add"
+    kernel: bool = True
+
+    @property
+    def op(self) -> str:
+        return self.function
 
 
 @dataclass(eq=False)
@@ -186,29 +211,61 @@ class Concat(Layer):
     placed = True
 
 
-@dataclass(eq=False)
-class Resize(Layer):
-    """Every pixel repeated `factors` (vertical, horizontal) times: nearest-neighbour enlargement. Factors of 1 make a copy."""
-
-    factors: tuple[int, int] = (1, 1)
-
-    op = "resize"
+Position = tuple[int, int, int]
+"""Row, column and channel of a tensor, or a distance in rows, columns and channels."""
 
 
-@dataclass
-class HostNode:
-    """A part of the network that runs on the host after the accelerator: an ONNX model fed with accelerator outputs.
+@dataclass(frozen=True)
+class Loop:
+    """`count` copies that follow each other: from one to the next, the place that is read moves by `source`, the one written by `target`.
 
-    `model` is a serialized ONNX model whose inputs are the *dequantized or quantized ONNX values* named in `inputs`; `outputs` are the
-    graph outputs that it produces. `reason` says why it is not on the accelerator.
+    `target` is along one axis only, forwards.
     """
 
-    nodes: tuple[str, ...]
-    op_types: tuple[str, ...]
-    model: bytes
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    reason: str
+    count: int
+    source: Position
+    target: Position
+
+
+@dataclass(frozen=True)
+class Move:
+    """Copies of `channels` consecutive bytes from `source` of input `operand` to `target` of the output, for all steps of all `loops`.
+
+    Without an operand, `value` is written instead.
+    """
+
+    operand: int | None
+    source: Position
+    target: Position
+    channels: int
+    loops: tuple[Loop, ...] = ()
+    value: int = 0
+
+
+@dataclass(eq=False)
+class Rearrange(TableLayer):
+    """Data movement: each byte of the output is a byte of an input, or a constant, as `moves` say.
+
+    Moves are made one after another: a later one may overwrite what an earlier one wrote. Together they write every byte. Inputs have
+    equal scales and zero points. Values are clamped to `low`…`high` and go through the table on their way.
+    """
+
+    moves: tuple[Move, ...] = ()
+
+    op = "rearrange"
+
+
+@dataclass(frozen=True)
+class OnnxValue:
+    """Where the ONNX value `name` lies: element e is byte `index[e]` of `tensor` (-1: it is 0.0 and stored nowhere).
+
+    `index` has the value's ONNX shape. `real` says that the value is the float which the codes stand for.
+    """
+
+    name: str
+    tensor: Tensor
+    index: npt.NDArray[np.int32]
+    real: bool
 
 
 @dataclass
@@ -217,17 +274,21 @@ class Graph:
 
     `input_specs[i]` and `output_specs[i]` say how the host converts between an ONNX value and `inputs[i]`, `outputs[i]`. Outputs
     are the graph outputs that the accelerator makes and whatever the parts in `host` read; a tensor may be listed twice, as two
-    ONNX values. `results` are the ONNX graph's outputs in order.
+    ONNX values. `feeds` are the ONNX graph's inputs, `results` its outputs in order; see `talos.program.Program`. `values` says where
+    the computed ONNX values lie. With a `batch` above 1 the layers, `inputs` and `outputs` are there for each image, one after another.
     """
 
     name: str
     inputs: list[Tensor]
     outputs: list[Tensor]
     layers: list[Layer]
-    host: list[HostNode] = field(default_factory=list)
+    host: list[HostPart] = field(default_factory=list)
     input_specs: list[IoSpec] = field(default_factory=list)
     output_specs: list[IoSpec] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
+    feeds: list[InputSpec] = field(default_factory=list)
+    values: list[OnnxValue] = field(default_factory=list)
+    batch: int = 1
 
     def producer(self, tensor: Tensor) -> Layer | None:
         """The layer that writes `tensor`; None for an input."""
@@ -236,6 +297,11 @@ class Graph:
     def readers(self, tensor: Tensor) -> list[Layer]:
         """The layers that read `tensor`, once for each operand that it is."""
         return [layer for layer in self.layers for operand in operands(layer) if operand is tensor]
+
+
+def is_broadcast(tensor: Tensor, output: Tensor) -> bool:
+    """Whether an element-wise layer that makes `output` reads the only pixel of its operand `tensor` for all of its pixels."""
+    return tensor.shape[:2] == (1, 1) and output.shape[:2] != (1, 1)
 
 
 def operands(layer: Layer) -> list[Tensor]:

@@ -5,12 +5,12 @@ from contextlib import ExitStack
 
 from talos.compiler.builder import Builder, OutOfMemory
 from talos.compiler.groups import LATE, Band, Lowering
-from talos.compiler.ir import Conv, Tensor
+from talos.compiler.ir import Conv, Tensor, is_broadcast
 from talos.compiler.segments import Contraction, Segment, contraction, extent, segment_parameters, segment_weights, segments
 from talos.compiler.storage import Storage
 from talos.compiler.tiling import ConvShape, Tile, choose_tile
-from talos.compiler.transfers import Box, Place, input_tile, output_tile
-from talos.compiler.vector_fields import addition, requantization, set_tables
+from talos.compiler.transfers import Box, Place, broadcast_tile, input_tile, output_tile
+from talos.compiler.vector_fields import pair_fields, requantization, set_tables
 from talos.effects import RECORD_BYTES
 from talos.isa import INSTRUCTIONS, Opcode, Source
 
@@ -27,6 +27,7 @@ def conv_shape(layer: Conv, b: Builder, source: Storage, target: Storage, residu
     parts = segments(layer, b.config)
     pixel = source.depth(layer.inputs[0]) if source.resident else channels
     loops = [contraction(layer, part, b.config, width * pixel, pixel) for part in parts]
+    broadcast = layer.residual is not None and is_broadcast(layer.residual.tensor, layer.output)
     return ConvShape(
         out_h=out_h,
         out_w=out_w,
@@ -36,7 +37,7 @@ def conv_shape(layer: Conv, b: Builder, source: Storage, target: Storage, residu
         extent_w=extent_w,
         load_channels=0 if source.resident else channels,
         store_channels=0 if target.resident else out_channels,
-        residual_channels=0 if residual is None or residual.resident else out_channels,
+        residual_channels=out_channels if residual is not None and not residual.resident and not broadcast else 0,
         blocks=sum(part.blocks for part in parts),
         tiles=max(loop.tiles for loop in loops),
         warmup=max(loop.warmup for loop in loops),
@@ -53,7 +54,9 @@ def lower_conv(b: Builder, layer: Conv, storages: Callable[[Tensor], Storage], b
     """
     source, target = storages(layer.inputs[0]), storages(layer.output)
     residual = storages(layer.residual.tensor) if layer.residual else None
-    tile = choose_tile(conv_shape(layer, b, source, target, residual, behind), b.config, budget)
+    tile = choose_tile(
+        conv_shape(layer, b, source, target, residual, behind), b.config, budget - _broadcast_bytes(layer, b, residual)
+    )
     if tile is None:
         raise OutOfMemory(budget)
     extent_h, extent_w = extent(layer, b.config)
@@ -70,6 +73,14 @@ def lower_conv(b: Builder, layer: Conv, storages: Callable[[Tensor], Storage], b
         with input_tile(b, source, layer.inputs[0], Box(top, bottom, left, right), avoid=avoid) as act:
             for segment, chunk in _chunks(layer, b, tile):
                 _lower_chunk(b, layer, storages, act, box, tile, segment, chunk)
+
+
+def _broadcast_bytes(layer: Conv, b: Builder, residual: Storage | None) -> int:
+    """Of a residual that is loaded and broadcast over the pixels: its tile does not grow with the others."""
+    if layer.residual is None or residual is None or residual.resident:
+        return 0
+    broadcast = is_broadcast(layer.residual.tensor, layer.output)
+    return layer.residual.tensor.size + b.config.matrix_bytes if broadcast else 0
 
 
 def _boxes(height: int, width: int, tile: Tile) -> Iterator[Box]:
@@ -105,7 +116,10 @@ def _lower_chunk(
         avoid: tuple[tuple[int, int], ...] = (act.span,)
         if layer.residual is not None:
             tensor = layer.residual.tensor
-            other = stack.enter_context(input_tile(b, storages(tensor), tensor, box, channels, avoid))
+            if is_broadcast(tensor, layer.output):
+                other = stack.enter_context(broadcast_tile(b, storages(tensor), tensor, channels, avoid))
+            else:
+                other = stack.enter_context(input_tile(b, storages(tensor), tensor, box, channels, avoid))
             avoid = (*avoid, other.span)
         out = stack.enter_context(output_tile(b, storages(layer.output), layer.output, box, channels, avoid))
         for start in range(chunk.start, chunk.stop, tile.group):
@@ -121,7 +135,8 @@ def _matmul(b: Builder, layer: Conv, act: Place, box: Box, segment: Segment, loo
     config = b.config
     tile_bytes = config.rows * config.cols
     weights = b.constant(
-        ("weights", id(layer), segment.first, loops), lambda: segment_weights(layer, segment, loops, config).tobytes()
+        ("weights", id(layer.original or layer), segment.first, loops),
+        lambda: segment_weights(layer, segment, loops, config).tobytes(),
     )
     runs = [range(start, min(start + MAX_SLICES, loops.slices)) for start in range(0, loops.slices, MAX_SLICES)]
     for group in [blocks] if len(runs) == 1 else [range(block, block + 1) for block in blocks]:
@@ -162,12 +177,12 @@ def _drain(
     offset: int,
     channels: int,
 ) -> None:
-    """Requantize `blocks` from the accumulators into the output tile, adding the residual on the way."""
+    """Requantize `blocks` from the accumulators into the output tile, combining them with the residual on the way."""
     cols = b.config.cols
     fields = requantization(layer)
     if layer.residual is not None:
         assert other is not None
-        fields |= addition(layer)
+        fields |= pair_fields(layer)
         fields |= {"b": other.address + offset, "b_row_stride": other.pitch, "b_pixel_stride": other.pixel}
     b.emit(
         Opcode.VECTOR,
@@ -188,8 +203,10 @@ def _drain(
 
 def _records(b: Builder, layer: Conv, segment: Segment, blocks: range) -> int:
     """Where parameter memory holds the records of `blocks`: with all of their segment if that is small."""
-    records = b.remember((id(layer), segment.first), lambda: segment_parameters(layer, segment, b.config))
+    records = b.remember((id(layer.original or layer), segment.first), lambda: segment_parameters(layer, segment, b.config))
     block_bytes = b.config.cols * RECORD_BYTES
     if len(records) <= b.config.parameter_bytes // 4:
-        return b.parameters((id(layer), segment.first), records) + blocks.start * b.config.cols
-    return b.parameters((id(layer), segment.first, blocks), records[blocks.start * block_bytes : blocks.stop * block_bytes])
+        return b.parameters((id(layer.original or layer), segment.first), records) + blocks.start * b.config.cols
+    return b.parameters(
+        (id(layer.original or layer), segment.first, blocks), records[blocks.start * block_bytes : blocks.stop * block_bytes]
+    )

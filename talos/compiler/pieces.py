@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from talos.compiler.builder import OutOfMemory
 from talos.compiler.tiling import splits
 
-__all__ = ["MAX_COUNT", "bands", "block_fields", "channel_parts", "column_step"]
+__all__ = ["BAND_READS", "MAX_COUNT", "bands", "block_fields", "channel_parts", "column_step"]
 
 BAND_READS = 320
 """Per channel block: small enough that bands overlap with the layers around, large against an instruction's overhead."""

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+import onnx
 
+from talos.compiler.expose_layers import LayerProgram, expose_layers
 from talos.compiler.frontend import build_graph
+from talos.compiler.repeat_graph import repeat_graph
 from talos.compiler.schedule import schedule
 from talos.config import AcceleratorConfig
 from talos.program import Program
@@ -17,20 +20,39 @@ __all__ = ["Compiled", "compile_model"]
 
 @dataclass(frozen=True)
 class Compiled:
-    """`program`, and the serialized QDQ model whose results in onnxruntime the program gives."""
+    """`program`, and the serialized QDQ model whose results in onnxruntime the program gives.
+
+    `layers`, if asked for, is a second program that also hands back what every layer makes.
+    """
 
     program: Program
     quantized_model: bytes
+    layers: LayerProgram | None = None
 
 
 def compile_model(
-    path: str | Path, config: AcceleratorConfig, calibrate: Mapping[str, npt.NDArray[Any]] | None = None
+    path: str | Path,
+    config: AcceleratorConfig,
+    calibrate: Mapping[str, npt.NDArray[Any]] | None = None,
+    *,
+    layers: bool = False,
+    host: bool = True,
+    batch: int | None = 1,
 ) -> Compiled:
     """Compile the ONNX file at `path` for `config`.
 
-    A float model is quantized with the samples in `calibrate` ({input name: (n, …)}). Raises TalosError, one line, for anything that cannot
-    be compiled, naming the file and the node.
+    A float model is quantized with the samples in `calibrate` ({input name: (n, …)}). `layers`: also compile the program that shows
+    every layer. `batch`: images that a run takes (None: as many as the model is written for). `host`: what the accelerator cannot run may
+    go to the host. Raises TalosError, one line, for anything that cannot be compiled, naming the file and the node.
     """
-    front = build_graph(path, calibrate)
-    program = schedule(front.graph, config, front.node_placement)
-    return Compiled(program, front.quantized_model.SerializeToString())
+    front = build_graph(path, calibrate, host=host)
+    images = front.batch if batch is None else batch
+    graph = repeat_graph(front.graph, images) if images > 1 else front.graph
+    program = schedule(graph, config, front.node_placement)
+    shown = expose_layers(front.graph, config, _computed(front.quantized_model)) if layers else None
+    return Compiled(program, front.quantized_model.SerializeToString(), shown)
+
+
+def _computed(model: onnx.ModelProto) -> set[str]:
+    """The names of the values that nodes of `model` compute."""
+    return {name for node in model.graph.node for name in node.output}

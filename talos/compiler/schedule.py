@@ -8,10 +8,11 @@ from talos.compiler.allocator import Allocator
 from talos.compiler.builder import DRAM_ALIGN, Builder, OutOfMemory
 from talos.compiler.features import require_features
 from talos.compiler.groups import Lowering, interleave, pass_through, slots
-from talos.compiler.ir import Add, Concat, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View
+from talos.compiler.ir import Binary, Concat, Conv, Graph, Layer, Lookup, Pool, Rearrange, Tensor, View
 from talos.compiler.lower_conv import lower_conv
-from talos.compiler.lower_resize import lower_resize
-from talos.compiler.lower_vector import band_cycles, lower_elementwise, lower_pool
+from talos.compiler.lower_pool import lower_pool
+from talos.compiler.lower_rearrange import lower_rearrange
+from talos.compiler.lower_vector import band_cycles, lower_elementwise
 from talos.compiler.plan import plan_residents
 from talos.compiler.residency import choose_residents, live_bytes, live_residents
 from talos.compiler.storage import Storage, assign_storages
@@ -19,7 +20,7 @@ from talos.compiler.transfers import make_resident
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 from talos.io import IoSpec
-from talos.program import SCRATCH, HostPart, LayerInfo, Placement, Port, Program
+from talos.program import SCRATCH, LayerInfo, Placement, Port, Program
 
 __all__ = ["schedule"]
 
@@ -87,10 +88,14 @@ def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _
     scratch = Allocator(SCRATCH_LIMIT, align=DRAM_ALIGN)
     ends = dict.fromkeys(range(4), 0)
     for storage in distinct:
-        if storage.pinned:
+        data = storage.tensors[0].data
+        if data is not None:
+            storage.offset = b.constant(("tensor", id(storage)), data.tobytes)
+        elif storage.pinned:
             storage.offset = ends[storage.region]
             ends[storage.region] += -(-storage.size // DRAM_ALIGN) * DRAM_ALIGN
-    numbers = {layer: number for number, layer in enumerate(_executed(graph))}
+    executed = _executed(graph)
+    numbers = {layer: number % (len(executed) // graph.batch) for number, layer in enumerate(executed)}
     slot_of = slots(graph.layers)
     for slot, members in groupby(range(len(graph.layers)), key=slot_of.__getitem__):
         layers = [graph.layers[i] for i in members if not isinstance(graph.layers[i], View)]
@@ -138,10 +143,10 @@ def _lower_layer(b: Builder, layer: Layer, storages: Callable[[Tensor], Storage]
         return lower_conv(b, layer, storages, budget, behind)
     if isinstance(layer, Pool):
         return lower_pool(b, layer, storages, budget)
-    if isinstance(layer, Add | Lookup):
+    if isinstance(layer, Binary | Lookup):
         return lower_elementwise(b, layer, storages, budget)
-    if isinstance(layer, Resize):
-        return lower_resize(b, layer, storages, budget)
+    if isinstance(layer, Rearrange):
+        return lower_rearrange(b, layer, storages, budget)
     if isinstance(layer, Concat):
         return pass_through(layer)
     raise TalosError(f"layer '{layer.name}': no lowering for {type(layer).__name__}")
@@ -152,7 +157,7 @@ def _program(b: Builder, graph: Graph, storages: dict[Tensor, Storage], placemen
     constants, offset = b.finish()
     layers = tuple(
         LayerInfo(layer.name, layer.op, layer.macs, "array" if isinstance(layer, Conv) else "vector", layer.nodes)
-        for layer in _executed(graph)
+        for layer in _executed(graph)[: len(_executed(graph)) // graph.batch]
     )
     sizes = [len(constants), 0, 0, 0]
     for storage in dict.fromkeys(storages.values()):
@@ -160,7 +165,13 @@ def _program(b: Builder, graph: Graph, storages: dict[Tensor, Storage], placemen
             sizes[storage.region] = max(sizes[storage.region], storage.offset + storage.size)
 
     def ports(tensors: list[Tensor], specs: list[IoSpec]) -> tuple[Port, ...]:
-        return tuple(Port(spec, storages[t].region, storages[t].offset) for t, spec in zip(tensors, specs, strict=True))
+        made = []
+        for position, spec in enumerate(specs):  # of one image; the tensors are those of all
+            places = [storages[tensor] for tensor in tensors[position :: len(specs)]]
+            first, stride = places[0], places[1].offset - places[0].offset if graph.batch > 1 else 0
+            assert [place.offset for place in places] == [first.offset + i * stride for i in range(graph.batch)]
+            made.append(Port(spec, first.region, first.offset, graph.batch, stride))
+        return tuple(made)
 
     return Program(
         name=graph.name,
@@ -174,8 +185,8 @@ def _program(b: Builder, graph: Graph, storages: dict[Tensor, Storage], placemen
         layers=layers,
         layer_of=tuple(b.layer_of),
         placements=placements,
-        host=tuple(
-            HostPart(node.nodes, node.op_types, node.model, node.inputs, node.outputs, node.reason) for node in graph.host
-        ),
+        host=tuple(graph.host),
         results=tuple(graph.results),
+        feeds=tuple(graph.feeds),
+        batch=graph.batch,
     )

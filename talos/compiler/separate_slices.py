@@ -1,12 +1,13 @@
 """Every operand of a Concat gets a place of its own, a slice of the result, or else a copy that has one."""
 
-from talos.compiler.ir import Concat, Graph, Layer, Resize, Tensor, View
+from talos.compiler.ir import Concat, Graph, Layer, Tensor, View
+from talos.compiler.rearrange import copy_of
 
 __all__ = ["separate_slices"]
 
 
 def separate_slices(graph: Graph) -> bool:
-    """Puts a copy (Resize by 1) in front of Concat, in place, where the operand cannot lie in the result.
+    """Puts a copy in front of Concat, in place, where the operand cannot lie in the result.
 
     That is an operand which is an input or output of the graph, is another tensor's bytes or has its bytes under another shape (View), or
     has a place in a Concat already. Returns whether anything changed.
@@ -30,5 +31,5 @@ def _copy(layer: Concat, position: int, layers: list[Layer]) -> Tensor:
     tensor = layer.inputs[position]
     name = f"{layer.output.name}:{position}"
     output = Tensor(name, tensor.shape, tensor.scale, tensor.zero_point, tensor.unsigned)
-    layers.append(Resize(layer.name, layer.nodes, [tensor], output))
+    layers.append(copy_of(layer.name, layer.nodes, tensor, output))
     return output

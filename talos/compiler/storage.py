@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from talos.compiler.groups import slots
-from talos.compiler.ir import Concat, Conv, Graph, Layer, Tensor, View
+from talos.compiler.ir import Concat, Conv, Graph, Layer, Tensor, View, operands
 from talos.compiler.segments import extent
 from talos.config import AcceleratorConfig
-from talos.program import INPUTS, OUTPUTS, SCRATCH
+from talos.program import CONSTANTS, INPUTS, OUTPUTS, SCRATCH
 
 __all__ = ["Storage", "assign_storages"]
 
@@ -74,7 +74,7 @@ class Storage:
 
     @property
     def pinned(self) -> bool:
-        """Inputs and outputs of the program stay in DRAM, where the host reaches them."""
+        """Inputs, outputs and constants of the program stay in DRAM, where the host reaches them."""
         return self.region != SCRATCH
 
 
@@ -95,7 +95,9 @@ def assign_storages(graph: Graph, config: AcceleratorConfig) -> dict[Tensor, Sto
     for tensor in graph.inputs:
         storages[tensor] = Storage([tensor], -1, -1, -1, INPUTS)
     for index, (layer, slot) in enumerate(zip(graph.layers, slots(graph.layers), strict=True)):
-        for tensor in layer.inputs:
+        for tensor in operands(layer):
+            if tensor.data is not None and tensor not in storages:
+                storages[tensor] = Storage([tensor], -1, -1, -1, CONSTANTS)
             storages[tensor].last = slot
         if isinstance(layer, View):
             storage = storages[layer.inputs[0]]
@@ -114,8 +116,6 @@ def assign_storages(graph: Graph, config: AcceleratorConfig) -> dict[Tensor, Sto
             storage = storages[layer.inputs[0]]
             (top, left, bottom, right), pads = storage.pads, _conv_pads(layer, config)
             storage.pads = max(top, pads[0]), max(left, pads[1]), max(bottom, pads[2]), max(right, pads[3])
-            if layer.residual is not None:
-                storages[layer.residual.tensor].last = slot
     for tensor in graph.outputs:
         storage = storages[tensor]
         if storage.region == SCRATCH:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from talos.compiler.builder import Builder
 from talos.compiler.ir import Tensor
 from talos.compiler.storage import Storage
 from talos.isa import Opcode
 
-__all__ = ["Box", "Place", "input_tile", "make_resident", "output_tile", "tile_bytes"]
+__all__ = ["Box", "Place", "broadcast_tile", "input_tile", "make_resident", "output_tile", "tile_bytes"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class Place:
     pitch: int
     pixel: int
     span: tuple[int, int]
+
+    def behind(self, count: int) -> "Place":
+        """The same pixels without their first `count` channels."""
+        return replace(self, address=self.address + count)
 
 
 def tile_bytes(box: Box, channels: int) -> int:
@@ -146,6 +150,15 @@ def input_tile(
             common = {"region": storage.region, "address": source, "dst": target}
             b.emit(Opcode.LOAD, **common, **_rows("dst", inner, (width, pixel), (pitch, count)))
         yield Place(start, pitch, count, (start, start + box.rows * pitch))
+
+
+@contextmanager
+def broadcast_tile(
+    b: Builder, storage: Storage, tensor: Tensor, channels: range | None = None, avoid: tuple[tuple[int, int], ...] = ()
+) -> Iterator[Place]:
+    """The only pixel of `tensor` (or some of its channels) in activation memory, as the same pixel in all rows and columns."""
+    with input_tile(b, storage, tensor, Box(0, 1, 0, 1), channels, avoid) as place:
+        yield Place(place.address, 0, 0, place.span)
 
 
 @contextmanager

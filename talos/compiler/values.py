@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from talos.compiler.float_function import FloatFunction
 from talos.compiler.index import Index
 from talos.compiler.ir import Layer, Tensor
 
@@ -19,14 +20,11 @@ __all__ = [
     "Activation",
     "Constant",
     "Feed",
-    "Function",
     "Pending",
     "PendingFunction",
     "QuantizedConstant",
     "Value",
 ]
-
-Function = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -65,12 +63,13 @@ class Activation:
     """A quantized activation: its integer codes, or (`real`) the float value that they stand for.
 
     `source` is a tensor in memory, or a feed, whose `index` then counts in ONNX order of the fed value. A feed that no Quantize- or
-    DequantizeLinear has reached yet has no scale.
+    DequantizeLinear has reached yet has no scale. `nodes` are the ONNX nodes that `index` stands for since the last layer.
     """
 
     source: Tensor | Feed
     index: Index
     real: bool
+    nodes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,15 +107,18 @@ class Pending:
 
 @dataclass(frozen=True)
 class PendingFunction:
-    """A unary float function of a quantized activation, which QuantizeLinear behind it will make a table."""
+    """A float function of one quantized activation, element by element, which QuantizeLinear behind it will make a table.
+
+    `operand` is the activation, its index in the order of the result. `nodes` are the names of the ONNX nodes so far.
+    """
 
     nodes: tuple[str, ...]
     operand: Activation
-    function: Function
+    function: FloatFunction
 
     @property
     def index(self) -> Index:
-        """The ONNX order of the result: that of the operand."""
+        """Where the elements of the result lie, were it in memory as the operand is."""
         return self.operand.index
 
 

@@ -84,7 +84,9 @@ class QdqModel:
 
     def model(self) -> onnx.ModelProto:
         graph = helper.make_graph(self.nodes, "test", self.inputs, self.outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
+        foreign = sorted({node.domain for node in self.nodes} - {""})
+        imports = [helper.make_opsetid("", self.opset), *(helper.make_opsetid(domain, 1) for domain in foreign)]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=8)
         return onnx.shape_inference.infer_shapes(model, data_prop=True)  # fills in the shapes of the outputs
 
     def save(self, folder: Path) -> Path:
@@ -115,9 +117,14 @@ def random_inputs(result: FrontendResult, count: int, seed: int = 1) -> dict[str
     """`count` samples for each input that reach every code, and beyond for float inputs."""
     random = np.random.default_rng(seed)
     samples: dict[str, npt.NDArray[Any]] = {}
-    for spec in result.graph.input_specs:
-        shape = (count, *spec.onnx_shape[1:])
-        if spec.quantized:
+    specs = {spec.name: spec for spec in result.graph.input_specs}
+    for feed in result.graph.feeds:
+        shape, spec = (count, *feed.shape[1:]), specs.get(feed.name)
+        if spec is None and np.issubdtype(feed.dtype, np.integer):
+            samples[feed.name] = random.integers(0, 100, shape).astype(feed.dtype)
+        elif spec is None:
+            samples[feed.name] = random.normal(0, 2, shape).astype(feed.dtype)
+        elif spec.quantized:
             limits = np.iinfo(spec.onnx_dtype)
             samples[spec.name] = random.integers(limits.min, limits.max + 1, shape).astype(spec.onnx_dtype)
         else:
@@ -130,28 +137,42 @@ def compare(path: Path, samples: dict[str, npt.NDArray[Any]] | None = None, coun
     """Builds the graph and asserts that every layer and every result equals onnxruntime's, byte for byte."""
     result = build_graph(path, **options)
     graph = result.graph
-    quantized = {name for node in result.quantized_model.graph.node if node.op_type == "QuantizeLinear" for name in node.output}
-    names = [layer.output.name for layer in graph.layers if layer.output.name in quantized]
+    quantized = {
+        name
+        for node in result.quantized_model.graph.node
+        if node.op_type == "QuantizeLinear" or node.op_type.startswith("QLinear")
+        for name in node.output
+    }
+    made = {id(layer.output) for layer in graph.layers}
+    places = {
+        value.name: value for value in graph.values if value.name in quantized and not value.real and id(value.tensor) in made
+    }
+    names = list(places)
     witness, plain = session(result.quantized_model, names), session(result.quantized_model)
     samples = samples or random_inputs(result, count)
     hosts = [(part, session(onnx.load_model_from_string(part.model))) for part in graph.host]
+
+    def run_host(stage: str, values: dict[str, npt.NDArray[Any]]) -> None:
+        for part, host in hosts:
+            if part.stage == stage:
+                made = host.run(list(part.outputs), {name: values[name] for name in part.inputs})
+                values.update(zip(part.outputs, made, strict=True))
+
     for image in range(len(next(iter(samples.values())))):
         feeds = {name: array[image : image + 1] for name, array in samples.items()}
         expected = dict(zip(names, witness.run(names, feeds), strict=True)) if names else {}
-        tensors = run_graph(graph, {spec.name: spec.to_tensor(feeds[spec.name]) for spec in graph.input_specs})
+        values = dict(feeds)
+        run_host("before", values)
+        tensors = run_graph(graph, {spec.name: spec.to_tensor(values[spec.name]) for spec in graph.input_specs})
         for name in names:
             array = expected[name]
             codes = (array ^ 0x80).view(np.int8) if array.dtype == np.uint8 else array
-            codes = codes[0].transpose(1, 2, 0) if codes.ndim == 4 else codes.reshape(tensors[name].shape)
-            np.testing.assert_array_equal(tensors[name], codes, err_msg=f"layer '{name}', image {image}")
-        values = {
-            spec.name: spec.from_tensor(tensors[tensor.name])
-            for spec, tensor in zip(graph.output_specs, graph.outputs, strict=True)
-        }
-        for part, host in hosts:
-            values.update(
-                zip(part.outputs, host.run(list(part.outputs), {name: values[name] for name in part.inputs}), strict=True)
-            )
+            tensor, index = places[name].tensor, places[name].index
+            stored = np.where(index >= 0, tensors[tensor.name].reshape(-1)[index], np.int8(tensor.zero_point))
+            np.testing.assert_array_equal(stored, codes, err_msg=f"value '{name}', image {image}")
+        for spec, tensor in zip(graph.output_specs, graph.outputs, strict=True):
+            values[spec.name] = spec.from_tensor(tensors[tensor.name])
+        run_host("after", values)
         for name, array in zip(graph.results, plain.run(graph.results, feeds), strict=True):
             np.testing.assert_array_equal(values[name], array, err_msg=f"result '{name}', image {image}")
             assert values[name].dtype == array.dtype

@@ -1,5 +1,6 @@
 """Float models: calibrated by onnxruntime's quantizer, then equal to the QDQ model that it wrote."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,6 @@ import onnxruntime
 import pytest
 
 from talos.compiler.frontend import build_graph
-from talos.compiler.load import load_model
-from talos.compiler.prepare_float import prepare_float
 from tests.compiler.qdq_models import QdqModel, compare
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -64,6 +63,7 @@ def _check(model: QdqModel, tmp_path: Path, shape: tuple[int, ...]) -> list[str]
     path = model.save(tmp_path)
     samples = _samples((30, *shape))
     result = compare(path, {"x": samples[:4]}, calibrate={"x": samples})
+    assert not result.graph.host
     (output,) = result.graph.output_specs
     quantized = onnxruntime.InferenceSession(result.quantized_model.SerializeToString(), providers=["CPUExecutionProvider"])
     exact = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -137,17 +137,81 @@ def test_weights_behind_dequantize_are_constants(tmp_path: Path) -> None:
     assert _check(model, tmp_path, (3, 8, 8)) == ["conv"]
 
 
-def test_preparation_keeps_the_function(tmp_path: Path) -> None:
+def _conv(model: QdqModel, x: str, outputs: int = 6, inputs: int = 3) -> str:
+    return model.node("Conv", [x, _constants(model, outputs, inputs, 3, 3)], pads=[1, 1, 1, 1])
+
+
+def _squeeze_and_excite(model: QdqModel, x: str) -> str:
+    x = _conv(model, x)
+    gate = model.node("Relu", [_conv(model, model.node("ReduceMean", [x], axes=[2, 3]), 4, 6)])
+    return model.node("Mul", [x, model.node("HardSigmoid", [_conv(model, gate, 6, 4)], alpha=1 / 6, beta=0.5)])
+
+
+def _shuffle(model: QdqModel, x: str) -> str:
+    x = model.node("Reshape", [_conv(model, x), model.constant(np.array([1, 2, 3, 8, 8]))])
+    x = model.node("Transpose", [x], perm=[0, 2, 1, 3, 4])
+    return _conv(model, model.node("Reshape", [x, model.constant(np.array([1, 6, 8, 8]))]), 4, 6)
+
+
+def _silu(model: QdqModel, x: str) -> str:
+    x = _conv(model, x)
+    return _conv(model, model.node("Mul", [x, model.node("Sigmoid", [x])]), 4, 6)
+
+
+def _gelu_block(model: QdqModel, x: str) -> str:
+    """ConvNeXt's: the linear layers act on the last axis."""
+    x = model.node("Transpose", [_conv(model, x)], perm=[0, 2, 3, 1])
+    x = model.node("Add", [model.node("MatMul", [x, _constants(model, 6, 12)]), _constants(model, 12)])
+    half = model.node("Mul", [x, model.constant(np.float32(0.5))])
+    error = model.node("Erf", [model.node("Div", [x, model.constant(np.float32(2**0.5))])])
+    x = model.node("Mul", [half, model.node("Add", [error, model.constant(np.float32(1))])])
+    return model.node("Transpose", [model.node("MatMul", [x, _constants(model, 12, 6)])], perm=[0, 3, 1, 2])
+
+
+def _interpolated(model: QdqModel, x: str) -> str:
+    scales = model.constant(np.array([1, 1, 2, 2], np.float32))
+    x = model.node("Resize", [_conv(model, x, 4), "", scales], mode="linear", coordinate_transformation_mode="half_pixel")
+    return _conv(model, x, 4, 4)
+
+
+def _upsampled(model: QdqModel, x: str) -> str:
+    small = model.node(
+        "Relu", [_conv(model, model.node("MaxPool", [_conv(model, x)], kernel_shape=[2, 2], strides=[2, 2]), 6, 6)]
+    )
+    up = model.node("ConvTranspose", [small, _constants(model, 6, 4, 4, 4)], strides=[2, 2], pads=[1, 1, 1, 1])
+    return _conv(model, model.node("Concat", [x, model.node("Relu", [up])], axis=1), 4, 7)
+
+
+@pytest.mark.parametrize(
+    ("build", "convolutions"),
+    [
+        (lambda m, x: _conv(m, m.node("Relu", [x])), 1),
+        (lambda m, x: _conv(m, m.node("Transpose", [m.node("Transpose", [x], perm=[0, 2, 3, 1])], perm=[0, 3, 1, 2])), 1),
+        (lambda m, x: m.node("Relu", [m.node("MaxPool", [_conv(m, x)], kernel_shape=[2, 2])]), 1),
+        (lambda m, x: m.node("PRelu", [_conv(m, x), _constants(m, 6, 1, 1)]), 2),
+        (lambda m, x: m.node("AveragePool", [_conv(m, x)], kernel_shape=[2, 2], strides=[2, 2]), 1),
+        (_squeeze_and_excite, 3),
+        (_silu, 2),
+        (_gelu_block, 3),
+        (_shuffle, 2),
+        (_upsampled, 4),
+        (_interpolated, 6),
+    ],
+    ids=[
+        "relu first",
+        "transpose first",
+        "relu behind pooling",
+        "prelu",
+        "average",
+        "squeeze and excite",
+        "silu",
+        "gelu",
+        "shuffle",
+        "upsampled",
+        "interpolated",
+    ],
+)
+def test_networks_of_floats(tmp_path: Path, build: Callable[[QdqModel, str], str], convolutions: int) -> None:
     model = QdqModel(8)
-    x = _batch_norm(model, model.input("x", [1, 3, 8, 8]), 3)
-    x = model.node("Relu", [_batch_norm(model, model.node("Conv", [x, model.weight((6, 3, 3, 3))]), 6)])
-    model.output(model.node("Gemm", [model.node("ReduceMean", [x], axes=[2, 3], keepdims=0), _constants(model, 6, 5)], alpha=0.5))
-    path = model.save(tmp_path)
-    prepared = prepare_float(load_model(path), path.name)
-    assert not {"BatchNormalization", "DequantizeLinear", "ReduceMean"} & {node.op_type for node in prepared.graph.node}
-    feeds = {"x": _samples((1, 3, 8, 8))}
-    outputs = [
-        onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feeds)[0]
-        for proto in (onnx.load(path), prepared)
-    ]
-    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
+    model.output(build(model, model.input("x", ["n", 3, 8, 8])))
+    assert _check(model, tmp_path, (3, 8, 8)).count("conv") == convolutions

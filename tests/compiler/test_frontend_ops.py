@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from talos.compiler.ir import Add, Conv, Lookup, Pool
+from talos.compiler.ir import Binary, Concat, Conv, Lookup, Pool, Rearrange
 from tests.compiler.qdq_models import QdqModel, compare
 
 X, Y = 0.03, 0.05  # scales
@@ -40,7 +40,7 @@ def test_convolution(tmp_path: Path, weight: tuple[int, ...], attributes: dict[s
     model = QdqModel()
     _finish(model, model.conv(_image(model), weight, X, **attributes))
     result = compare(model.save(tmp_path))
-    assert [type(layer) for layer in result.graph.layers] == [Conv]
+    assert {type(layer) for layer in result.graph.layers} <= {Conv, Concat}
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
@@ -211,7 +211,7 @@ def test_add_of_two_inputs(tmp_path: Path, dtype: str, zeros: tuple[int, int, in
     b = model.qdq(model.input("b", [1, 4, 6, 6]), Y, zeros[1], dtype)
     _finish(model, model.node("Relu", [model.node("Add", [a, b])]), 0.06, zeros[2], dtype)
     (layer,) = compare(model.save(tmp_path), count=10).graph.layers
-    assert isinstance(layer, Add)
+    assert isinstance(layer, Binary)
 
 
 @pytest.mark.parametrize("own_first", [True, False])
@@ -303,17 +303,15 @@ def test_zero_padding_joins_the_convolution(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cut", "pads", "steps"),
+    ("cut", "pads"),
     [
-        ((0, 9, 2), (0, 4, 0, 0, 0, 2, 0, 0), 1),
-        ((1, 8, 3), (0, 0, 0, 0, 0, 0, 0, 0), 1),
-        ((2, 6, 1), (0, 0, 0, 0, 0, 1, 0, 0), 1),
-        ((2, 6, 1), (0, 1, 1, 2, 0, 0, 3, 0), 2),  # cropped and padded on one side
+        ((0, 9, 2), (0, 4, 0, 0, 0, 2, 0, 0)),
+        ((1, 8, 3), (0, 0, 0, 0, 0, 0, 0, 0)),
+        ((2, 6, 1), (0, 0, 0, 0, 0, 1, 0, 0)),
+        ((2, 6, 1), (0, 1, 1, 2, 0, 0, 3, 0)),  # cropped and padded on one side
     ],
 )
-def test_slices_and_channel_padding_are_a_copy(
-    tmp_path: Path, cut: tuple[int, int, int], pads: tuple[int, ...], steps: int
-) -> None:
+def test_slices_and_channel_padding_are_one_copy(tmp_path: Path, cut: tuple[int, int, int], pads: tuple[int, ...]) -> None:
     """The shortcut of the original CIFAR ResNets: every second pixel, and zero channels."""
     model = QdqModel(22)
     bounds = [model.constant(np.array([value])) for value in cut]
@@ -321,12 +319,8 @@ def test_slices_and_channel_padding_are_a_copy(
     x = model.qdq(model.node("Slice", [x, bounds[0], bounds[1], model.constant(np.array([3])), bounds[2]]), X, 7)
     x = model.node("Pad", [x, model.constant(np.array(pads)), model.constant(np.float32(0))])
     _finish(model, x, 0.021, 0)
-    layers = compare(model.save(tmp_path)).graph.layers
-    assert len(layers) == steps
-    layer = layers[-1]
-    assert isinstance(layer, Conv)
-    assert layer.copy
-    assert layer.macs == 0
+    (layer,) = compare(model.save(tmp_path)).graph.layers
+    assert isinstance(layer, Rearrange)
     assert layer.table is not None  # the new scale
 
 

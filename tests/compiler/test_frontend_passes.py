@@ -1,6 +1,7 @@
 """Each pass over the layer graph keeps all values that are left, on a network in which each of them has work."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from talos.compiler.frontend import PASSES
 from talos.compiler.fuse_clamp import fuse_clamp
 from talos.compiler.fuse_lookup import fuse_lookup
 from talos.compiler.fuse_residual import fuse_residual
+from talos.compiler.fuse_same_source import fuse_same_source
 from talos.compiler.import_graph import import_graph
 from talos.compiler.ir import Graph, operands
 from talos.compiler.load import fix_batch
@@ -19,18 +21,19 @@ X = 0.03
 
 
 def _graph() -> Graph:
-    """Two branches, a clamp, tables behind a sum and behind a table, and a dead layer."""
+    """Two branches, a clamp, tables behind a sum and behind a table, and two functions of one tensor, also of the input."""
     model = QdqModel(31)
     x = model.qdq(model.input("x", [1, 4, 6, 6]), X, 7)
-    model.qdq(model.conv(x, (3, 4, 1, 1), X), 0.1, 0)
     left = model.qdq(model.conv(x, (4, 4, 3, 3), X, pads=[1, 1, 1, 1]), 0.3, 9)
     left = model.qdq(model.node("Relu", [left]), 0.3, 9)
     total = model.qdq(model.node("Add", [x, left]), 0.31, -7)
     table = model.qdq(model.node("Tanh", [total]), 1 / 128, 0)
-    table = model.qdq(model.node("Sigmoid", [table]), 1 / 256, -128)
-    pooled = model.qdq(model.node("MaxPool", [table], kernel_shape=[2, 2]), 1 / 256, -128)
+    gate = model.qdq(model.node("Sigmoid", [table]), 1 / 256, -128)
+    table = model.qdq(model.node("Mul", [table, gate]), 1 / 191, -20)
+    pooled = model.qdq(model.node("MaxPool", [table], kernel_shape=[2, 2]), 1 / 191, -20)
     model.output(pooled)
-    return import_graph(fix_batch(model.model(), "passes.onnx"), "passes.onnx")
+    model.output(model.qdq(model.node("Mul", [x, model.qdq(model.node("Sigmoid", [x]), 1 / 256, -128)]), 0.02, -110))
+    return import_graph(fix_batch(model.model(), "passes.onnx"), "passes.onnx").graph
 
 
 def _run(graph: Graph) -> dict[str, np.ndarray]:
@@ -51,7 +54,7 @@ def test_every_pass_keeps_the_values() -> None:
         assert graph.outputs[0].name in after
         for name, array in after.items():
             np.testing.assert_array_equal(array, before[name], err_msg=f"{name} after {graph_pass}")
-    assert _ops(graph) == ["conv", "pool"]
+    assert _ops(graph) == ["conv", "pool", "lookup"]
     made = {id(tensor) for tensor in graph.inputs}
     for layer in graph.layers:  # still in an order in which it can run
         assert {id(tensor) for tensor in operands(layer)} <= made
@@ -60,22 +63,24 @@ def test_every_pass_keeps_the_values() -> None:
 
 def test_what_each_pass_does() -> None:
     steps: list[tuple[Callable[[Graph], object], list[str]]] = [
-        (remove_dead, ["conv", "lookup", "add", "lookup", "lookup", "pool"]),
-        (fuse_clamp, ["conv", "add", "lookup", "lookup", "pool"]),
-        (fuse_residual, ["conv", "lookup", "lookup", "pool"]),
-        (fuse_lookup, ["conv", "pool"]),
+        (remove_dead, ["conv", "lookup", "add", "lookup", "lookup", "pool", "lookup", "multiply"]),
+        (fuse_same_source, ["conv", "lookup", "add", "lookup", "lookup", "pool", "lookup"]),
+        (fuse_clamp, ["conv", "add", "lookup", "lookup", "pool", "lookup"]),
+        (fuse_residual, ["conv", "lookup", "lookup", "pool", "lookup"]),
+        (fuse_lookup, ["conv", "pool", "lookup"]),
     ]
     graph = _graph()
-    assert _ops(graph) == ["conv", "conv", "lookup", "add", "lookup", "lookup", "pool"]
+    graph.layers.insert(0, replace(graph.layers[0], output=replace(graph.layers[0].output, name="dead")))
     for graph_pass, ops in steps:
         graph_pass(graph)
         assert _ops(graph) == ops, graph_pass
-    assert not any(graph_pass(graph) for graph_pass in (fuse_clamp, fuse_residual, fuse_lookup))
+    assert not any(graph_pass(graph) for graph_pass in (fuse_same_source, fuse_clamp, fuse_residual, fuse_lookup))
 
 
 def test_nodes_keep_their_layer() -> None:
+    """All but the gate: its table is part of the product's, and nothing else reads it."""
     graph = _graph()
     for graph_pass in PASSES:
         graph_pass(graph)
     names = [node.split("_")[0] for node in graph.layers[0].nodes]
-    assert names == ["conv", "relu", "add", "tanh", "sigmoid"]
+    assert names == ["conv", "relu", "add", "tanh", "mul"]

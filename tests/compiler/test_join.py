@@ -8,11 +8,10 @@ import numpy.typing as npt
 import pytest
 
 from talos.compiler.evaluate import run_graph
-from talos.compiler.frontend import FrontendResult, build_graph
-from talos.compiler.ir import Concat, Conv, Lookup, Pool, Resize
+from talos.compiler.frontend import FrontendResult
+from talos.compiler.ir import Concat, Conv, Lookup, Pool, Rearrange
 from talos.compiler.schedule import schedule
 from talos.config import PRESETS
-from talos.errors import TalosError
 from talos.isa import Opcode, Source
 from talos.model.checker import check_program
 from talos.model.functional import FunctionalModel
@@ -107,7 +106,7 @@ def test_slices_are_read_beside_the_whole(tmp_path: Path) -> None:
     for value in readers:
         model.output(value)
     result, _ = _check(model, tmp_path)
-    assert Resize not in _kinds(result)
+    assert Rearrange not in _kinds(result)
 
 
 def test_operands_without_a_place_of_their_own_are_copied(tmp_path: Path) -> None:
@@ -122,7 +121,7 @@ def test_operands_without_a_place_of_their_own_are_copied(tmp_path: Path) -> Non
     model.output(_conv(model, first, 4, 13))
     model.output(_conv(model, second, 4, 10))
     result, _ = _check(model, tmp_path)
-    assert _kinds(result).count(Resize) == 4
+    assert _kinds(result).count(Rearrange) == 4
 
 
 def test_a_concat_of_a_concat_has_one_place(tmp_path: Path) -> None:
@@ -136,7 +135,7 @@ def test_a_concat_of_a_concat_has_one_place(tmp_path: Path) -> None:
     model.output(model.node("MaxPool", [outer], kernel_shape=[2, 2], strides=[2, 2]))
     model.output(_conv(model, outer, 4, 13, 3, Z, Y))
     result, _ = _check(model, tmp_path)
-    assert _kinds(result).count(Concat) == 2 and Resize not in _kinds(result)
+    assert _kinds(result).count(Concat) == 2 and Rearrange not in _kinds(result)
 
 
 def test_the_result_is_an_output(tmp_path: Path) -> None:
@@ -174,26 +173,6 @@ def test_channels_last_networks(tmp_path: Path) -> None:
     assert _kinds(result) == [Conv, Conv, Concat, Conv]
 
 
-@pytest.mark.parametrize(
-    ("factors", "attributes"),
-    [
-        ((2, 2), {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}),
-        ((3, 1), {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}),
-        ((2, 3), {}),
-        ((1, 2), {"coordinate_transformation_mode": "pytorch_half_pixel"}),
-        ((1, 1), {}),
-    ],
-)
-def test_resize(tmp_path: Path, factors: tuple[int, int], attributes: dict[str, Any]) -> None:
-    model = QdqModel(8)
-    x = _conv(model, _image(model), 6, 5)
-    scales = model.constant(np.array([1, 1, *factors], np.float32))
-    value = model.node("Resize", [x, "", scales], mode="nearest", **attributes)
-    model.output(model.qdq(value, Y, -3))
-    result, _ = _check(model, tmp_path)
-    assert _kinds(result) == ([Conv] if factors == (1, 1) else [Conv, Resize])
-
-
 def test_resize_to_sizes_beside_a_route(tmp_path: Path) -> None:
     """The neck of YOLOv3-tiny, with its LeakyRelu."""
     model = QdqModel(9)
@@ -214,41 +193,5 @@ def test_resize_to_sizes_beside_a_route(tmp_path: Path) -> None:
     model.output(_conv(model, narrow, 7, 4, 1, Y, Z))
     result, programs = _check(model, tmp_path)
     assert _kinds(result).count(Lookup) == 0, "tables belong to the convolutions"
-    assert {Resize, Concat, Pool} <= set(_kinds(result))
+    assert {Rearrange, Concat, Pool} <= set(_kinds(result))
     assert all(i["out_w"] <= 8 for program in programs for i in program.instructions if i.opcode == Opcode.VECTOR)
-
-
-def _refusal(model: QdqModel, folder: Path) -> str:
-    with pytest.raises(TalosError) as caught:
-        build_graph(model.save(folder))
-    return str(caught.value)
-
-
-def test_refused_joins(tmp_path: Path) -> None:
-    model = QdqModel(10)
-    x = _image(model)
-    model.output(model.qdq(model.node("Concat", [x, x], axis=2), X, 7))
-    assert "node 'concat_2' (Concat): it joins operands of shape [1, 5, 8, 8] along axis 2" in _refusal(model, tmp_path)
-
-    model = QdqModel(11)
-    x = _image(model)
-    model.output(model.qdq(model.node("Concat", [x, model.constant(np.zeros((1, 2, 8, 8), np.float32))], axis=1), X, 7))
-    assert "one of its operands is constant" in _refusal(model, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("scales", "attributes", "reason"),
-    [
-        ((2, 2), {"mode": "linear"}, "linear resizing"),
-        ((1.5, 2), {}, "only whole factors"),
-        ((2, 2), {"coordinate_transformation_mode": "align_corners"}, "does not repeat every pixel 2 times"),
-        ((2, 2), {"nearest_mode": "ceil"}, "does not repeat every pixel 2 times"),
-    ],
-)
-def test_refused_resizing(tmp_path: Path, scales: tuple[float, float], attributes: dict[str, Any], reason: str) -> None:
-    model = QdqModel(12)
-    factors = model.constant(np.array([1, 1, *scales], np.float32))
-    value = model.node("Resize", [_image(model), "", factors], **({"mode": "nearest"} | attributes))
-    model.output(model.qdq(value, X, 7))
-    message = _refusal(model, tmp_path)
-    assert reason in message and "node 'resize_2' (Resize)" in message

@@ -5,7 +5,8 @@ import numpy.typing as npt
 import pytest
 
 from talos.compiler.evaluate import run_graph
-from talos.compiler.ir import Add, Conv, Graph, Layer, Lookup, Pool, Resize, Tensor, View
+from talos.compiler.ir import Binary, Conv, Graph, Layer, Lookup, Pool, Tensor, View
+from talos.compiler.rearrange import rearrangement
 from talos.compiler.schedule import schedule
 from talos.config import PRESETS, AcceleratorConfig
 from talos.errors import TalosError
@@ -98,7 +99,7 @@ def test_a_tensor_with_two_readers_and_an_output_between() -> None:
     x = _tensor("x", 6, 6, 5)
     first = _conv(x, 7)
     second = _conv(first.output, 7)
-    total = Add("add", ("add",), [first.output, second.output], _tensor("sum", 6, 6, 7))
+    total = Binary("add", ("add",), [first.output, second.output], _tensor("sum", 6, 6, 7))
     _check(_graph([x], [first, second, total], [first.output, total.output]), CONFIG)
 
 
@@ -124,7 +125,7 @@ def test_wide_rows_of_the_vector_unit_are_cut(shape: tuple[int, int, int]) -> No
     """Rows that do not fit activation memory, pixels that do not, and more columns or blocks than an instruction counts."""
     config = CONFIG.replace(activation_bytes=2048)
     a, b = _tensor("a", *shape), _tensor("b", *shape)
-    total = Add("add", ("add",), [a, b], _tensor("sum", *shape))
+    total = Binary("add", ("add",), [a, b], _tensor("sum", *shape))
     _check(_graph([a, b], [total], [total.output]), config)
 
 
@@ -140,7 +141,8 @@ def test_wide_rows_of_pooling_are_cut(kind: str) -> None:
 def test_wide_rows_of_copies_are_cut(shape: tuple[int, int, int], factors: tuple[int, int]) -> None:
     config = CONFIG.replace(activation_bytes=2048)
     x, y = _tensor("x", *shape), _tensor("y", shape[0] * factors[0], shape[1] * factors[1], shape[2])
-    layer = Resize("resize", ("resize",), [x], y, factors=factors)
+    wanted = np.arange(x.size, dtype=np.int32).reshape(shape).repeat(factors[0], 0).repeat(factors[1], 1)
+    layer = rearrangement("copy", ("copy",), [x], y, wanted)
     _check(_graph([x], [layer], [y]), config)
 
 
@@ -156,14 +158,14 @@ def test_a_missing_option_is_refused_by_name(option: str) -> None:
     x = _tensor("x", 4, 4, 4)
     y = _tensor("y", 4, 4, 4)
     layers: dict[str, Layer] = {
-        "residual": Add("it", ("it",), [x, x], y),
+        "residual": Binary("it", ("it",), [x, x], y),
         "lookup": Lookup("it", ("it",), [x], y),
         "pool": Pool("it", ("it",), [x], y, kernel=(3, 3), pads=(1, 1, 1, 1)),
     }
     graph = _graph([x], [layers[option]], [y])
     with pytest.raises(TalosError, match=rf"layer 'it' .* needs the option {option}, .*; set {option}=true"):
-        schedule(graph, CONFIG.replace(**{option: False}))
-    bare = CONFIG.replace(**{other: other == option for other in layers})
+        schedule(graph, CONFIG.replace(**{option: False, "multiply": False}))
+    bare = CONFIG.replace(**{other: other == option for other in layers}, multiply=False)
     _check(graph, bare)
 
 

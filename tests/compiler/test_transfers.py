@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talos.compiler.builder import Builder
-from talos.compiler.ir import Add, Conv, Graph, Tensor
+from talos.compiler.ir import Binary, Conv, Graph, Tensor
 from talos.compiler.storage import Storage, assign_storages
 from talos.compiler.transfers import Box, input_tile, make_resident, output_tile
 from talos.config import PRESETS
@@ -54,7 +54,7 @@ def _storage(shape: tuple[int, int, int], pads: tuple[int, int, int, int] = (0, 
     x, y = Tensor("x", shape, np.float32(1), 0), Tensor("y", (0, 0, 1), np.float32(1), 0)
     y.shape = (shape[0] + pads[0] + pads[2], shape[1] + pads[1] + pads[3], 1)
     conv = Conv("c", ("c",), [tensor], y, weight=np.ones((1, 1, 1, shape[2]), np.int8), pads=pads)
-    graph = Graph("g", [x], [y], [Add("a", ("a",), [x, x], tensor), conv])
+    graph = Graph("g", [x], [y], [Binary("a", ("a",), [x, x], tensor), conv])
     return tensor, assign_storages(graph, CONFIG)[tensor]
 
 
