@@ -2,18 +2,28 @@
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from onnx import helper
 
-from benchmarks.witness import Witness, float_function
+from benchmarks.witness import Witness
 from talos import numerics
+from talos.compiler.float_function import VARIABLE, FloatFunction, function_table
+from talos.compiler.ir import Tensor
+from talos.numerics import PairOperation
 
-__all__ = ["Batches", "Generator", "add", "average_window", "conv", "fast_path", "global_average", "quantize", "table"]
+__all__ = [
+    "Batches", "Generator", "add", "average_window", "conv", "fast_path", "float_pair", "global_average", "multiply", "quantize", "table",
+]  # fmt: skip
 
 Int8Array = npt.NDArray[np.int8]
 Batches = Iterator[tuple[Int8Array, Int8Array]]  # ours, onnxruntime's
 Generator = np.random.Generator
+
+_ALL_CODES = np.arange(-128, 128).astype(np.int8)
+_PAIRS = np.repeat(_ALL_CODES, 256), np.tile(_ALL_CODES, 256)
 
 
 def _codes(rng: Generator, *shape: int) -> Int8Array:
@@ -70,8 +80,6 @@ def fast_path(rng: Generator) -> Batches:
 def add(unsigned: bool) -> Callable[[Generator], Batches]:
     """QLinearAdd, all 65,536 pairs of codes per set of scales; some sets equal, powers of two, or up to 2^12 apart."""
     witness = Witness("QLinearAdd", "a sa za b sb zb sc zc", unsigned=unsigned)
-    codes = np.arange(-128, 128).astype(np.int8)
-    a, b = np.repeat(codes, 256), np.tile(codes, 256)
 
     def batches(rng: Generator) -> Batches:
         while True:
@@ -84,9 +92,71 @@ def add(unsigned: bool) -> Callable[[Generator], Batches]:
             za, zb, zc = _zeros(rng, 3)
             up = 128 * unsigned
             parameters = numerics.add_parameters(sa, za + up, sb, zb + up, sc, zc + up, unsigned=unsigned)
-            yield numerics.add(a, b, parameters), witness(a=a, sa=sa, za=za, b=b, sb=sb, zb=zb, sc=sc, zc=zc)
+            yield (
+                numerics.combine(*_PAIRS, parameters),
+                witness(a=_PAIRS[0], sa=sa, za=za, b=_PAIRS[1], sb=sb, zb=zb, sc=sc, zc=zc),
+            )
 
     return batches
+
+
+def multiply(unsigned: bool) -> Callable[[Generator], Batches]:
+    """QLinearMul, all 65,536 pairs of codes per set of scales: most sets fill the codes, some saturate, some are powers of two."""
+    witness = Witness("QLinearMul", "a sa za b sb zb sc zc", unsigned=unsigned)
+
+    def batches(rng: Generator) -> Batches:
+        while True:
+            sa, sb, sc = _product_scales(rng)
+            za, zb, zc = _zeros(rng, 3)
+            up = 128 * unsigned
+            parameters = numerics.multiply_parameters(sa, za + up, sb, zb + up, sc, zc + up, unsigned=unsigned)
+            yield (
+                numerics.combine(*_PAIRS, parameters),
+                witness(a=_PAIRS[0], sa=sa, za=za, b=_PAIRS[1], sb=sb, zb=zb, sc=sc, zc=zc),
+            )
+
+    return batches
+
+
+def float_pair(op: PairOperation, scales: str = "random") -> Callable[[Generator], Batches]:
+    """An operation in float32 between Q/DQ, int8 and uint8 in turn, all 65,536 pairs of codes per set of scales.
+
+    `scales`: "random", or operands of "equal" scale with a random one for the result, or that are "half" as large as the result's: then
+    half of all sums are ties, which the roundings of onnxruntime's float32 steps decide.
+    """
+    names = {"add": "Add", "subtract": "Sub", "multiply": "Mul"}
+    witnesses = [
+        Witness(names[op], "a sa za b sb zb sc zc", domain="", unsigned=unsigned, wrap=True, fuse=False)
+        for unsigned in (False, True)
+    ]
+
+    def batches(rng: Generator) -> Batches:
+        while True:
+            for witness in witnesses:
+                sa, sb, sc = _product_scales(rng) if op == "multiply" else [_scale(rng, -7, 0) for _ in range(3)]
+                if scales != "random":
+                    sb = sa
+                elif op != "multiply" and rng.random() < 0.3:
+                    sb = np.float32(sa * 2 ** rng.uniform(-12, 12))
+                if scales == "half":
+                    sc = np.float32(2 * sa)
+                za, zb, zc = _zeros(rng, 3)
+                parameters = numerics.float_pair_parameters(op, sa, za, sb, zb, sc, zc)
+                ours = numerics.combine(*_PAIRS, parameters)
+                theirs = witness(a=_PAIRS[0], sa=sa, za=za, b=_PAIRS[1], sb=sb, zb=zb, sc=sc, zc=zc)
+                if int(np.count_nonzero(ours != theirs)) != parameters.mismatches:
+                    raise AssertionError(f"{op}: {parameters.mismatches} mismatches were announced, others were found")
+                yield ours, theirs
+
+    return batches
+
+
+def _product_scales(rng: Generator) -> list[np.float32]:
+    sa, sb = _scale(rng), _scale(rng)
+    sc = np.float32(sa * sb * 2 ** rng.uniform(-2, 17))
+    if rng.random() < 0.2:
+        sa, sb, sc = (np.float32(2.0 ** np.round(np.log2(scale))) for scale in (sa, sb, sc))
+    return [sa, sb, sc]
 
 
 def global_average(unsigned: bool) -> Callable[[Generator], Batches]:
@@ -173,10 +243,10 @@ def _average_windows(
     return ours, ties
 
 
-def table(op_type: str, fused: bool = False, own: bool = False, **attributes: float) -> Callable[[Generator], Batches]:
-    """All 256 codes of a unary function per set of scales, int8 and uint8 in turn.
+def table(op_type: str, fused: bool = False, **attributes: Any) -> Callable[[Generator], Batches]:
+    """Random codes through the table of a unary function, some sets of scales, int8 and uint8 in turn.
 
-    `fused`: onnxruntime's own table kernel is the witness. `own`: our table is made from onnxruntime's float32 function, not NumPy's.
+    `fused`: onnxruntime's own table kernel is the witness.
     """
     witnesses = [
         Witness(
@@ -184,8 +254,8 @@ def table(op_type: str, fused: bool = False, own: bool = False, **attributes: fl
         )
         for unsigned in (False, True)
     ]
-    codes = np.arange(-128, 128).astype(np.int8)
-    function = float_function(op_type, attributes) if own else numerics.activation(op_type, **attributes)
+    node = helper.make_node(op_type, [VARIABLE], ["y"], **attributes)
+    function = FloatFunction((node,), result="y")
 
     def batches(rng: Generator) -> Batches:
         while True:
@@ -193,7 +263,10 @@ def table(op_type: str, fused: bool = False, own: bool = False, **attributes: fl
                 sx = _scale(rng, -9, -2)
                 sy = np.float32(1 / 256) if rng.random() < 0.2 else _scale(rng, -9, -3)
                 zx, zy = _zeros(rng, 2)
-                yield numerics.lookup_table(function, sx, zx, sy, zy), witness(x=codes, sx=sx, zx=zx, sy=sy, zy=zy)
+                x, y = (Tensor("", (0, 0, 0), scale, zero, witness.unsigned) for scale, zero in ((sx, zx), (sy, zy)))
+                codes = _codes(rng, 8191)  # an odd number: the ends of vectors are computed apart
+                result = function_table(function, x, y, {"": 18})
+                yield numerics.apply_table(result, codes), witness(x=codes, sx=sx, zx=zx, sy=sy, zy=zy)
 
     return batches
 

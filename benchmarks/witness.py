@@ -4,7 +4,7 @@ A `Witness` takes and returns int8 codes and int8 zero points, also where the mo
 inverted on the way in and out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +13,9 @@ import numpy.typing as npt
 import onnxruntime
 from onnx import TensorProto, helper
 
-__all__ = ["Witness", "float_function", "session_options"]
+__all__ = ["Witness", "session_options"]
 
 Int8Array = npt.NDArray[np.int8]
-FloatArray = npt.NDArray[np.float32]
 _MICROSOFT = "com.microsoft"
 
 
@@ -25,7 +24,8 @@ class Witness:
 
     `operands` and `parameters` name the node's inputs in order: operands are quantized tensors; parameters starting with `s` are
     float32 scales, with `z` zero points of the tensors' type, `w` int8 weights, `zw` their zero point and `B` an int32 bias.
-    `wrap` puts the float operator `op_type` between DequantizeLinear and QuantizeLinear, with onnxruntime's fusions left on.
+    `wrap` puts the float operator `op_type` between DequantizeLinear of each operand and QuantizeLinear; the inputs are operand, scale
+    and zero point of each, then scale and zero point of the result. `fuse` leaves onnxruntime's fusions on.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Witness:
         domain: str = _MICROSOFT,
         unsigned: bool = False,
         wrap: bool = False,
+        fuse: bool = True,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
         self.op_type = op_type
@@ -43,6 +44,7 @@ class Witness:
         self.domain = domain
         self.unsigned = unsigned
         self.wrap = wrap
+        self.fuse = fuse
         self.attributes = dict(attributes or {})
 
     @cached_property
@@ -50,10 +52,12 @@ class Witness:
         codes = TensorProto.UINT8 if self.unsigned else TensorProto.INT8
         types = {"s": TensorProto.FLOAT, "f": TensorProto.FLOAT, "z": codes, "w": TensorProto.INT8, "B": TensorProto.INT32}
         if self.wrap:
+            operands = [self.names[i : i + 3] for i in range(0, len(self.names) - 2, 3)]
+            floats = [f"{operand}_float" for operand, _, _ in operands]
             nodes = [
-                helper.make_node("DequantizeLinear", ["x", "sx", "zx"], ["x_float"]),
-                helper.make_node(self.op_type, ["x_float"], ["y_float"], **self.attributes),
-                helper.make_node("QuantizeLinear", ["y_float", "sy", "zy"], ["result"]),
+                *(helper.make_node("DequantizeLinear", names, [f"{names[0]}_float"]) for names in operands),
+                helper.make_node(self.op_type, floats, ["float"], **self.attributes),
+                helper.make_node("QuantizeLinear", ["float", *self.names[-2:]], ["result"]),
             ]
         else:
             nodes = [helper.make_node(self.op_type, self.names, ["result"], domain=self.domain, **self.attributes)]
@@ -66,7 +70,10 @@ class Witness:
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid(_MICROSOFT, 1)], ir_version=9
         )
-        return onnxruntime.InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
+        options = session_options()
+        if not self.fuse:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, **values: Any) -> Int8Array:
         """The int8 codes onnxruntime computes; one keyword per input."""
@@ -96,14 +103,3 @@ def session_options() -> onnxruntime.SessionOptions:
     options.log_severity_level = 3
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     return options
-
-
-def float_function(op_type: str, attributes: Mapping[str, Any] | None = None) -> Callable[[FloatArray], FloatArray]:
-    """onnxruntime's float32 kernel of a unary operator, as a function for `numerics.lookup_table`."""
-    node = helper.make_node(op_type, ["x"], ["y"], **(attributes or {}))
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in "xy")
-    model = helper.make_model(
-        helper.make_graph([node], op_type, [x], [y]), opset_imports=[helper.make_opsetid("", 18)], ir_version=9
-    )
-    session = onnxruntime.InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
-    return lambda values: np.asarray(session.run(None, {"x": values})[0])

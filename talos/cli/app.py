@@ -8,10 +8,14 @@ import typer
 
 from talos import __version__
 from talos.cli.compile import compile_command
+from talos.cli.evaluate import evaluate_command
+from talos.cli.export import export_command
 from talos.cli.generate import generate_command
 from talos.cli.inspect import disasm_command, info_command
 from talos.cli.options import examples
+from talos.cli.quantize import quantize_command
 from talos.cli.run import run_command
+from talos.cli.synth import synth_command
 from talos.cli.verify import verify_command
 from talos.errors import TalosError
 
@@ -39,6 +43,10 @@ app.command("compile", epilog=examples(
     "talos compile net_int8.onnx -o net.talos --config 16x16",
     "talos compile net.onnx -o net.talos --calibrate samples.npz --report",
 ))(compile_command)  # fmt: skip
+app.command("quantize", epilog=examples(
+    "talos quantize net.onnx --calibrate samples.npz -o net_int8.onnx",
+    "talos quantize net.onnx --calibrate folder -o net_int8.onnx --method percentile --percentile 99.9 --exclude head_conv",
+))(quantize_command)  # fmt: skip
 app.command("run", epilog=examples(
     "talos run net.talos --input images.npz --output results.npy",
     "talos run net.onnx --input image.npy --calibrate samples.npz --backend rtl",
@@ -48,11 +56,25 @@ app.command("verify", epilog=examples(
     "talos verify net_int8.onnx --config 16x16 --input images.npz --images 100 --json result.json",
     "talos verify net_int8.onnx --memory latency=100,bytes_per_cycle=4",
 ))(verify_command)  # fmt: skip
+app.command("evaluate", epilog=examples(
+    "talos evaluate models/digits.onnx --data models/digits.npz",
+    "talos evaluate net.onnx --data test.npz --calibrate samples.npz --images 1000 --json result.json",
+))(evaluate_command)  # fmt: skip
 app.command("generate", epilog=examples(
     "talos generate",
     "talos generate --config 8x8 -o build",
     "talos generate --config mine.json -o build",
 ))(generate_command)  # fmt: skip
+app.command("export", epilog=examples(
+    "talos export net.talos -o driver",
+    "talos export net.talos -o driver --json -",
+))(export_command)  # fmt: skip
+app.command("synth", epilog=examples(
+    "talos synth",
+    "talos synth --config 4x4 --device ecp5-85k --speed 6 --seeds 4 --json clock.json",
+    "talos synth --config 16x16 --device xc7",
+    "talos synth --config 8x8 --module vector.lanes",
+))(synth_command)  # fmt: skip
 app.command("disasm", epilog=examples("talos disasm net.talos", "talos disasm net.talos --json net.json"))(disasm_command)
 app.command("info", epilog=examples(
     "talos info 8x8",

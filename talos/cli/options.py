@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "CalibrateOption", "ConfigOption", "InputOption", "JsonOption", "MemoryOption", "QuietOption", "examples",
+    "CalibrateOption", "ConfigOption", "InputOption", "JsonOption", "MemoryOption", "NoHostOption", "QuietOption", "examples",
 ]  # fmt: skip
 
 ConfigOption = Annotated[
@@ -16,8 +16,9 @@ CalibrateOption = Annotated[
     Path | None,
     typer.Option(
         "--calibrate",
-        metavar="DATA.npz",
-        help="Samples to quantize a float model with: an array per input, named after it (one input: also 'calibrate' or 'x').",
+        metavar="DATA.npz|FOLDER",
+        help="Samples to quantize a float model with: an array per input, named after it (one input: also 'calibrate' or 'x'), or a folder "
+        "of such files.",
     ),
 ]
 InputOption = Annotated[
@@ -25,7 +26,7 @@ InputOption = Annotated[
     typer.Option(
         "--input",
         "-i",
-        metavar="X.npy|X.npz",
+        metavar="X.npy|X.npz|FOLDER",
         help="Images: an array (n, …) per input, named after it (one input: also 'x'); labels in 'y', if any.",
     ),
 ]
@@ -39,6 +40,9 @@ MemoryOption = Annotated[
 ]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON; - is standard output.")
+]
+NoHostOption = Annotated[
+    bool, typer.Option("--no-host", help="Refuse the model if the accelerator cannot run all of it, instead of using the host.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from talos.cli.options import CalibrateOption, JsonOption, MemoryOption, QuietOption
+from talos.cli.options import CalibrateOption, JsonOption, MemoryOption, NoHostOption, QuietOption
 from talos.cli.sources import DEFAULT_CONFIG, compile_file, is_onnx, load_program, optional_arrays
 from talos.errors import TalosError
 
@@ -38,7 +38,7 @@ def run_command(
         typer.Option(
             "--input",
             "-i",
-            metavar="X.npy|X.npz",
+            metavar="X.npy|X.npz|FOLDER",
             help="One image or n of them: an array per input, named after it (one input: also 'x'); labels in 'y', if any.",
             show_default=False,
         ),
@@ -58,6 +58,7 @@ def run_command(
         typer.Option("--output", "-o", metavar="Y.npy|Y.npz", help="File for the results (n, …); .npz if there are several."),
     ] = None,
     memory: MemoryOption = "",
+    no_host: NoHostOption = False,
     json_path: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -65,8 +66,8 @@ def run_command(
     from talos.cli.terminal import Terminal, require_writable
     from talos.config import load_config
     from talos.memory import MemoryTiming
+    from talos.report.placement import host_line
     from talos.runtime.classes import predicted_class
-    from talos.runtime.execute import HostParts
     from talos.runtime.samples import load_samples
     from talos.runtime.session import run_images
 
@@ -75,26 +76,29 @@ def run_command(
     if output is not None:
         require_writable(output)
     if is_onnx(program_path):
-        program = compile_file(program_path, load_config(config or DEFAULT_CONFIG), optional_arrays(calibrate)).program
+        accelerator = load_config(config or DEFAULT_CONFIG)
+        program = compile_file(program_path, accelerator, optional_arrays(calibrate), host=not no_host).program
     else:
         if calibrate is not None:
             raise TalosError(f"{program_path}: --calibrate is for models; a program is quantized already: leave it out")
         program = load_program(program_path)
+        if no_host and program.host:
+            raise TalosError(f"{program_path}: {host_line(program)}; --no-host forbids that: compile the model with it")
         if config is not None:
             program.require_config(load_config(config), "the accelerator asked for with --config")
     if output is not None and output.suffix != ".npz" and len(program.results) > 1:
         raise TalosError(f"{output}: the model has {len(program.results)} results; name a file that ends in .npz")
     samples = load_samples(program, optional_arrays(input_path), str(input_path), None)
-    host = HostParts(program)
     with terminal.progress() as progress:
         runs = run_images(program, samples.inputs, rtl=backend is Backend.RTL, memory=timing, progress=progress)
-        results = [host.finish(run.outputs) for run in runs]
+    results = [run.results for run in runs]
     if output is not None:
         _save(output, program, results)
 
     classes = [predicted_class(result) for result in results]
+    batch = f" with a batch of {program.batch}" if program.batch > 1 else ""
     for index, run in enumerate(runs[:_SHOWN]):
-        words = [f"image {index}: {run.cycles:,} cycles"]
+        words = [f"image {index}: {run.cycles:,} cycles{batch}"]
         if classes[index] is not None:
             words.append(f"class {classes[index]}")
             if samples.labels is not None:
@@ -115,6 +119,7 @@ def run_command(
             "config_hash": program.config.hash,
             "backend": backend.value,
             "images": len(runs),
+            "batch": program.batch,
             "cycles": [run.cycles for run in runs],
             "classes": None if None in classes else classes,
             "accuracy": None if right is None else right / len(classes),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from talos.cli.options import CalibrateOption, ConfigOption, InputOption, JsonOption, MemoryOption, QuietOption
+from talos.cli.options import CalibrateOption, ConfigOption, InputOption, JsonOption, MemoryOption, NoHostOption, QuietOption
 from talos.cli.sources import DEFAULT_CONFIG, compile_file, optional_arrays, sample_file
 
 if TYPE_CHECKING:
@@ -30,7 +30,11 @@ def verify_command(
     rtl_images: Annotated[
         int, typer.Option("--rtl-images", metavar="K", min=0, help="Of these, run the first K on the Verilog.")
     ] = 1,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also compare every layer's tensor with onnxruntime and name the first that differs.")
+    ] = False,
     memory: MemoryOption = "",
+    no_host: NoHostOption = False,
     json_path: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -43,6 +47,8 @@ def verify_command(
     from talos.compiler.load import is_quantized, load_model
     from talos.config import load_config
     from talos.memory import MemoryTiming
+    from talos.report.layer_check import layer_check_table, layer_check_verdict
+    from talos.report.placement import host_line
     from talos.report.results import verification_json
     from talos.report.tables import layer_table, verdict
     from talos.runtime.verify import verify
@@ -54,7 +60,7 @@ def verify_command(
         progress(f"compiling {model.name}", 0, 0)
         original = load_model(model)
         beside = sample_file(model)
-        compiled = compile_file(model, accelerator, optional_arrays(calibrate or beside))
+        compiled = compile_file(model, accelerator, optional_arrays(calibrate or beside), layers=layers, host=not no_host)
         samples = _samples(compiled.program, input_path or beside or calibrate, images)
         if rtl_images > len(samples.inputs):
             terminal.line(f"note: only {len(samples.inputs)} images for the Verilog, not {rtl_images}")
@@ -68,8 +74,13 @@ def verify_command(
         )
     program = compiled.program
     terminal.line(f"{model} on {program.config.name} ({program.config.peak_macs} MACs per cycle), images: {samples.source}")
+    on_host = host_line(program)
+    if on_host is not None:
+        terminal.line(f"{on_host}; 'talos compile --report' says why")
     terminal.line()
     terminal.show(layer_table(result, terminal.width), "", *verdict(result))
+    if result.layer_check is not None:
+        terminal.show("", layer_check_table(result.layer_check), "", *layer_check_verdict(result.layer_check))
     terminal.write_json(verification_json(result, str(model)))
     if not result.equal:
         raise typer.Exit(UNEQUAL)

@@ -15,7 +15,7 @@ _REGIONS = {CONSTANTS: "constants", SCRATCH: "scratch", INPUTS: "inputs", OUTPUT
 
 def config_lines(config: AcceleratorConfig) -> Iterator[str]:
     """The configuration in words, with what follows from it."""
-    features = ", ".join(name for name in ("residual", "lookup", "pool") if getattr(config, name)) or "none"
+    features = ", ".join(name for name in ("residual", "multiply", "lookup", "pool") if getattr(config, name)) or "none"
     accumulators = config.accumulator_depth * config.cols * 4
     yield f"configuration {config.name} (hash {config.hash})"
     yield f"  array               {config.rows} rows × {config.cols} columns = {config.peak_macs} MACs per cycle"
@@ -37,7 +37,12 @@ def program_lines(program: Program) -> Iterator[str]:
     for region, name in _REGIONS.items():
         yield f"  {region} {name:<17} {program.region_bytes[region]:,} bytes"
     yield f"instructions at byte {program.program_offset:,} of region {CONSTANTS}"
-    for title, ports in (("inputs", program.inputs), ("outputs of the accelerator", program.outputs)):
+    if program.batch > 1:
+        yield f"a run takes {program.batch} images; what follows is one of them"
+    yield "inputs of the network"
+    for feed in program.feeds:
+        yield f"  {feed.name}: {feed.dtype} {_shape(feed.shape)}"
+    for title, ports in (("inputs of the accelerator", program.inputs), ("outputs of the accelerator", program.outputs)):
         yield title
         for port in ports:
             yield f"  {_port(port)}"
@@ -49,7 +54,10 @@ def program_lines(program: Program) -> Iterator[str]:
     if program.host:
         yield "host parts (onnxruntime)"
         for part in program.host:
-            yield f"  {', '.join(part.nodes)} → {', '.join(part.outputs)}: {part.reason}"
+            where = f"{part.stage} the accelerator"
+            yield f"  {where}: {', '.join(part.inputs) or 'constants'} → {', '.join(part.outputs)} by {', '.join(part.op_types) or 'no node'}"
+            for why in part.reasons:
+                yield f"    {why.node} ({why.op}): {why.reason}"
     yield f"results: {', '.join(program.results)}"
 
 
@@ -65,12 +73,14 @@ def program_json(program: Program) -> dict[str, Any]:
         "instructions": program.instruction_count,
         "program_offset": program.program_offset,
         "constants_bytes": len(program.constants),
+        "batch": program.batch,
         "regions": {name: program.region_bytes[region] for region, name in _REGIONS.items()},
         "inputs": [_port_json(port) for port in program.inputs],
         "outputs": [_port_json(port) for port in program.outputs],
         "results": list(program.results),
         "layers": [asdict(layer) for layer in program.layers],
         "placements": [asdict(placement) for placement in program.placements],
+        "feeds": [asdict(feed) for feed in program.feeds],
         "host": [{key: value for key, value in asdict(part).items() if key != "model"} for part in program.host],
     }
 
@@ -78,12 +88,19 @@ def program_json(program: Program) -> dict[str, Any]:
 def _port(port: Port) -> str:
     spec = port.spec
     codes = "codes as they are" if spec.quantized else f"value = {spec.scale:.9g} · (code − {spec.zero_point})"
-    where = f"region {port.region}, byte {port.offset}"
+    more = f" and every {port.stride} bytes" if port.batch > 1 else ""
+    where = f"region {port.region}, byte {port.offset}{more}"
     return f"{spec.name}: {spec.onnx_dtype} {_shape(spec.onnx_shape)}, int8 {_shape(spec.tensor_shape)} in {where}; {codes}"
 
 
 def _port_json(port: Port) -> dict[str, Any]:
-    return {**port.spec.to_json(), "region": port.region, "offset": port.offset}
+    return {
+        **port.spec.to_json(),
+        "region": port.region,
+        "offset": port.offset,
+        "batch": port.batch,
+        "stride": port.stride,
+    }
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 from talos import __version__
 from talos.program import Program
+from talos.report.layer_check import layer_check_json
+from talos.report.placement import host_json
 from talos.runtime.verify import Verification
 
 __all__ = ["compilation_json", "verification_json"]
@@ -13,7 +15,7 @@ __all__ = ["compilation_json", "verification_json"]
 def verification_json(result: Verification, model: str) -> dict[str, Any]:
     """What `talos verify --json` writes; `model` is the file's name as given. Cycles are those of one image.
 
-    `rtl.cycles` and `cycles_equal` are null when the Verilog was not run.
+    `rtl.cycles` and `cycles_equal` are null when the Verilog was not run, `layer_check` when the layers were not compared.
     """
     program, rtl = result.program, result.rtl
     ran = rtl.images > 0
@@ -42,6 +44,8 @@ def verification_json(result: Verification, model: str) -> dict[str, Any]:
         "accuracy": _accuracy(result),
         "outputs": [asdict(output) for output in result.outputs],
         "layers": [asdict(layer) for layer in result.layers],
+        "host": host_json(program),
+        "layer_check": None if result.layer_check is None else layer_check_json(result.layer_check),
     }
 
 
@@ -66,10 +70,12 @@ def compilation_json(program: Program, model: str) -> dict[str, Any]:
         "config_hash": program.config.hash,
         "version": __version__,
         "macs": program.macs,
+        "batch": program.batch,
         "layers": len(program.layers),
         "instructions": program.instruction_count,
         "constants_bytes": len(program.constants),
         "dram_bytes": sum(program.region_bytes),
         "placement_counts": counts,
+        "host": host_json(program),
         "placements": [asdict(row) for row in program.placements],
     }

@@ -1,13 +1,12 @@
-"""Verifications and placements as tables for the terminal."""
+"""Verifications as tables for the terminal."""
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from talos.program import Program
 from talos.runtime.verify import Verification
 
-__all__ = ["layer_table", "placement_table", "verdict"]
+__all__ = ["layer_table", "verdict"]
 
 NAME_WIDTH = 16, 40
 """Least and most columns for a layer's name; exporters join dozens of names into one."""
@@ -52,14 +51,6 @@ def layer_table(result: Verification, width: int) -> Table:
         f"{sum(layer.lost for layer in result.layers):,}",
         "",
     )
-    return table
-
-
-def placement_table(program: Program) -> Table:
-    """Every ONNX node with where it runs, and why."""
-    table = _table("node", "op", "runs on", "as part of layer", "reason")
-    for row in program.placements:
-        table.add_row(row.node, row.op, row.placement, row.layer or "–", row.reason or "–")
     return table
 
 

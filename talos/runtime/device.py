@@ -26,7 +26,7 @@ _ERROR = 4  # STATUS: stopped by an error
 
 @dataclass(frozen=True)
 class Run:
-    """One run: output tensors (int8 HWC codes by ONNX name), cycles from start to done, counters[unit, (busy, sync, stall)], trace.
+    """One run: output tensors (int8 codes of `Port.shape` by ONNX name), cycles from start to done, counters[unit, (busy, sync, stall)], trace.
 
     `trace` has one row per event, as `VerilatedCore.trace`, with cycle 0 the run's first.
     """
@@ -106,7 +106,7 @@ class VerilatedDevice:
     def run(
         self, program: Program, tensors: dict[str, NDArray[np.int8]], *, limit: int = RUN_LIMIT, progress: Progress = silent
     ) -> Run:
-        """Run one image: `tensors` are the inputs' codes by ONNX name.
+        """Run one image, or a batch: `tensors` are the inputs' codes by ONNX name (`Port.shape`).
 
         Raises TalosError for another configuration, an error stop, or a run that has not ended after `limit` cycles.
         """
@@ -117,9 +117,10 @@ class VerilatedDevice:
             core.dram[bases[CONSTANTS] : bases[CONSTANTS] + len(program.constants)] = np.frombuffer(program.constants, np.uint8)
             self._program = program
         for port in program.inputs:
-            codes = np.ascontiguousarray(tensors[port.spec.name]).view(np.uint8).reshape(-1)
-            start = bases[port.region] + port.offset
-            core.dram[start : start + codes.size] = codes
+            codes = np.ascontiguousarray(tensors[port.spec.name]).view(np.uint8).reshape(port.batch, -1)
+            for offset, image in zip(port.offsets, codes, strict=True):
+                start = bases[port.region] + offset
+                core.dram[start : start + image.size] = image
         self._start(core, program, bases)
         try:
             core.run(limit, lambda done: progress("Verilog", done, limit))
@@ -133,11 +134,12 @@ class VerilatedDevice:
         counters = np.array(
             [[core.read_register(counter_offset(unit, counter)) for counter in COUNTERS] for unit in Unit], np.int64
         )
-        outputs = {}
+        outputs: dict[str, NDArray[np.int8]] = {}
         for port in program.outputs:
-            start = bases[port.region] + port.offset
             size = int(np.prod(port.spec.tensor_shape))
-            outputs[port.spec.name] = core.dram[start : start + size].view(np.int8).reshape(port.spec.tensor_shape).copy()
+            starts = [bases[port.region] + offset for offset in port.offsets]
+            stored = np.stack([core.dram[start : start + size] for start in starts])
+            outputs[port.spec.name] = stored.view(np.int8).reshape(port.shape)
         return Run(outputs, cycles, counters, trace)
 
     def _start(self, core: VerilatedCore, program: Program, bases: tuple[int, ...]) -> None:

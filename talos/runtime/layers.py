@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from talos.isa import Opcode, Unit
 from talos.model.timing.core import Timing
-from talos.program import Program
+from talos.program import HostPart, Program
 
 __all__ = ["LayerCycles", "layer_cycles"]
 
@@ -21,7 +21,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LayerCycles:
-    """`cycles` of a run that belong to a layer; utilization = macs / (rows · cols · cycles), 0 without cycles.
+    """`cycles` of a run that belong to a layer; utilization = batch · macs / (rows · cols · cycles), 0 without cycles.
 
     bound: what most of them were spent on: `array`, `weights`, `vector`, `load`, `store`, `latency` (no unit worked), or `host`.
     lost: how many of them the array did not take in a vector of this layer.
@@ -50,12 +50,18 @@ def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
     for index, layer in enumerate(program.layers):
         mine = layers == index
         cycles = int(lengths[mine].sum())
-        utilization = layer.macs / (peak * cycles) if cycles else 0.0
+        utilization = program.batch * layer.macs / (peak * cycles) if cycles else 0.0
         bound = _bound(program, timing, index, lengths[mine], units[mine])
         lost = max(0, cycles - _vectors(program, index))
         rows.append(LayerCycles(layer.name, layer.op, layer.placement, layer.macs, cycles, utilization, bound, lost))
-    rows += [LayerCycles(part.nodes[0], "+".join(part.op_types), "host", 0, 0, 0.0, "host", 0) for part in program.host]
-    return rows
+    return [*rows, *(_host_row(part) for part in program.host)]
+
+
+def _host_row(part: HostPart) -> LayerCycles:
+    """A row named after the nodes that brought the part about."""
+    name = part.reasons[0].node if part.reasons else f"{part.stage} the accelerator"
+    ops = dict.fromkeys(why.op for why in part.reasons) or dict.fromkeys(part.op_types)
+    return LayerCycles(name, "+".join(ops), "host", 0, 0, 0.0, "host", 0)
 
 
 def _owners(program: Program, timing: Timing) -> tuple[Integers, Integers, Integers]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talos.errors import TalosError
-from talos.io import IoSpec
+from talos.io import InputSpec, IoSpec
 from talos.program import Program
 
 __all__ = ["Samples", "load_arrays", "load_samples"]
@@ -43,48 +43,69 @@ def load_arrays(path: str | Path) -> Arrays:
 def load_samples(program: Program, arrays: Mapping[str, NDArray[Any]] | None, source: str, count: int | None) -> Samples:
     """At most `count` images from `arrays`: one array per input, by its name; a single input is also found as 'x' or if it is the only one.
 
-    Integer labels are found as 'y'. Without arrays, random codes over each input's whole range (seeded): 8 images unless `count` says more.
+    An array holds images or, stacked, batches of images. Integer labels are found as 'y'. Without arrays, random codes over each input's
+    whole range (seeded): 8 images unless `count` says more.
     Raises TalosError for a missing array, or one with another shape or type than the model's input.
     """
-    specs = [port.spec for port in program.inputs]
     if arrays is None:
         rng = np.random.default_rng(0)
-        images = [{spec.name: _random(spec, rng) for spec in specs} for _ in range(count or 8)]
+        codes = {port.spec.name: port.spec for port in program.inputs}
+        images = [
+            {feed.name: _codes(codes[feed.name], rng) if feed.name in codes else _values(feed, rng) for feed in program.feeds}
+            for _ in range(count or 8)
+        ]
         return Samples(images, None, "random codes (no data given)")
-    found = {spec.name: _batch(spec, arrays, source, single=len(specs) == 1) for spec in specs}
-    lengths = {len(array) for array in found.values()}
-    if len(lengths) != 1:
+    single = len(program.feeds) == 1
+    found = {feed.name: _batch(feed, arrays, source, single=single) for feed in program.feeds}
+    # What has no batch dimension may be given once for all images.
+    lengths = {len(found[feed.name]) for feed in program.feeds if feed.batched or len(found[feed.name]) > 1}
+    if len(lengths) > 1:
         raise TalosError(f"{source}: the inputs have different numbers of images ({sorted(lengths)})")
-    total = min(lengths.pop(), count if count is not None else 1 << 62)
+    given = lengths.pop() if lengths else 1
+    total = min(given, count if count is not None else 1 << 62)
     if total == 0:
         raise TalosError(f"{source}: holds no images")
     labels = arrays.get("y")
+    if labels is not None and labels.ndim == 2 and labels.size == given:
+        labels = labels.reshape(-1)  # a batch of labels from each of several files
     if labels is not None and (labels.ndim != 1 or len(labels) < total or not np.issubdtype(labels.dtype, np.integer)):
         labels = None
-    images = [{name: array[i : i + 1] for name, array in found.items()} for i in range(total)]
+    images = [{name: array[i % len(array)] for name, array in found.items()} for i in range(total)]
     return Samples(images, None if labels is None else labels[:total].astype(np.int64), source)
 
 
-def _random(spec: IoSpec, rng: np.random.Generator) -> NDArray[Any]:
+def _codes(spec: IoSpec, rng: np.random.Generator) -> NDArray[Any]:
+    """An input of the accelerator that reaches every code."""
     return spec.from_tensor(rng.integers(-128, 128, spec.tensor_shape).astype(np.int8))
 
 
-def _batch(spec: IoSpec, arrays: Mapping[str, NDArray[Any]], source: str, *, single: bool) -> NDArray[Any]:
-    """The images of one input, (n, *onnx_shape[1:]); a file with one image may leave the batch dimension out."""
-    names = [spec.name, *(("x",) if single else ()), *(arrays if single and len(arrays) == 1 else ())]
+def _values(feed: InputSpec, rng: np.random.Generator) -> NDArray[Any]:
+    """An input of a host part: floats in [0, 1), integers that are bytes."""
+    if np.issubdtype(feed.dtype, np.floating):
+        return rng.random(feed.shape).astype(feed.dtype)
+    high = 2 if feed.dtype == "bool" else min(256, int(np.iinfo(feed.dtype).max) + 1)
+    return rng.integers(0, high, feed.shape).astype(feed.dtype)
+
+
+def _batch(feed: InputSpec, arrays: Mapping[str, NDArray[Any]], source: str, *, single: bool) -> NDArray[Any]:
+    """The values of one input, (n, *shape); a file with one image may leave the batch dimension out."""
+    names = [feed.name, *(("x",) if single else ()), *(arrays if single and len(arrays) == 1 else ())]
     name = next((name for name in names if name in arrays), None)
     if name is None:
         raise TalosError(
-            f"{source}: no array '{spec.name}' (it has: {', '.join(sorted(arrays))}); name it after the model's input"
+            f"{source}: no array '{feed.name}' (it has: {', '.join(sorted(arrays))}); name it after the model's input"
         )
     array = arrays[name]
-    if array.shape == spec.onnx_shape[1:]:
+    image = feed.shape[1:] if feed.batched else feed.shape
+    if array.shape == image:
         array = array[np.newaxis]
-    if array.ndim != len(spec.onnx_shape) or array.shape[1:] != spec.onnx_shape[1:]:
-        need, have = ("×".join(map(str, shape)) for shape in (("n", *spec.onnx_shape[1:]), array.shape))
-        raise TalosError(f"{source}: array '{name}' is {have}, but input '{spec.name}' needs {need}; reshape it")
-    if array.dtype != spec.onnx_dtype:
+    if feed.batched and array.ndim == len(image) + 2 and array.shape[2:] == image:
+        array = array.reshape(-1, *image)
+    if array.ndim != len(image) + 1 or array.shape[1:] != image:
+        need, have = ("×".join(map(str, shape)) for shape in (("n", *image), array.shape))
+        raise TalosError(f"{source}: array '{name}' is {have}, but input '{feed.name}' needs {need}; reshape it")
+    if array.dtype != feed.dtype:
         raise TalosError(
-            f"{source}: array '{name}' is {array.dtype}, but input '{spec.name}' needs {spec.onnx_dtype}; convert it (astype)"
+            f"{source}: array '{name}' is {array.dtype}, but input '{feed.name}' needs {feed.dtype}; convert it (astype)"
         )
-    return array
+    return array[:, np.newaxis] if feed.batched else array

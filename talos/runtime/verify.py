@@ -8,16 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talos.compiler.pipeline import Compiled
-from talos.errors import TalosError
 from talos.memory import MemoryTiming
-from talos.model.functional import FunctionalModel
 from talos.model.timing.core import Timing, simulate
 from talos.program import Program
-from talos.runtime.classes import predicted_class
 from talos.runtime.device import VerilatedDevice, memory_map, run_limit
 from talos.runtime.execute import input_tensors
-from talos.runtime.golden import GoldenModel
+from talos.runtime.layer_check import LayerCheck, LayerWitness
 from talos.runtime.layers import LayerCycles, layer_cycles
+from talos.runtime.predictions import compared_runs, float_classes
 from talos.runtime.progress import Progress, silent
 from talos.runtime.samples import Samples
 from talos.runtime.timing_check import TimingCheck, check_timing
@@ -26,6 +24,7 @@ from talos.runtime.witness import OutputComparison, Witness
 __all__ = ["Accuracy", "RtlCheck", "Verification", "verify"]
 
 Codes = dict[str, NDArray[np.int8]]
+Values = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class RtlCheck:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found. `source` says where the images come from."""
+    """What `verify` found. `source` says where the images come from; `layer_check` is None unless the layers were compared."""
 
     program: Program
     memory: MemoryTiming
@@ -85,6 +84,7 @@ class Verification:
     rtl: RtlCheck
     accuracy: Accuracy | None
     classes: list[int] = field(default_factory=list)
+    layer_check: LayerCheck | None = None
 
     @property
     def utilization(self) -> float:
@@ -104,7 +104,8 @@ class Verification:
     @property
     def equal(self) -> bool:
         """Everything that must be equal is."""
-        return not self.mismatched_bytes and self.rtl.equal
+        layers = self.layer_check is None or self.layer_check.equal
+        return not self.mismatched_bytes and self.rtl.equal and layers
 
 
 def verify(
@@ -118,33 +119,34 @@ def verify(
 ) -> Verification:
     """Run all `samples` on the functional model and onnxruntime, the cycle model once, and the first `rtl_images` on the Verilog.
 
-    `float_model` is the serialized model before quantization, for its accuracy. Raises TalosError if something cannot be run at all;
+    If `compiled` has `layers`, every layer's tensor is compared with onnxruntime too, over all samples. `float_model` is the
+    serialized model before quantization, for its accuracy. Raises TalosError if something cannot be run at all;
     what differs is in the result.
     """
     program = compiled.program
     memory = memory or MemoryTiming()
     witness = Witness(compiled)
-    model = FunctionalModel(program.config)
-    expected: list[Codes] = []
+    layers = LayerWitness(compiled, compiled.layers) if compiled.layers else None
+    expected: list[tuple[Values, Codes]] = []
     classes: list[int] = []
     golden_classes: list[int] = []
-    for index, image in enumerate(samples.inputs):
-        codes = model.run_codes(program, input_tensors(program, image))
-        ours, theirs = witness.compare(image, codes)
-        if index < rtl_images:
-            expected.append(codes)
-        predicted, golden = predicted_class(ours), predicted_class(theirs)
-        if predicted is not None and golden is not None:
-            classes.append(predicted)
-            golden_classes.append(golden)
-        progress("functional model against onnxruntime", index + 1, len(samples.inputs))
+    for run in compared_runs(compiled, samples, witness, progress=progress):
+        if layers:
+            layers.compare(run.values, run.codes)
+        if len(expected) < rtl_images:
+            expected.append((run.values, run.codes))
+        if run.talos is not None and run.onnxruntime is not None:
+            classes.append(run.talos)
+            golden_classes.append(run.onnxruntime)
     accuracy = None
     if samples.labels is not None and len(classes) == len(samples.inputs):
-        of_float = _float_accuracy(float_model, samples, progress) if float_model is not None else None
+        of_float = None
+        if float_model is not None:
+            of_float = _share(float_classes(float_model, samples, progress=progress), samples.labels)
         accuracy = Accuracy(of_float, _share(golden_classes, samples.labels), _share(classes, samples.labels))
     progress("cycle model", 0, 0)
     timing = simulate(program, memory, memory_map(program)[0])
-    rtl = _run_verilog(program, samples, expected, timing, memory, progress)
+    rtl = _run_verilog(program, expected, timing, memory, progress)
     return Verification(
         program=program,
         memory=memory,
@@ -156,11 +158,12 @@ def verify(
         rtl=rtl,
         accuracy=accuracy,
         classes=classes,
+        layer_check=layers.check if layers else None,
     )
 
 
 def _run_verilog(
-    program: Program, samples: Samples, expected: list[Codes], timing: Timing, memory: MemoryTiming, progress: Progress
+    program: Program, expected: list[tuple[Values, Codes]], timing: Timing, memory: MemoryTiming, progress: Progress
 ) -> RtlCheck:
     result = RtlCheck()
     if not expected:
@@ -174,25 +177,13 @@ def _run_verilog(
         progress("Verilog against the models", min(result.images * timing.cycles + done, work), work)
 
     try:
-        for image, codes in zip(samples.inputs, expected, strict=False):  # the Verilog runs the first images only
-            run = device.run(program, input_tensors(program, image), limit=limit, progress=report)
+        for values, codes in expected:
+            run = device.run(program, input_tensors(program, values), limit=limit, progress=report)
             mismatched = sum(int(np.count_nonzero(run.outputs[name] != value)) for name, value in codes.items())
             result.add(run.cycles, check_timing(program, timing, run), mismatched, sum(value.size for value in codes.values()))
     finally:
         device.close()
     return result
-
-
-def _float_accuracy(model: bytes, samples: Samples, progress: Progress) -> float:
-    golden = GoldenModel(model)
-    classes = []
-    for index, image in enumerate(samples.inputs):
-        predicted = predicted_class(golden.run(image))
-        if predicted is None:
-            raise TalosError("the float model's results name no class although the quantized model's do; check its outputs")
-        classes.append(predicted)
-        progress("float model in onnxruntime", index + 1, len(samples.inputs))
-    return _share(classes, samples.labels)
 
 
 def _share(classes: Sequence[int], labels: Any) -> float:

@@ -42,28 +42,30 @@ class OutputComparison:
 
 
 class Witness:
-    """onnxruntime with the quantized model of `compiled`, and the comparison of all images given to `compare`.
+    """onnxruntime with the quantized model of `compiled`, and the comparison of all images given to `compare`. `host` is Talos's side.
 
     Compared are the graph's outputs and every tensor that the accelerator hands to a host part.
     """
 
     def __init__(self, compiled: Compiled) -> None:
         self._program = compiled.program
-        self._host = HostParts(compiled.program)
-        made = {name for part in self._program.host for name in part.outputs}
+        self.host = HostParts(compiled.program)
         self._specs = {port.spec.name: port.spec for port in self._program.outputs}
         inner = [name for name in self._specs if name not in self._program.results]
         self._golden = GoldenModel(compiled.quantized_model)
         # Apart from the model itself: a value that is an output too may be computed by other kernels behind it.
         self._inner = GoldenModel(expose_values(compiled.quantized_model, inner)) if inner else None
         names = [*inner, *self._program.results]
-        self.outputs = {name: OutputComparison(name, "values" if name in made else "codes") for name in names}
+        self.outputs = {name: OutputComparison(name, "codes" if name in self._specs else "values") for name in names}
 
-    def compare(self, image: Arrays, codes: Codes) -> tuple[Arrays, Arrays]:
-        """Compare one image's output tensors; the graph's outputs as Talos and as onnxruntime have them."""
-        ours = self._host.finish(codes)
-        theirs = self._golden.run(image)
-        inner = self._inner.run(image) if self._inner else {}
+    def compare(self, values: Arrays, codes: Codes) -> tuple[Arrays, Arrays]:
+        """Compare one image's output tensors; the graph's outputs as Talos and as onnxruntime have them.
+
+        `values` is what `host.prepare` makes of the image.
+        """
+        ours = self.host.finish(codes, values)
+        theirs = self._golden.run(values)
+        inner = self._inner.run(values) if self._inner else {}
         for name, comparison in self.outputs.items():
             expected = theirs[name] if name in theirs else inner[name]
             if comparison.kind == "codes":
@@ -72,13 +74,16 @@ class Witness:
                 # Values, not codes, are what must be equal: quantizing onnxruntime's could hide that they lie off the grid.
                 wrong = int(np.count_nonzero(spec.from_tensor(codes[name]) != expected))
                 distance = np.abs(codes[name].astype(np.int16) - spec.to_tensor(expected))
-                comparison.add(wrong, expected.size, int(distance.max()))
+                comparison.add(wrong, expected.size, int(distance.max(initial=0)))
             else:
                 _require_same_form(name, ours[name], expected)
                 wrong = int(np.count_nonzero(_bytes(ours[name]) != _bytes(expected)))
-                distance = np.abs(ours[name].astype(np.float64) - expected.astype(np.float64))
+                with np.errstate(invalid="ignore"):  # infinity less infinity
+                    distance = np.abs(ours[name].astype(np.float64) - expected.astype(np.float64))
                 comparison.add(
-                    wrong, expected.nbytes, float(np.nan_to_num(distance.max(), nan=_LARGE, posinf=_LARGE)) if wrong else 0
+                    wrong,
+                    expected.nbytes,
+                    float(np.nan_to_num(distance.max(initial=0), nan=_LARGE, posinf=_LARGE)) if wrong else 0,
                 )
         return ours, theirs
 
