@@ -1,4 +1,4 @@
-# make demo, make test, make sim, make lint, make rtl, make clean. Each sets up its Python environment first if need be.
+# make demo, make test, make sim, make prove, make lint, make rtl, make clean. Each sets up its Python environment first if need be.
 # Needs Python 3.11 or newer with venv, g++, make and perl; everything else is installed into $(VENV).
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.talos-ready
 
-.PHONY: demo test sim lint rtl clean help
+.PHONY: demo test sim prove lint rtl clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,11 @@ test: $(READY)
 # All cocotb benches; `$(BIN)/python -m sim NAME` runs one.
 sim: $(READY)
 	$(BIN)/python -m sim
+
+# Formal proofs of queues, arbiters and bus interfaces, and that each finds the faults seeded into its block; `$(BIN)/python -m proofs NAME` runs one.
+prove: $(READY)
+	$(BIN)/python -m proofs
+	$(BIN)/python -m proofs --seeded
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -43,5 +48,5 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "$(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[rtl,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[rtl,synth,dev]"
 	@touch $@

@@ -90,7 +90,7 @@ def unpack_lookup(data: bytes) -> npt.NDArray[np.int8]:
 
 
 def pack_add_table(mantissa: npt.ArrayLike, shift: npt.ArrayLike) -> bytes:
-    """The 1024 bytes of an ADD table (`AddParameters.table_mantissa`, `.table_shift`). Raises TalosError when an entry does not fit."""
+    """The 1024 bytes of an ADD table (`PairParameters.table_mantissa`, `.table_shift`). Raises TalosError when an entry does not fit."""
     bound = 1 << (_TABLE_MANTISSA_BITS - 1)
     mantissas = _table("addition table's mantissa", mantissa, -bound, bound - 1)
     shifts = _table("addition table's shift", shift, 0, (1 << _TABLE_SHIFT_BITS) - 1)

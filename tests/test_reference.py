@@ -245,7 +245,7 @@ def test_fused_add_and_pools(unsigned: bool, tmp_path: Path) -> None:
     assert "QLinearAdd" in fused
     za, zb, zc = (zero + 128 * unsigned for zero in (4, -9, 11))
     parameters = numerics.add_parameters(scales[0], za, scales[1], zb, scales[2], zc, unsigned=unsigned)
-    np.testing.assert_array_equal(numerics.add(a, b, parameters), to_nhwc(theirs))
+    np.testing.assert_array_equal(numerics.combine(a, b, parameters), to_nhwc(theirs))
 
     model = QuantizedModel(unsigned)
     pool = model.operator("GlobalAveragePool", [model.input("x", shape, scales[0], 4)])

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.bound import layer_bound, network_bound
 from benchmarks.zoo import NETWORKS, build_network, model_file
 from talos.compiler.frontend import build_graph
-from talos.compiler.ir import Concat, Conv, Graph, Resize, Tensor
+from talos.compiler.ir import Concat, Conv, Graph, Rearrange, Tensor
 from talos.compiler.pipeline import compile_model
 from talos.config import PRESETS
 from talos.errors import TalosError
@@ -63,7 +63,7 @@ def test_published_networks(name: str, mmacs: int, bounds: tuple[float, float] |
         assert round(network_bound(graph, PRESETS[preset]) / 1e6, 2) == bound
     kinds = {type(layer) for layer in graph.layers}
     assert (Concat in kinds) == (name in ("squeezenet1_1", "yolov3_tiny"))
-    assert (Resize in kinds) == (name == "yolov3_tiny")
+    assert (Rearrange in kinds) == (name == "yolov3_tiny")
 
 
 def test_bound_by_hand() -> None:

@@ -188,7 +188,7 @@ def test_trace_has_every_start_and_end(copier: VerilatedCore) -> None:
         (3, "burst of 16 beats at 0xfc0 crosses a 4 KiB boundary"),
         (4, "m_axi_wlast before the last beat"),
         (5, "m_axi_wlast missing"),
-        (6, "m_axi_wvalid before the address handshake"),
+        (6, "m_axi_wvalid before the address of its burst"),
         (7, "m_axi_arsize is not the width"),
         (8, "m_axi_arburst is not INCR"),
         (9, "m_axi_w payload changed"),
