@@ -23,12 +23,17 @@ class ErrorCause(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Register:
-    """One register: byte `offset`, `access` "ro" or "rw" (or "w1": writing ones acts, reads 0)."""
+    """One register: byte `offset`, `access` "ro" or "rw" (or "w1": writing ones acts, reads 0); `bits` names its single bits, from bit 0."""
 
     name: str
     offset: int
     access: str
     doc: str
+    bits: tuple[str, ...] = ()
+
+    def mask(self, bit: str) -> int:
+        """The value in which only the bit of that name is 1."""
+        return 1 << self.bits.index(bit)
 
 
 COUNTERS = ("busy", "sync", "stall")
@@ -51,10 +56,17 @@ REGISTERS: dict[str, Register] = {
             0x010,
             "w1",
             "Bit 0: start. Bit 1: abort: finish outstanding bus transfers, then reset the core. Start while busy is ignored.",
+            ("start", "abort"),
         ),
-        Register("STATUS", 0x014, "ro", "Bit 0: busy. Bit 1: done. Bit 2: stopped by an error. Bit 3: aborting."),
-        Register("IRQ_ENABLE", 0x018, "rw", "Bit 0: interrupt on done. Bit 1: interrupt on error."),
-        Register("IRQ_CLEAR", 0x01C, "w1", "Bit 0: clear done. Bit 1: clear the pending error interrupt."),
+        Register(
+            "STATUS",
+            0x014,
+            "ro",
+            "Bit 0: busy. Bit 1: done. Bit 2: stopped by an error. Bit 3: aborting.",
+            ("busy", "done", "error", "aborting"),
+        ),
+        Register("IRQ_ENABLE", 0x018, "rw", "Bit 0: interrupt on done. Bit 1: interrupt on error.", ("done", "error")),
+        Register("IRQ_CLEAR", 0x01C, "w1", "Bit 0: clear done. Bit 1: clear the pending error interrupt.", ("done", "error")),
         Register("ERROR_CAUSE", 0x020, "ro", "See ErrorCause."),
         Register("ERROR_INFO", 0x024, "ro", "Index of the bad instruction, or the AXI id / unit of the failed transfer."),
         Register("PROGRAM_LOW", 0x030, "rw", "Byte address of the program, bits 31:0; a multiple of 64."),

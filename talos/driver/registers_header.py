@@ -1,21 +1,12 @@
 """`talos_regs.h`: the register map as C macros."""
 
-import re
-
 from talos.isa import Unit
 from talos.program import CONSTANTS, INPUTS, OUTPUTS, SCRATCH
 from talos.registers import COUNTERS, IDENTIFICATION, REGISTERS, ErrorCause, Register, counter_offset
 
-__all__ = ["register_bits", "registers_header"]
+__all__ = ["registers_header"]
 
 REGION_NAMES = {CONSTANTS: "CONSTANTS", SCRATCH: "SCRATCH", INPUTS: "INPUTS", OUTPUTS: "OUTPUTS"}
-
-_BIT = re.compile(r"Bit (\d+): ([^.:]+)")
-
-
-def register_bits(register: Register) -> dict[str, tuple[int, str]]:
-    """Number and meaning of each single bit that the register's description explains; the name is the last word of the meaning."""
-    return {meaning.split()[-1].upper(): (int(bit), meaning) for bit, meaning in _BIT.findall(register.doc)}
 
 
 def registers_header() -> str:
@@ -30,12 +21,9 @@ def registers_header() -> str:
     ]
     for register in REGISTERS.values():
         lines += ["", f"/* {_access(register)}: {register.doc} */", f"#define TALOS_REG_{register.name} 0x{register.offset:03x}u"]
-        bits = register_bits(register)
-        lines += [
-            f"#define TALOS_{register.name}_{name} 0x{1 << bit:x}u /* {meaning} */" for name, (bit, meaning) in bits.items()
-        ]
-        if bits:
-            lines.append(f"#define TALOS_{register.name}_MASK 0x{sum(1 << bit for bit, _ in bits.values()):x}u")
+        lines += [f"#define TALOS_{register.name}_{bit.upper()} 0x{register.mask(bit):x}u" for bit in register.bits]
+        if register.bits:
+            lines.append(f"#define TALOS_{register.name}_MASK 0x{sum(map(register.mask, register.bits)):x}u")
     step = REGISTERS["REGION1_LOW"].offset - REGISTERS["REGION0_LOW"].offset
     units = list(Unit)
     unit_step = counter_offset(units[1], COUNTERS[0]) - counter_offset(units[0], COUNTERS[0])

@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
+from talos.latency import FETCH_AHEAD
 from talos.rtl.skid import SkidBuffer
 
 __all__ = ["READ_CLIENTS", "AxiReadMaster", "read_data_layout", "read_request_layout"]
@@ -14,7 +15,7 @@ __all__ = ["READ_CLIENTS", "AxiReadMaster", "read_data_layout", "read_request_la
 READ_CLIENTS = ("fetch", "load", "weights")
 """A client's position is its AXI id (and its number in `talos.isa.Unit`)."""
 
-_PENDING_WIDTH = 10  # of a count of bursts; more than any bus holds
+_LEAST_WIDTH = 10  # of the count of bursts under way
 
 
 def read_request_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -84,7 +85,9 @@ class AxiReadMaster(wiring.Component):
         self._elaborate_address(m, [self._elaborate_limit(m, i) for i in (1, 2)])
         self._elaborate_data(m)
 
-        bursts = Signal(_PENDING_WIDTH)  # that entered AR and whose last beat has not left the bus
+        # Bursts that entered AR and whose last beat has not left the bus: of one beat each, at most what the limits let through.
+        most = 2 * (self.config.read_ahead + self.config.max_burst) + FETCH_AHEAD
+        bursts = Signal(max(_LEAST_WIDTH, most.bit_length()))
         entered = Signal()
         finished = Signal()
         m.d.comb += [

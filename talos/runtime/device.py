@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
-from talos.isa import Unit
 from talos.memory import MemoryTiming
 from talos.model.timing.core import START_LATENCY
 from talos.program import CONSTANTS, Program
-from talos.registers import COUNTERS, IDENTIFICATION, REGIONS, REGISTERS, ErrorCause, counter_offset
+from talos.registers import REGISTERS
 from talos.runtime.progress import Progress, silent
+from talos.runtime.register_access import START, require_identity, require_success, run_counters, run_cycles, start_values
 from talos.runtime.verilated import VerilatedCore
 from talos.runtime.verilog_cache import cached_verilog
 
@@ -21,7 +21,6 @@ __all__ = ["Run", "VerilatedDevice", "memory_map", "run_limit"]
 
 PAGE = 4096
 RUN_LIMIT = 1 << 40  # cycles; the caller's patience ends earlier
-_ERROR = 4  # STATUS: stopped by an error
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,8 @@ class VerilatedDevice:
             )
             if self._waves is not None:
                 self._core.open_waves(self._waves)
-            self._identify(self._core)
+            require_identity(self._core.read_register, self.config)
         return self._core
-
-    def _identify(self, core: VerilatedCore) -> None:
-        found = core.read_register(REGISTERS["IDENTIFICATION"].offset), core.read_register(REGISTERS["CONFIG_HASH"].offset)
-        if found != (IDENTIFICATION, int(self.config.hash, 16)):
-            raise TalosError(
-                f"the core identifies itself as {found[0]:08x}/{found[1]:08x}, not as configuration {self.config.hash}"
-            )
 
     @property
     def timing(self) -> MemoryTiming:
@@ -121,7 +113,9 @@ class VerilatedDevice:
             for offset, image in zip(port.offsets, codes, strict=True):
                 start = bases[port.region] + offset
                 core.dram[start : start + image.size] = image
-        self._start(core, program, bases)
+        for name, value in start_values(program, bases).items():
+            core.write_register(REGISTERS[name].offset, value)
+        core.start(REGISTERS["CONTROL"].offset, START)
         try:
             core.run(limit, lambda done: progress("Verilog", done, limit))
         except (TalosError, KeyboardInterrupt):
@@ -129,38 +123,14 @@ class VerilatedDevice:
             raise
         trace = core.trace()
         trace["cycle"] -= START_LATENCY
-        self._check(core)
-        cycles = self._read64(core, "CYCLES")
-        counters = np.array(
-            [[core.read_register(counter_offset(unit, counter)) for counter in COUNTERS] for unit in Unit], np.int64
-        )
+        require_success(core.read_register)
         outputs: dict[str, NDArray[np.int8]] = {}
         for port in program.outputs:
             size = int(np.prod(port.spec.tensor_shape))
             starts = [bases[port.region] + offset for offset in port.offsets]
             stored = np.stack([core.dram[start : start + size] for start in starts])
             outputs[port.spec.name] = stored.view(np.int8).reshape(port.shape)
-        return Run(outputs, cycles, counters, trace)
-
-    def _start(self, core: VerilatedCore, program: Program, bases: tuple[int, ...]) -> None:
-        address = bases[CONSTANTS] + program.program_offset
-        values = {"PROGRAM_LOW": address & 0xFFFFFFFF, "PROGRAM_HIGH": address >> 32, "PROGRAM_COUNT": program.instruction_count}
-        for i in range(REGIONS):
-            values |= {f"REGION{i}_LOW": bases[i] & 0xFFFFFFFF, f"REGION{i}_HIGH": bases[i] >> 32}
-        for name, value in (*values.items(), ("IRQ_CLEAR", 3), ("IRQ_ENABLE", 3)):
-            core.write_register(REGISTERS[name].offset, value)
-        core.start(REGISTERS["CONTROL"].offset, 1)
-
-    @staticmethod
-    def _read64(core: VerilatedCore, name: str) -> int:
-        return core.read_register(REGISTERS[f"{name}_LOW"].offset) | core.read_register(REGISTERS[f"{name}_HIGH"].offset) << 32
-
-    @staticmethod
-    def _check(core: VerilatedCore) -> None:
-        if core.read_register(REGISTERS["STATUS"].offset) & _ERROR:
-            cause = ErrorCause(core.read_register(REGISTERS["ERROR_CAUSE"].offset))
-            info = core.read_register(REGISTERS["ERROR_INFO"].offset)
-            raise TalosError(f"the core stopped with {cause.name} (info {info}); check the program with 'talos info'")
+        return Run(outputs, run_cycles(core.read_register), run_counters(core.read_register), trace)
 
     def close(self) -> None:
         """Free the simulated core."""

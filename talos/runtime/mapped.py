@@ -12,12 +12,20 @@ from talos.program import CONSTANTS, INPUTS, OUTPUTS, Program
 from talos.registers import REGISTERS
 from talos.runtime.device import PAGE, RUN_LIMIT, Run, memory_map
 from talos.runtime.progress import Progress, silent
-from talos.runtime.register_access import BUSY, require_identity, require_success, run_counters, run_cycles, start_values
+from talos.runtime.register_access import (
+    ABORT,
+    BUSY,
+    START,
+    require_identity,
+    require_success,
+    run_counters,
+    run_cycles,
+    start_values,
+)
 from talos.runtime.verilated import TRACE_DTYPE
 
 __all__ = ["MappedBackend", "MappedDevice"]
 
-_START, _ABORT = 1, 2  # bits of CONTROL
 _SLICE = 0.1  # seconds between looks at the limits while a run goes on
 _ABORT_SECONDS = 1.0  # an abort takes as long as the memory needs for the transfers under way
 
@@ -97,7 +105,7 @@ class MappedDevice:
         backend.flush(offsets[INPUTS], program.region_bytes[INPUTS])
         for name, value in start_values(program, bases).items():
             self._write(name, value)
-        self._write("CONTROL", _START)
+        self._write("CONTROL", START)
         try:
             self._wait(limit, progress)
         except BaseException:
@@ -142,7 +150,7 @@ class MappedDevice:
 
     def _abort(self) -> None:
         """Bring the core to rest, or raise TalosError if the memory does not answer any more."""
-        self._write("CONTROL", _ABORT)
+        self._write("CONTROL", ABORT)
         deadline = time.monotonic() + _ABORT_SECONDS
         while self._read("STATUS") & BUSY:
             if time.monotonic() > deadline:

@@ -11,10 +11,12 @@ from talos.isa import Unit
 from talos.program import CONSTANTS, Program
 from talos.registers import COUNTERS, IDENTIFICATION, REGIONS, REGISTERS, ErrorCause, counter_offset
 
-__all__ = ["BUSY", "DONE", "FAILED", "Read", "require_identity", "require_success", "run_counters", "run_cycles", "start_values"]
+__all__ = [
+    "ABORT", "BUSY", "FAILED", "START", "Read", "require_identity", "require_success", "run_counters", "run_cycles", "start_values",
+]  # fmt: skip
 
-BUSY, DONE, FAILED = 1, 2, 4
-"""Bits of STATUS."""
+START, ABORT = (REGISTERS["CONTROL"].mask(bit) for bit in ("start", "abort"))
+BUSY, FAILED = (REGISTERS["STATUS"].mask(bit) for bit in ("busy", "error"))
 
 Read = Callable[[int], int]
 """Byte offset of a register → its 32 bits."""

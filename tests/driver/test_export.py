@@ -17,7 +17,7 @@ from talos.driver.c_text import identifier, string_literal, unique_identifiers
 from talos.driver.driver_source import MAX_LOOPS
 from talos.driver.export import driver_files
 from talos.driver.program_source import program_source
-from talos.driver.registers_header import register_bits, registers_header
+from talos.driver.registers_header import registers_header
 from talos.errors import TalosError
 from talos.io import IoSpec
 from talos.isa import Unit
@@ -97,7 +97,7 @@ def test_every_register_is_in_the_header(tmp_path: Path) -> None:
 
 def test_every_bit_of_a_register_has_a_name_of_its_own() -> None:
     for register in REGISTERS.values():
-        assert len(register_bits(register)) == len(re.findall(r"\bBit \d+:", register.doc)), register.name
+        assert len(register.bits) == len(re.findall(r"\bBit \d+:", register.doc)), register.name
 
 
 def test_every_file_is_strict_c99_and_needs_no_library(digits: Program, tmp_path: Path) -> None:

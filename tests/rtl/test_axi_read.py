@@ -174,3 +174,25 @@ def test_halt_drains_the_bus_without_the_clients():
         assert left == 0 and not ctx.get(dut.pending)
 
     bench.run(body)
+
+
+def test_pending_counts_as_many_bursts_as_the_limits_allow():
+    dut = AxiReadMaster(CONFIG.replace(read_ahead=1024))
+    accepted = 0
+
+    async def body(ctx):
+        nonlocal accepted
+        ctx.set(dut.m_axi_arready, 1)
+        for stream in (dut.load_ar, dut.weights_ar):  # bursts of one beat, which the bus takes and never answers
+            ctx.set(stream.valid, 1)
+            ctx.set(stream.payload, {"address": 0, "beats": 0})
+        for cycle in range(2200):
+            accepted += ctx.get(dut.load_ar.ready) + ctx.get(dut.weights_ar.ready)
+            await ctx.tick()
+            assert ctx.get(dut.pending), f"cycle {cycle}: {accepted} bursts under way"
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(body)
+    sim.run()
+    assert accepted >= 2048
