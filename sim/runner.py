@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from sim.benches import Bench, Design
 from talos.errors import TalosError
 from talos.toolchain import Toolchain, find_toolchain
 
-__all__ = ["ROOT", "Failure", "Result", "run"]
+__all__ = ["ROOT", "Failure", "Result", "build_key", "run"]
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "sim_build"
@@ -139,11 +140,16 @@ def run(bench: Bench, design: Design, *, seed: int, waves: bool = False, tests: 
     )
 
 
+def build_key(text: str, tools: Toolchain) -> str:
+    """What a built simulation of the Verilog `text` depends on; it is linked with cocotb's library in this Python environment."""
+    return _digest(text, tools.verilator.version, str(tools.compiler), sys.prefix, *_TRANSLATE, *_MAKE)
+
+
 def _build(runner: _VerilatorRunner, tools: Toolchain, design: Design, waves: bool) -> Path:
     """Folder of the built simulation."""
     with _ELABORATION:
         text = design.verilog()
-    key = _digest(text, tools.verilator.version, str(tools.compiler), *_TRANSLATE, *_MAKE)
+    key = build_key(text, tools)
     folder = BUILD / (f"{design.name}-waves" if waves else design.name)
     stamp = folder / "built"
     with _locked(folder.with_suffix(".lock")):
