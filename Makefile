@@ -1,4 +1,4 @@
-# make demo, make test, make sim, make prove, make lint, make rtl, make clean. Each sets up its Python environment first if need be.
+# make demo, make test, make sim, make prove, make lint, make rtl, make docs, make clean. Each sets up its Python environment first if need be.
 # Needs Python 3.11 or newer with venv, g++, make and perl; everything else is installed into $(VENV).
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.talos-ready
 
-.PHONY: demo test sim prove lint rtl clean help
+.PHONY: demo test sim prove lint rtl docs clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -40,8 +40,13 @@ lint: $(READY)
 rtl: $(READY)
 	$(BIN)/talos generate -o rtl_out
 
+# The documentation, as web pages: docs/_build/index.html. Generated pages are written anew; commit the result.
+docs: $(READY)
+	$(BIN)/python -m docs.generate
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
 clean:
-	rm -rf build dist *.egg-info sim_build results.xml .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf build dist docs/_build *.egg-info sim_build results.xml .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 $(READY): pyproject.toml

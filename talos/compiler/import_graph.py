@@ -30,11 +30,11 @@ from talos.compiler.refusal import Refusal
 from talos.compiler.values import Activation, Feed
 from talos.errors import TalosError
 
-__all__ = ["SUPPORTED_OPS", "Imported", "import_graph"]
+__all__ = ["OPERATORS", "SUPPORTED_OPS", "Imported", "import_graph"]
 
 Handler = Callable[[Importer, onnx_ir.Node], None]
 
-_HANDLERS: dict[str, Handler] = {
+OPERATORS: dict[str, Handler] = {
     **import_binary.HANDLERS,
     **import_function.HANDLERS,
     **import_join.HANDLERS,
@@ -46,8 +46,10 @@ _HANDLERS: dict[str, Handler] = {
     **import_resize.HANDLERS,
     **import_shape.HANDLERS,
 }
-SUPPORTED_OPS = tuple(sorted(_HANDLERS))
-_HANDLERS |= {**import_linear.REFUSALS, **import_quantize.REFUSALS}
+"""What turns a node of each operator into layers."""
+
+SUPPORTED_OPS = tuple(sorted(OPERATORS))
+_HANDLERS = {**OPERATORS, **import_linear.REFUSALS, **import_quantize.REFUSALS}
 
 MAX_ELEMENTS = 1 << 28
 """Of one tensor: the accelerator addresses 2 GiB, and the compiler keeps a 32-bit number for each element."""
