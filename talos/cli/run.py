@@ -14,8 +14,6 @@ from talos.errors import TalosError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from talos.program import Program
-
 __all__ = ["run_command"]
 
 _SHOWN = 20  # images listed one by one
@@ -69,7 +67,7 @@ def run_command(
     from talos.report.placement import host_line
     from talos.runtime.classes import predicted_class
     from talos.runtime.samples import load_samples
-    from talos.runtime.session import run_images
+    from talos.runtime.session import join_results, run_images
 
     terminal = Terminal(quiet=quiet, json_path=json_path)
     timing = MemoryTiming.parse(memory)
@@ -90,10 +88,12 @@ def run_command(
         raise TalosError(f"{output}: the model has {len(program.results)} results; name a file that ends in .npz")
     samples = load_samples(program, optional_arrays(input_path), str(input_path), None)
     with terminal.progress() as progress:
-        runs = run_images(program, samples.inputs, rtl=backend is Backend.RTL, memory=timing, progress=progress)
+        runs = run_images(
+            program, samples.inputs, backend="verilator" if backend is Backend.RTL else "model", memory=timing, progress=progress
+        )
     results = [run.results for run in runs]
     if output is not None:
-        _save(output, program, results)
+        _save(output, join_results(program, runs))
 
     classes = [predicted_class(result) for result in results]
     batch = f" with a batch of {program.batch}" if program.batch > 1 else ""
@@ -129,13 +129,12 @@ def run_command(
     )
 
 
-def _save(path: Path, program: "Program", results: "list[dict[str, NDArray[Any]]]") -> None:
-    """All images' results, joined along the first dimension: one .npy, or an .npz with an array per result."""
+def _save(path: Path, joined: "dict[str, NDArray[Any]]") -> None:
+    """All images' results: one .npy, or an .npz with an array per result."""
     import numpy as np
 
     from talos.program import write_atomically
 
-    joined = {name: np.concatenate([np.atleast_1d(result[name]) for result in results]) for name in program.results}
     if path.suffix == ".npz":
 
         def write(file: BinaryIO) -> None:
@@ -146,4 +145,4 @@ def _save(path: Path, program: "Program", results: "list[dict[str, NDArray[Any]]
 
         write_atomically(path, write)
     else:
-        write_atomically(path, lambda file: np.save(file, joined[program.results[0]]))
+        write_atomically(path, lambda file: np.save(file, next(iter(joined.values()))))

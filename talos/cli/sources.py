@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from talos.config import AcceleratorConfig
     from talos.program import Program
 
-__all__ = ["DEFAULT_CONFIG", "compile_file", "is_onnx", "load_program", "optional_arrays", "read_arrays", "sample_file"]
+__all__ = ["DEFAULT_CONFIG", "compile_file", "is_onnx", "load_program", "optional_arrays", "sample_file"]
 
 DEFAULT_CONFIG = "8x8"
 
@@ -23,44 +23,10 @@ def is_onnx(path: Path) -> bool:
 
 
 def optional_arrays(path: Path | None) -> "dict[str, NDArray[Any]] | None":
-    """As `read_arrays`; None for no path."""
+    """As `talos.runtime.samples.read_arrays`; None for no path."""
+    from talos.runtime.samples import read_arrays
+
     return None if path is None else read_arrays(path)
-
-
-def read_arrays(path: Path) -> "dict[str, NDArray[Any]]":
-    """The arrays of a file, or of all .npy and .npz files of a folder, in order of their names. Raises TalosError.
-
-    In a folder each file holds one sample or a batch. Arrays of one name and one shape are stacked, others are batches of different sizes.
-    """
-    from talos.runtime.samples import load_arrays
-
-    return _folder_arrays(path) if path.is_dir() else load_arrays(path)
-
-
-def _folder_arrays(folder: Path) -> "dict[str, NDArray[Any]]":
-    import numpy as np
-
-    from talos.runtime.samples import load_arrays
-
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".npy", ".npz"))
-    if not files:
-        raise TalosError(f"{folder}: the folder holds no .npy or .npz files; put one sample or batch in each")
-    parts: dict[str, list[NDArray[Any]]] = {}
-    for file in files:
-        for name, array in load_arrays(file).items():
-            parts.setdefault(name, []).append(array)
-    arrays = {}
-    for name, found in parts.items():
-        if len({array.shape for array in found}) == 1:
-            arrays[name] = np.stack(found)
-            continue
-        rank = max(array.ndim for array in found)
-        batches = [array[np.newaxis] if array.ndim < rank else array for array in found]
-        if len({array.shape[1:] for array in batches}) != 1:
-            shapes = sorted({"×".join(map(str, array.shape)) for array in found})
-            raise TalosError(f"{folder}: the arrays '{name}' have shapes that do not go together ({', '.join(shapes)})")
-        arrays[name] = np.concatenate(batches)
-    return arrays
 
 
 def compile_file(

@@ -70,7 +70,9 @@ def build_graph(
     reference = named
     if not is_quantized(model):
         if calibrate is None:
-            raise TalosError(f"{file}: a float model needs sample inputs to find its scales; pass --calibrate DATA.npz")
+            raise TalosError(
+                f"{file}: a float model needs sample inputs to find its scales; pass --calibrate DATA.npz (Python: calibration=)"
+            )
         reference = quantize_float(model, calibrate, file).model
         model = fix_batch(reference, file)
         name_nodes(model)
