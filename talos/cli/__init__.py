@@ -1,5 +1,18 @@
 """The command line. One file per group of commands; what is heavy is imported when a command runs."""
 
-from talos.cli.app import main
+import sys
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit: 0 fine, 1 something that must be equal is not, 2 bad input, 130 interrupted."""
+    try:
+        from talos.cli.app import INTERRUPTED, run_app
+    except KeyboardInterrupt:  # as early as that: nothing of ours is there yet to say it
+        sys.exit(130)
+    try:
+        status = run_app()
+    except KeyboardInterrupt:  # a second one, while the first is told
+        status = INTERRUPTED
+    sys.exit(status)

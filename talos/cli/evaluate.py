@@ -52,7 +52,7 @@ def evaluate_command(
     with terminal.progress() as progress:
         progress(f"compiling {model.name}", 0, 0)
         original = load_model(model)
-        compiled = compile_file(model, accelerator, optional_arrays(calibrate or sample_file(model)))
+        compiled = compile_file(model, accelerator, optional_arrays(calibrate or sample_file(model)), progress=progress)
         samples = load_samples(compiled.program, arrays, str(data), images)
         require_labels(samples, arrays)
         result = evaluate(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from talos.cli.options import CalibrateOption, JsonOption, MemoryOption, NoHostOption, QuietOption
-from talos.cli.sources import DEFAULT_CONFIG, compile_file, is_onnx, load_program, optional_arrays
+from talos.cli.options import CalibrateOption, JsonOption, MemoryOption, NoHostOption, ProgramConfigOption, QuietOption
+from talos.cli.sources import find_program, optional_arrays
 from talos.errors import TalosError
 
 if TYPE_CHECKING:
@@ -41,12 +41,7 @@ def run_command(
             show_default=False,
         ),
     ],
-    config: Annotated[
-        str | None,
-        typer.Option(
-            "--config", "-c", metavar="PRESET|FILE.json", help="Configuration of the accelerator (of a program: its own)."
-        ),
-    ] = None,
+    config: ProgramConfigOption = None,
     calibrate: CalibrateOption = None,
     backend: Annotated[
         Backend, typer.Option("--backend", "-b", help="model: functional and cycle model; rtl: the generated Verilog.")
@@ -62,9 +57,7 @@ def run_command(
 ) -> None:
     """Run images through a program, on the models or on the generated Verilog."""
     from talos.cli.terminal import Terminal, require_writable
-    from talos.config import load_config
     from talos.memory import MemoryTiming
-    from talos.report.placement import host_line
     from talos.runtime.classes import predicted_class
     from talos.runtime.samples import load_samples
     from talos.runtime.session import join_results, run_images
@@ -73,17 +66,8 @@ def run_command(
     timing = MemoryTiming.parse(memory)
     if output is not None:
         require_writable(output)
-    if is_onnx(program_path):
-        accelerator = load_config(config or DEFAULT_CONFIG)
-        program = compile_file(program_path, accelerator, optional_arrays(calibrate), host=not no_host).program
-    else:
-        if calibrate is not None:
-            raise TalosError(f"{program_path}: --calibrate is for models; a program is quantized already: leave it out")
-        program = load_program(program_path)
-        if no_host and program.host:
-            raise TalosError(f"{program_path}: {host_line(program)}; --no-host forbids that: compile the model with it")
-        if config is not None:
-            program.require_config(load_config(config), "the accelerator asked for with --config")
+    with terminal.progress() as progress:
+        program = find_program(program_path, config, calibrate, no_host=no_host, progress=progress)
     if output is not None and output.suffix != ".npz" and len(program.results) > 1:
         raise TalosError(f"{output}: the model has {len(program.results)} results; name a file that ends in .npz")
     samples = load_samples(program, optional_arrays(input_path), str(input_path), None)

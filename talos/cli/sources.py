@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from talos.compiler.pipeline import Compiled
     from talos.config import AcceleratorConfig
     from talos.program import Program
+    from talos.runtime.progress import Progress
 
-__all__ = ["DEFAULT_CONFIG", "compile_file", "is_onnx", "load_program", "optional_arrays", "sample_file"]
+__all__ = ["DEFAULT_CONFIG", "compile_file", "find_program", "is_onnx", "load_program", "optional_arrays", "sample_file"]
 
 DEFAULT_CONFIG = "8x8"
 
@@ -37,6 +38,7 @@ def compile_file(
     layers: bool = False,
     host: bool = True,
     batch: int | None = 1,
+    progress: "Progress",
 ) -> "Compiled":
     """Compile and prove the program free of races and deadlock; see `compile_model` for the options.
 
@@ -45,8 +47,9 @@ def compile_file(
     from talos.compiler.pipeline import compile_model
     from talos.model.checker import check_program
 
-    compiled = compile_model(model, config, calibrate, layers=layers, host=host, batch=batch)
-    check_program(compiled.program)
+    progress(f"compiling {model.name}", 0, 0)
+    compiled = compile_model(model, config, calibrate, layers=layers, host=host, batch=batch, progress=progress)
+    check_program(compiled.program, progress)
     return compiled
 
 
@@ -59,6 +62,27 @@ def load_program(path: Path) -> "Program":
             f"{path}: this is a model, not a program; compile it first: talos compile {path} -o {path.with_suffix('.talos')}"
         )
     return Program.load(path)
+
+
+def find_program(path: Path, config: str | None, calibrate: Path | None, *, no_host: bool, progress: "Progress") -> "Program":
+    """The program in the file at `path`, or the model there compiled: for commands that take either. Raises TalosError.
+
+    `config` is that of the model, DEFAULT_CONFIG if None; for a program it must be its own.
+    """
+    from talos.config import load_config
+    from talos.report.placement import host_line
+
+    if is_onnx(path):
+        accelerator = load_config(config or DEFAULT_CONFIG)
+        return compile_file(path, accelerator, optional_arrays(calibrate), host=not no_host, progress=progress).program
+    if calibrate is not None:
+        raise TalosError(f"{path}: --calibrate is for models; a program is quantized already: leave it out")
+    program = load_program(path)
+    if no_host and program.host:
+        raise TalosError(f"{path}: {host_line(program)}; --no-host forbids that: compile the model with it")
+    if config is not None:
+        program.require_config(load_config(config), "the accelerator asked for with --config")
+    return program
 
 
 def sample_file(model: Path) -> Path | None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from talos.cache import cache_directory
 from talos.errors import TalosError
-from talos.runtime.build import build, cache_directory
+from talos.runtime.build import build
 from talos.runtime.verilated import VerilatedCore
 
 Verilog = Callable[[int, int], str]
