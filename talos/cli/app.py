@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from talos import __version__
+from talos.cli import INTERRUPTED
 from talos.cli.cache import cache_command
 from talos.cli.compile import compile_command
 from talos.cli.doctor import doctor_command
@@ -22,10 +23,9 @@ from talos.cli.trace import trace_command
 from talos.cli.verify import verify_command
 from talos.errors import TalosError
 
-__all__ = ["INTERRUPTED", "app", "run_app"]
+__all__ = ["app", "run_app"]
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="talos",
