@@ -38,6 +38,30 @@ def test_a_model_or_its_program_give_the_same_trace(talos: Talos, tmp_path: Path
     assert json.loads(second.read_text())["otherData"]["cycles"] == json.loads(slow.out)["cycles"]
 
 
+def test_progress_tells_what_is_done_and_how_far_it_is(talos: Talos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, list[tuple[int, int]]] = {}
+
+    class Bar:
+        def __enter__(self) -> "Bar":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def __call__(self, stage: str, done: int, total: int) -> None:
+            seen.setdefault(stage, []).append((done, total))
+
+    monkeypatch.setattr("talos.cli.progress_bar.ProgressBar", Bar)
+    monkeypatch.setattr("talos.cli.terminal.sys.stderr.isatty", lambda: True, raising=False)
+    assert talos("trace", DIGITS, "-o", tmp_path / "t.json", "--calibrate", SAMPLES, "-c", "4x4").status == 0
+    stages = list(seen)
+    order = ["compiling digits.onnx", "calibrating", "scheduling layers", "checking contents", "writing t.json"]
+    assert [stage for stage in stages if stage in order] == order
+    for stage in ("calibrating", "scheduling layers", "checking contents"):
+        done = [place for place, _ in seen[stage]]
+        assert done == sorted(done) and {total for _, total in seen[stage]} == {max(total for _, total in seen[stage])}
+        assert 0 <= max(done) < seen[stage][0][1]
+
+
 def test_wrong_use_of_trace(talos: Talos, tmp_path: Path) -> None:
     for arguments, message in (
         ((DIGITS, "-o", tmp_path / "no" / "t.json"), "cannot be written"),

@@ -48,27 +48,27 @@ class ProgressBar:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self._stage or self._task is None:
-            self._finish()
+            if self._task is not None:
+                self._remember()
+                self._progress.remove_task(self._task)
             expected = self._durations.expected(stage)
             self._task = self._progress.add_task(stage, total=total or None, expected=expected)
             self._stage = stage
         self._progress.update(self._task, completed=done, total=total or None)
 
-    def _finish(self) -> None:
-        """The current stage is over."""
+    def _remember(self) -> None:
+        """The current stage is over: note how long it took, if it could not say how far it was."""
         if self._task is None or self._stage is None:
             return
         (task,) = (task for task in self._progress.tasks if task.id == self._task)
         if task.total is None and task.elapsed is not None:
             self._durations.remember(self._stage, task.elapsed)
-        self._progress.remove_task(self._task)
-        self._task = None
 
     def __enter__(self) -> Self:
         self._progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self._finish()
         self._progress.stop()
+        if kind is None:
+            self._remember()

@@ -38,7 +38,7 @@ def compile_file(
     layers: bool = False,
     host: bool = True,
     batch: int | None = 1,
-    progress: "Progress",
+    progress: "Progress" = lambda stage, done, total: None,
 ) -> "Compiled":
     """Compile and prove the program free of races and deadlock; see `compile_model` for the options.
 

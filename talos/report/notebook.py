@@ -16,7 +16,7 @@ __all__ = ["config_html", "placement_html", "program_html", "trace_html"]
 _SHOWN = 60  # rows of a table; the frames have them all
 _RIGHT = "text-align:right"
 _LEFT = "text-align:left"
-_BAR = "background:linear-gradient(90deg,#9ecae9 {share:.1f}%,transparent {share:.1f}%)"
+_BAR = "background:linear-gradient(90deg,rgba(76,120,168,0.4) {share:.1f}%,transparent {share:.1f}%)"
 
 
 def config_html(config: AcceleratorConfig) -> str:
@@ -32,8 +32,8 @@ def program_html(program: Program) -> str:
         f"{len(program.layers)} layers, {program.instruction_count:,} instructions, {program.macs:,} MACs per image",
         f"{len(program.constants):,} bytes of constants, {sum(program.region_bytes):,} bytes of DRAM",
         *([f"one run takes {program.batch} images"] if program.batch > 1 else []),
-        "inputs " + ", ".join(f"{feed.name} ({feed.dtype} {_shape(feed.shape)})" for feed in program.feeds),
-        "results " + ", ".join(program.results),
+        "inputs: " + ", ".join(f"{feed.name} ({feed.dtype} {_shape(feed.shape)})" for feed in program.feeds),
+        "results: " + ", ".join(program.results),
     ]
     hosted = host_line(program)
     rows = [(layer.name, layer.op, layer.placement, f"{layer.macs:,}") for layer in program.layers]
@@ -79,7 +79,7 @@ def _reason(reason: str, suggestion: str) -> str:
 
 
 def _section(title: str, *parts: str) -> str:
-    return f'<div class="talos" style="max-width:60em"><p><b>{escape(title)}</b></p>{"".join(parts)}</div>'
+    return f'<div class="talos" style="max-width:100em"><p><b>{escape(title)}</b></p>{"".join(parts)}</div>'
 
 
 def _facts(lines: Iterable[str]) -> str:
