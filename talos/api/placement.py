@@ -31,7 +31,7 @@ class PlacementReport:
         return frame({name: [getattr(row, name) for row in rows] for name in columns}, index="node")
 
     def __str__(self) -> str:
-        console = Console(width=_WIDTH, no_color=True)
+        console = Console(width=_WIDTH, no_color=True, force_terminal=False, force_jupyter=False)  # text, wherever it is printed
         with console.capture() as captured:
             console.print(placement_table(self.program, _WIDTH))
             hosts = host_table(self.program, _WIDTH)

@@ -25,7 +25,7 @@ _CHANNELS = ("ar", "r", "aw", "w", "b")
 _PORT = re.compile(r"^  (?:input|output) (?:\[(\d+):0\] )?([a-z]\w*);", re.MULTILINE)  # escaped names (keywords) are left out
 
 _GTKWAVE = {"hex": 0x22, "decimal": 0x24, "binary": 0x28, "text": 0x820}
-_GROUP, _END, _CLOSED = 0x800200, 0x1000200, 0x400000
+_GROUP, _END, _CLOSED, _COLLAPSED = 0x800200, 0x1000200, 0x400000, 0x1000
 _SURFER = {"decimal": "Unsigned", "text": "ASCII"}  # the others are its defaults
 
 
@@ -119,8 +119,8 @@ def _gtkwave_lines(waves: Path, groups: Iterable[Group]) -> Iterable[str]:
     yield f'[dumpfile] "{waves.absolute()}"'
     yield "[timestart] 0"
     for group in groups:
-        flags = _CLOSED if group.closed else 0
-        yield f"@{_GROUP | flags:x}"
+        begin, end = (_GROUP | _CLOSED, _END | _CLOSED | _COLLAPSED) if group.closed else (_GROUP, _END)
+        yield f"@{begin:x}"
         yield f"-{group.name}"
         form = None
         for signal in group.signals:
@@ -128,7 +128,7 @@ def _gtkwave_lines(waves: Path, groups: Iterable[Group]) -> Iterable[str]:
                 form = signal.form
                 yield f"@{_GTKWAVE[form]:x}"
             yield signal.name
-        yield f"@{_END | flags:x}"
+        yield f"@{end:x}"
         yield f"-{group.name}"
 
 

@@ -218,6 +218,11 @@ def test_surfers_items_are_lettered(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     verilog = (Path(__file__).parent.parent.parent / "rtl_out" / "talos_4x4.v").read_text()
     monkeypatch.setattr("talos.report.wave_views.cached_verilog", lambda config: verilog)
     _, surfer = write_save_files(tmp_path / "w.fst", PRESETS["4x4"])
+    gtkwave = (tmp_path / "w.gtkw").read_text()
+    assert f'[dumpfile] "{tmp_path / "w.fst"}"' in gtkwave
+    for opened, closed in (("800200", "1000200"), ("c00200", "1401200")):  # groups, and those that are folded
+        names = re.findall(rf"@{opened}\n-(.+)", gtkwave)
+        assert names and names == re.findall(rf"@{closed}\n-(.+)", gtkwave)
     items: list[str] = []
     for line in surfer.read_text().splitlines():
         command, _, argument = line.partition(" ")
