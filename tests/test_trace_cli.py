@@ -80,6 +80,18 @@ def test_every_command_has_examples_json_and_quiet(talos: Talos, command: str) -
     assert "--json" in done.out and "--quiet" in done.out and "-h" in done.out
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_use_options_that_exist(command: str) -> None:
+    (registered,) = [entry for entry in app.registered_commands if entry.name == command]
+    known = {name for parameter in typer.main.get_command(app).commands[command].params for name in parameter.opts}  # type: ignore[attr-defined]
+    examples = [line[2:] for line in (registered.epilog or "").splitlines() if line.startswith("$ ")]
+    assert examples
+    for example in examples:
+        words = example.partition("   (")[0].split()
+        assert words[:2] == ["talos", command]
+        assert {word for word in words if word.startswith("-") and word != "-"} <= known, example
+
+
 @pytest.mark.parametrize("name", ["NO_COLOR", "FORCE_COLOR"])
 def test_colours_of_help(name: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "TERM")}
