@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from talos.errors import TalosError
+from talos.late import call_late
 
 __all__ = ["ISA_VERSION", "PRESETS", "AcceleratorConfig", "load_config"]
 
@@ -179,6 +180,10 @@ class AcceleratorConfig:
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return str(call_late("talos.report.notebook:config_html", self))
 
     @classmethod
     def from_json(cls, values: Any, source: str = "config") -> "AcceleratorConfig":

@@ -12,12 +12,24 @@ import zipfile
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 from talos.io import InputSpec, IoSpec
 from talos.isa import INSTRUCTION_BYTES, Instruction, decode
+from talos.late import call_late
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike
+
+    from talos.api.placement import PlacementReport
+    from talos.api.run import Results
+    from talos.memory import MemoryTiming
+    from talos.runtime.progress import Progress
+    from talos.runtime.session import Backend
 
 __all__ = [
     "CONSTANTS",
@@ -154,6 +166,31 @@ class Program:
     def macs(self) -> int:
         """Multiply-accumulates of one image."""
         return sum(layer.macs for layer in self.layers)
+
+    def run(
+        self,
+        x: "ArrayLike | Mapping[str, ArrayLike]",
+        backend: "Backend" = "model",
+        *,
+        memory: "MemoryTiming | str | None" = None,
+        progress: "Progress | None" = None,
+    ) -> "Results":
+        """The network's results by name for one image or n of them: an array (one input), or one by each input's name.
+
+        backend: "model", "verilator" (the generated Verilog) or a device. memory: the DRAM of these two, e.g. "latency=200".
+        Raises TalosError for inputs that do not fit, and where the backend's tools are missing.
+        """
+        results: Results = call_late("talos.api.run:run_program", self, x, backend, memory=memory, progress=progress)
+        return results
+
+    def placement_report(self) -> "PlacementReport":
+        """Where every ONNX node runs, and why; a table in notebooks and as text."""
+        report: PlacementReport = call_late("talos.api.placement:PlacementReport", self)
+        return report
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return str(call_late("talos.report.notebook:program_html", self))
 
     def require_config(self, config: AcceleratorConfig, owner: str) -> None:
         """Raise TalosError unless the program was compiled for `config`, which `owner` (named in the message) has."""

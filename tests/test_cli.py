@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from rich.console import Console
 
 import talos as package
+from talos.cli.durations import LEAST_SECONDS, Durations
 from talos.cli.progress_bar import ProgressBar
 from talos.compiler.pipeline import compile_model
 from talos.config import PRESETS, load_config
@@ -26,7 +28,7 @@ from talos.runtime.verilog_cache import cached_verilog
 from tests.cli_runner import DIGITS, MODELS, Talos, runner
 
 SAMPLES = MODELS / "digits.npz"
-COMMANDS = ("compile", "run", "verify", "generate", "disasm", "info")
+COMMANDS = ("compile", "run", "verify", "generate", "disasm", "info", "trace", "doctor", "cache")
 
 
 @pytest.fixture
@@ -315,15 +317,42 @@ def test_colours_only_where_they_are_wanted(talos: Talos, monkeypatch: pytest.Mo
     assert "\x1b[1;32m" not in talos(*arguments).out
 
 
-def test_progress_bar_shows_stage_and_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_bar_shows_stage_and_share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120)
     monkeypatch.setattr("talos.cli.progress_bar.Console", lambda stderr: console)
+    monkeypatch.setenv("TALOS_CACHE", str(tmp_path))
     with ProgressBar() as bar:
         bar("first stage", 0, 0)
         bar("second [stage]", 1, 4)
         bar("second [stage]", 3, 4)
     assert "second [stage]" in screen.getvalue() and "75 %" in screen.getvalue()
+
+
+def test_progress_bar_estimates_by_the_last_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    monkeypatch.setattr("talos.cli.progress_bar.Console", lambda stderr: console)
+    monkeypatch.setenv("TALOS_CACHE", str(tmp_path))
+    Durations().remember("building", 40_000.0)
+    Durations().remember("quick", LEAST_SECONDS / 2)
+    with ProgressBar() as bar:
+        bar("building", 0, 0)
+        bar("quick", 0, 0)
+        bar("never seen", 0, 0)
+    assert re.search(r"about 66\d min \d+ s left", screen.getvalue())
+    assert screen.getvalue().count("left") == screen.getvalue().count("about")
+    assert Durations().expected("quick") is None and Durations().expected("building") == 40_000.0
+
+
+def test_damaged_durations_are_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TALOS_CACHE", str(tmp_path))
+    for text in ("{", "[1]", '{"building": "long"}'):
+        (tmp_path / "durations.json").write_text(text)
+        assert Durations().expected("building") is None
+    monkeypatch.setenv("TALOS_CACHE", str(tmp_path / "durations.json" / "x"))
+    Durations().remember("building", 9.0)
+    assert Durations().expected("building") is None
 
 
 def _quantized_digits() -> bytes:

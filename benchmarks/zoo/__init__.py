@@ -10,9 +10,9 @@ from benchmarks.zoo.resnet import resnet18, resnet50
 from benchmarks.zoo.squeezenet import squeezenet1_1
 from benchmarks.zoo.vgg import vgg16
 from benchmarks.zoo.yolo import yolov3_tiny
+from talos.cache import cache_directory
 from talos.errors import TalosError
 from talos.program import write_atomically
-from talos.runtime.build import cache_directory
 
 __all__ = ["NETWORKS", "build_network", "model_file"]
 

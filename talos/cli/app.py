@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 from talos import __version__
+from talos.cli import INTERRUPTED
+from talos.cli.cache import cache_command
 from talos.cli.compile import compile_command
+from talos.cli.doctor import doctor_command
 from talos.cli.evaluate import evaluate_command
 from talos.cli.export import export_command
 from talos.cli.generate import generate_command
@@ -16,13 +19,13 @@ from talos.cli.options import examples
 from talos.cli.quantize import quantize_command
 from talos.cli.run import run_command
 from talos.cli.synth import synth_command
+from talos.cli.trace import trace_command
 from talos.cli.verify import verify_command
 from talos.errors import TalosError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run_app"]
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="talos",
@@ -55,6 +58,7 @@ app.command("verify", epilog=examples(
     "talos verify models/digits.onnx --rtl-images 5",
     "talos verify net_int8.onnx --config 16x16 --input images.npz --images 100 --json result.json",
     "talos verify net_int8.onnx --memory latency=100,bytes_per_cycle=4",
+    "talos verify models/digits.onnx --waves digits.fst",
 ))(verify_command)  # fmt: skip
 app.command("evaluate", epilog=examples(
     "talos evaluate models/digits.onnx --data models/digits.npz",
@@ -75,6 +79,16 @@ app.command("synth", epilog=examples(
     "talos synth --config 16x16 --device xc7",
     "talos synth --config 8x8 --module vector.lanes",
 ))(synth_command)  # fmt: skip
+app.command("trace", epilog=examples(
+    "talos trace net.talos -o trace.json",
+    "talos trace models/digits.onnx --calibrate models/digits.npz -o trace.json --memory latency=200",
+))(trace_command)  # fmt: skip
+app.command("doctor", epilog=examples("talos doctor", "talos doctor --json -"))(doctor_command)
+app.command("cache", epilog=examples(
+    "talos cache",
+    "talos cache --prune",
+    "talos cache --prune --days 7",
+))(cache_command)  # fmt: skip
 app.command("disasm", epilog=examples("talos disasm net.talos", "talos disasm net.talos --json net.json"))(disasm_command)
 app.command("info", epilog=examples(
     "talos info 8x8",
@@ -98,12 +112,8 @@ def _options(
     """Options in front of the command."""
 
 
-def main() -> None:
-    """Run the command line and exit: 0 fine, 1 something that must be equal is not, 2 bad input, 130 interrupted."""
-    sys.exit(_status())
-
-
-def _status() -> int:
+def run_app() -> int:
+    """Run the command line; its exit status, see `talos.cli.main`."""
     try:
         status = app(standalone_mode=False, prog_name="talos")
     except TalosError as error:

@@ -37,8 +37,7 @@ def compile_command(
     require_writable(output)
     accelerator = load_config(config)
     with terminal.progress() as progress:
-        progress(f"compiling {model.name}", 0, 0)
-        compiled = compile_file(model, accelerator, optional_arrays(calibrate), host=not no_host, batch=batch)
+        compiled = compile_file(model, accelerator, optional_arrays(calibrate), host=not no_host, batch=batch, progress=progress)
     program = compiled.program
     program.save(output)
     summary = compilation_json(program, str(model))

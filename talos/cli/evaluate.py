@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from talos.cli.options import CalibrateOption, ConfigOption, JsonOption, QuietOption
-from talos.cli.sources import DEFAULT_CONFIG, compile_file, optional_arrays, read_arrays, sample_file
+from talos.cli.sources import DEFAULT_CONFIG, compile_file, optional_arrays, sample_file
 
 __all__ = ["evaluate_command"]
 
@@ -43,7 +43,7 @@ def evaluate_command(
     from talos.report.evaluation import evaluation_json, evaluation_report
     from talos.runtime.evaluate import evaluate, require_labels
     from talos.runtime.metrics import require_scikit_learn
-    from talos.runtime.samples import load_samples
+    from talos.runtime.samples import load_samples, read_arrays
 
     terminal = Terminal(quiet=quiet, json_path=json_path)
     require_scikit_learn()
@@ -52,7 +52,7 @@ def evaluate_command(
     with terminal.progress() as progress:
         progress(f"compiling {model.name}", 0, 0)
         original = load_model(model)
-        compiled = compile_file(model, accelerator, optional_arrays(calibrate or sample_file(model)))
+        compiled = compile_file(model, accelerator, optional_arrays(calibrate or sample_file(model)), progress=progress)
         samples = load_samples(compiled.program, arrays, str(data), images)
         require_labels(samples, arrays)
         result = evaluate(

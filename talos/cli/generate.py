@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from talos.cli.options import JsonOption, QuietOption
+from talos.cli.options import JsonOption, QuietOption, complete_config
 from talos.errors import TalosError
 from talos.targets.names import DEFAULT_CLOCK_MHZ, Target
 
@@ -24,7 +24,11 @@ def generate_command(
     config: Annotated[
         str | None,
         typer.Option(
-            "--config", "-c", metavar="PRESET|FILE.json", help="One configuration (default: the program's, or all presets)."
+            "--config",
+            "-c",
+            metavar="PRESET|FILE.json",
+            help="One configuration (default: the program's, or all presets).",
+            autocompletion=complete_config,
         ),
     ] = None,
     target: Annotated[

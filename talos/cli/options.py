@@ -6,11 +6,40 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "CalibrateOption", "ConfigOption", "InputOption", "JsonOption", "MemoryOption", "NoHostOption", "QuietOption", "examples",
+    "CalibrateOption", "ConfigOption", "InputOption", "JsonOption", "MemoryOption", "NoHostOption", "ProgramConfigOption", "QuietOption",
+    "complete_config", "examples",
 ]  # fmt: skip
 
+
+def complete_config(incomplete: str) -> list[str]:
+    """Presets and JSON files that begin with `incomplete`, for the shell's completion."""
+    from talos.config import PRESETS
+
+    folder = Path(incomplete).parent
+    start = "" if incomplete.endswith("/") else Path(incomplete).name
+    files = (str(path) for path in sorted(folder.glob("*.json")) if path.name.startswith(start))
+    return [*(name for name in PRESETS if name.startswith(incomplete)), *files]
+
+
 ConfigOption = Annotated[
-    str, typer.Option("--config", "-c", metavar="PRESET|FILE.json", help="Preset (4x4, 8x8, 8x16, 16x16, 32x32) or JSON file.")
+    str,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PRESET|FILE.json",
+        help="Preset (4x4, 8x8, 8x16, 16x16, 32x32) or JSON file.",
+        autocompletion=complete_config,
+    ),
+]
+ProgramConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PRESET|FILE.json",
+        help="Configuration of the accelerator (default: 8x8; of a program: its own).",
+        autocompletion=complete_config,
+    ),
 ]
 CalibrateOption = Annotated[
     Path | None,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from talos.cli.options import JsonOption, QuietOption
-from talos.cli.sources import read_arrays
 
 if TYPE_CHECKING:
     from talos.compiler.quantize import QuantizationOptions, Quantized
@@ -49,7 +48,7 @@ def quantize_command(
     from talos.cli.terminal import Terminal, require_writable
     from talos.compiler.quantize import QuantizationOptions, quantize_file
     from talos.errors import TalosError
-    from talos.program import write_atomically
+    from talos.runtime.samples import read_arrays
 
     terminal = Terminal(quiet=quiet, json_path=json_path)
     require_writable(output)
@@ -66,10 +65,9 @@ def quantize_command(
         progress(f"reading {calibrate}", 0, 0)
         arrays = read_arrays(calibrate)
         result = quantize_file(model, arrays, options, progress)
-    data = result.model.SerializeToString(deterministic=True)
-    write_atomically(output, lambda file: file.write(data))
+    size = result.save(output)
     kinds, kept = ", ".join(f"{count} {kind}" for kind, count in _counts(result).items()), ", ".join(result.kept_float)
-    terminal.line(f"{output}: {model.name} quantized with {result.samples} samples ({method}), {len(data):,} bytes")
+    terminal.line(f"{output}: {model.name} quantized with {result.samples} samples ({method}), {size:,} bytes")
     terminal.line(f"  quantized: {len(result.quantized)} nodes ({kinds})")
     terminal.line(f"  stays float: {kept or 'nothing'}")
     terminal.line(f"  folded away: {len(result.folded)} nodes")

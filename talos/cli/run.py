@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from talos.cli.options import CalibrateOption, JsonOption, MemoryOption, NoHostOption, QuietOption
-from talos.cli.sources import DEFAULT_CONFIG, compile_file, is_onnx, load_program, optional_arrays
+from talos.cli.options import CalibrateOption, JsonOption, MemoryOption, NoHostOption, ProgramConfigOption, QuietOption
+from talos.cli.sources import find_program, optional_arrays
 from talos.errors import TalosError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from talos.program import Program
 
 __all__ = ["run_command"]
 
@@ -43,12 +41,7 @@ def run_command(
             show_default=False,
         ),
     ],
-    config: Annotated[
-        str | None,
-        typer.Option(
-            "--config", "-c", metavar="PRESET|FILE.json", help="Configuration of the accelerator (of a program: its own)."
-        ),
-    ] = None,
+    config: ProgramConfigOption = None,
     calibrate: CalibrateOption = None,
     backend: Annotated[
         Backend, typer.Option("--backend", "-b", help="model: functional and cycle model; rtl: the generated Verilog.")
@@ -64,36 +57,27 @@ def run_command(
 ) -> None:
     """Run images through a program, on the models or on the generated Verilog."""
     from talos.cli.terminal import Terminal, require_writable
-    from talos.config import load_config
     from talos.memory import MemoryTiming
-    from talos.report.placement import host_line
     from talos.runtime.classes import predicted_class
     from talos.runtime.samples import load_samples
-    from talos.runtime.session import run_images
+    from talos.runtime.session import join_results, run_images
 
     terminal = Terminal(quiet=quiet, json_path=json_path)
     timing = MemoryTiming.parse(memory)
     if output is not None:
         require_writable(output)
-    if is_onnx(program_path):
-        accelerator = load_config(config or DEFAULT_CONFIG)
-        program = compile_file(program_path, accelerator, optional_arrays(calibrate), host=not no_host).program
-    else:
-        if calibrate is not None:
-            raise TalosError(f"{program_path}: --calibrate is for models; a program is quantized already: leave it out")
-        program = load_program(program_path)
-        if no_host and program.host:
-            raise TalosError(f"{program_path}: {host_line(program)}; --no-host forbids that: compile the model with it")
-        if config is not None:
-            program.require_config(load_config(config), "the accelerator asked for with --config")
+    with terminal.progress() as progress:
+        program = find_program(program_path, config, calibrate, no_host=no_host, progress=progress)
     if output is not None and output.suffix != ".npz" and len(program.results) > 1:
         raise TalosError(f"{output}: the model has {len(program.results)} results; name a file that ends in .npz")
     samples = load_samples(program, optional_arrays(input_path), str(input_path), None)
     with terminal.progress() as progress:
-        runs = run_images(program, samples.inputs, rtl=backend is Backend.RTL, memory=timing, progress=progress)
+        runs = run_images(
+            program, samples.inputs, backend="verilator" if backend is Backend.RTL else "model", memory=timing, progress=progress
+        )
     results = [run.results for run in runs]
     if output is not None:
-        _save(output, program, results)
+        _save(output, join_results(program, runs))
 
     classes = [predicted_class(result) for result in results]
     batch = f" with a batch of {program.batch}" if program.batch > 1 else ""
@@ -129,13 +113,12 @@ def run_command(
     )
 
 
-def _save(path: Path, program: "Program", results: "list[dict[str, NDArray[Any]]]") -> None:
-    """All images' results, joined along the first dimension: one .npy, or an .npz with an array per result."""
+def _save(path: Path, joined: "dict[str, NDArray[Any]]") -> None:
+    """All images' results: one .npy, or an .npz with an array per result."""
     import numpy as np
 
     from talos.program import write_atomically
 
-    joined = {name: np.concatenate([np.atleast_1d(result[name]) for result in results]) for name in program.results}
     if path.suffix == ".npz":
 
         def write(file: BinaryIO) -> None:
@@ -146,4 +129,4 @@ def _save(path: Path, program: "Program", results: "list[dict[str, NDArray[Any]]
 
         write_atomically(path, write)
     else:
-        write_atomically(path, lambda file: np.save(file, joined[program.results[0]]))
+        write_atomically(path, lambda file: np.save(file, next(iter(joined.values()))))

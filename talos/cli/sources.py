@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from talos.compiler.pipeline import Compiled
     from talos.config import AcceleratorConfig
     from talos.program import Program
+    from talos.runtime.progress import Progress
 
-__all__ = ["DEFAULT_CONFIG", "compile_file", "is_onnx", "load_program", "optional_arrays", "read_arrays", "sample_file"]
+__all__ = ["DEFAULT_CONFIG", "compile_file", "find_program", "is_onnx", "load_program", "optional_arrays", "sample_file"]
 
 DEFAULT_CONFIG = "8x8"
 
@@ -23,44 +24,10 @@ def is_onnx(path: Path) -> bool:
 
 
 def optional_arrays(path: Path | None) -> "dict[str, NDArray[Any]] | None":
-    """As `read_arrays`; None for no path."""
+    """As `talos.runtime.samples.read_arrays`; None for no path."""
+    from talos.runtime.samples import read_arrays
+
     return None if path is None else read_arrays(path)
-
-
-def read_arrays(path: Path) -> "dict[str, NDArray[Any]]":
-    """The arrays of a file, or of all .npy and .npz files of a folder, in order of their names. Raises TalosError.
-
-    In a folder each file holds one sample or a batch. Arrays of one name and one shape are stacked, others are batches of different sizes.
-    """
-    from talos.runtime.samples import load_arrays
-
-    return _folder_arrays(path) if path.is_dir() else load_arrays(path)
-
-
-def _folder_arrays(folder: Path) -> "dict[str, NDArray[Any]]":
-    import numpy as np
-
-    from talos.runtime.samples import load_arrays
-
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".npy", ".npz"))
-    if not files:
-        raise TalosError(f"{folder}: the folder holds no .npy or .npz files; put one sample or batch in each")
-    parts: dict[str, list[NDArray[Any]]] = {}
-    for file in files:
-        for name, array in load_arrays(file).items():
-            parts.setdefault(name, []).append(array)
-    arrays = {}
-    for name, found in parts.items():
-        if len({array.shape for array in found}) == 1:
-            arrays[name] = np.stack(found)
-            continue
-        rank = max(array.ndim for array in found)
-        batches = [array[np.newaxis] if array.ndim < rank else array for array in found]
-        if len({array.shape[1:] for array in batches}) != 1:
-            shapes = sorted({"×".join(map(str, array.shape)) for array in found})
-            raise TalosError(f"{folder}: the arrays '{name}' have shapes that do not go together ({', '.join(shapes)})")
-        arrays[name] = np.concatenate(batches)
-    return arrays
 
 
 def compile_file(
@@ -71,6 +38,7 @@ def compile_file(
     layers: bool = False,
     host: bool = True,
     batch: int | None = 1,
+    progress: "Progress" = lambda stage, done, total: None,
 ) -> "Compiled":
     """Compile and prove the program free of races and deadlock; see `compile_model` for the options.
 
@@ -79,8 +47,9 @@ def compile_file(
     from talos.compiler.pipeline import compile_model
     from talos.model.checker import check_program
 
-    compiled = compile_model(model, config, calibrate, layers=layers, host=host, batch=batch)
-    check_program(compiled.program)
+    progress(f"compiling {model.name}", 0, 0)
+    compiled = compile_model(model, config, calibrate, layers=layers, host=host, batch=batch, progress=progress)
+    check_program(compiled.program, progress)
     return compiled
 
 
@@ -93,6 +62,27 @@ def load_program(path: Path) -> "Program":
             f"{path}: this is a model, not a program; compile it first: talos compile {path} -o {path.with_suffix('.talos')}"
         )
     return Program.load(path)
+
+
+def find_program(path: Path, config: str | None, calibrate: Path | None, *, no_host: bool, progress: "Progress") -> "Program":
+    """The program in the file at `path`, or the model there compiled: for commands that take either. Raises TalosError.
+
+    `config` is that of the model, DEFAULT_CONFIG if None; for a program it must be its own.
+    """
+    from talos.config import load_config
+    from talos.report.placement import host_line
+
+    if is_onnx(path):
+        accelerator = load_config(config or DEFAULT_CONFIG)
+        return compile_file(path, accelerator, optional_arrays(calibrate), host=not no_host, progress=progress).program
+    if calibrate is not None:
+        raise TalosError(f"{path}: --calibrate is for models; a program is quantized already: leave it out")
+    program = load_program(path)
+    if no_host and program.host:
+        raise TalosError(f"{path}: {host_line(program)}; --no-host forbids that: compile the model with it")
+    if config is not None:
+        program.require_config(load_config(config), "the accelerator asked for with --config")
+    return program
 
 
 def sample_file(model: Path) -> Path | None:

@@ -7,6 +7,7 @@ import typer
 
 from talos.cli.options import CalibrateOption, ConfigOption, InputOption, JsonOption, MemoryOption, NoHostOption, QuietOption
 from talos.cli.sources import DEFAULT_CONFIG, compile_file, optional_arrays, sample_file
+from talos.errors import TalosError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +34,14 @@ def verify_command(
     layers: Annotated[
         bool, typer.Option("--layers", help="Also compare every layer's tensor with onnxruntime and name the first that differs.")
     ] = False,
+    waves: Annotated[
+        Path | None,
+        typer.Option(
+            "--waves",
+            metavar="W.fst|W.vcd",
+            help="Record all signals of the Verilog's runs, and write save files for GTKWave (.gtkw) and Surfer (.sucl) beside it.",
+        ),
+    ] = None,
     memory: MemoryOption = "",
     no_host: NoHostOption = False,
     json_path: JsonOption = None,
@@ -43,7 +52,7 @@ def verify_command(
     Without --input and --calibrate the data are those beside the model (MODEL.npz) or, where there are none, random. The exit status is 0
     only if everything that must be equal is equal, and 1 if something is not.
     """
-    from talos.cli.terminal import Terminal
+    from talos.cli.terminal import Terminal, require_writable
     from talos.compiler.load import is_quantized, load_model
     from talos.config import load_config
     from talos.memory import MemoryTiming
@@ -51,16 +60,25 @@ def verify_command(
     from talos.report.placement import host_line
     from talos.report.results import verification_json
     from talos.report.tables import layer_table, verdict
+    from talos.report.wave_views import write_save_files
     from talos.runtime.verify import verify
+    from talos.runtime.waves import wave_format
 
     terminal = Terminal(quiet=quiet, json_path=json_path)
     accelerator = load_config(config)
     timing = MemoryTiming.parse(memory)
+    if waves is not None:
+        wave_format(waves)
+        require_writable(waves)
+        if not rtl_images:
+            raise TalosError(f"{waves}: there are no waves without the Verilog; leave --rtl-images 0 out")
     with terminal.progress() as progress:
         progress(f"compiling {model.name}", 0, 0)
         original = load_model(model)
         beside = sample_file(model)
-        compiled = compile_file(model, accelerator, optional_arrays(calibrate or beside), layers=layers, host=not no_host)
+        compiled = compile_file(
+            model, accelerator, optional_arrays(calibrate or beside), layers=layers, host=not no_host, progress=progress
+        )
         samples = _samples(compiled.program, input_path or beside or calibrate, images)
         if rtl_images > len(samples.inputs):
             terminal.line(f"note: only {len(samples.inputs)} images for the Verilog, not {rtl_images}")
@@ -69,6 +87,7 @@ def verify_command(
             samples,
             rtl_images=rtl_images,
             memory=timing,
+            waves=waves,
             float_model=None if is_quantized(original) else original.SerializeToString(),
             progress=progress,
         )
@@ -81,6 +100,9 @@ def verify_command(
     terminal.show(layer_table(result, terminal.width), "", *verdict(result))
     if result.layer_check is not None:
         terminal.show("", layer_check_table(result.layer_check), "", *layer_check_verdict(result.layer_check))
+    if waves is not None:
+        saved = write_save_files(waves, accelerator)
+        terminal.line(f"waves in {waves}: gtkwave {saved[0]}, or surfer -c {saved[1]} {waves}")
     terminal.write_json(verification_json(result, str(model)))
     if not result.equal:
         raise typer.Exit(UNEQUAL)

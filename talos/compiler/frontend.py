@@ -52,7 +52,11 @@ class FrontendResult:
 
 
 def build_graph(
-    path: str | Path, calibrate: Mapping[str, npt.NDArray[Any]] | None = None, *, host: bool = True
+    path: str | Path,
+    calibrate: Mapping[str, npt.NDArray[Any]] | None = None,
+    *,
+    host: bool = True,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> FrontendResult:
     """Reads the ONNX file at `path` and returns its layers, fused, with the model to compare with.
 
@@ -70,10 +74,13 @@ def build_graph(
     reference = named
     if not is_quantized(model):
         if calibrate is None:
-            raise TalosError(f"{file}: a float model needs sample inputs to find its scales; pass --calibrate DATA.npz")
-        reference = quantize_float(model, calibrate, file).model
+            raise TalosError(
+                f"{file}: a float model needs sample inputs to find its scales; pass --calibrate DATA.npz (Python: calibration=)"
+            )
+        reference = quantize_float(model, calibrate, file, progress=progress).model
         model = fix_batch(reference, file)
         name_nodes(model)
+    progress(f"reading {file}", 0, 0)
     model = fold_constants(model)
     model = fix_batch(model, file)  # again: folding has made more shapes known
     name_nodes(model)

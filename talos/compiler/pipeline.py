@@ -1,6 +1,6 @@
 """The whole compiler: an ONNX file → a program, with the quantized model that it must agree with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,17 +38,19 @@ def compile_model(
     layers: bool = False,
     host: bool = True,
     batch: int | None = 1,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Compiled:
     """Compile the ONNX file at `path` for `config`.
 
     A float model is quantized with the samples in `calibrate` ({input name: (n, …)}). `layers`: also compile the program that shows
     every layer. `batch`: images that a run takes (None: as many as the model is written for). `host`: what the accelerator cannot run may
-    go to the host. Raises TalosError, one line, for anything that cannot be compiled, naming the file and the node.
+    go to the host. `progress` hears of calibration and scheduling.
+    Raises TalosError, one line, for anything that cannot be compiled, naming the file and the node.
     """
-    front = build_graph(path, calibrate, host=host)
+    front = build_graph(path, calibrate, host=host, progress=progress)
     images = front.batch if batch is None else batch
     graph = repeat_graph(front.graph, images) if images > 1 else front.graph
-    program = schedule(graph, config, front.node_placement)
+    program = schedule(graph, config, front.node_placement, progress)
     shown = expose_layers(front.graph, config, _computed(front.quantized_model)) if layers else None
     return Compiled(program, front.quantized_model.SerializeToString(), shown)
 

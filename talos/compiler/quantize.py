@@ -18,6 +18,7 @@ from talos.compiler.prepare.check import check_types
 from talos.compiler.prepare.functions import restore_functions
 from talos.compiler.prepare.select import INPUT_OP
 from talos.errors import TalosError
+from talos.program import write_atomically
 
 __all__ = ["QuantizationOptions", "Quantized", "quantize_file", "quantize_float"]
 
@@ -58,6 +59,12 @@ class Quantized:
     kept_float: dict[str, str]
     folded: dict[str, str]
     samples: int
+
+    def save(self, path: str | Path) -> int:
+        """Write the model; its size in bytes. Raises TalosError if the file cannot be written."""
+        data = self.model.SerializeToString(deterministic=True)
+        write_atomically(path, lambda file: file.write(data))
+        return len(data)
 
 
 def quantize_file(

@@ -43,8 +43,15 @@ class _NoRoom(Exception):
         self.layer = layer
 
 
-def schedule(graph: Graph, config: AcceleratorConfig, placements: tuple[Placement, ...] = ()) -> Program:
-    """Compile `graph` for `config`. Raises TalosError naming the layer that fits the memories in no way or needs an option that is left out."""
+def schedule(
+    graph: Graph,
+    config: AcceleratorConfig,
+    placements: tuple[Placement, ...] = (),
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Program:
+    """Compile `graph` for `config`. `progress` hears of every layer.
+
+    Raises TalosError naming the layer that fits the memories in no way or needs an option that is left out."""
     require_features(graph, config)
     attempt = _Attempt(set(), {})
     while True:
@@ -56,7 +63,7 @@ def schedule(graph: Graph, config: AcceleratorConfig, placements: tuple[Placemen
             attempt.spilled.add(homeless.producer)
             continue
         try:
-            _lower(b, graph, storages, attempt)
+            _lower(b, graph, storages, attempt, progress)
         except _NoRoom as failure:
             _adjust(graph, storages, attempt, failure, config)
             continue
@@ -82,7 +89,13 @@ def _adjust(
     attempt.spilled.add(live[0].producer)
 
 
-def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _Attempt) -> None:
+def _lower(
+    b: Builder,
+    graph: Graph,
+    storages: dict[Tensor, Storage],
+    attempt: _Attempt,
+    progress: Callable[[str, int, int], None],
+) -> None:
     """Emit all layers, slot by slot."""
     distinct = list(dict.fromkeys(storages.values()))
     scratch = Allocator(SCRATCH_LIMIT, align=DRAM_ALIGN)
@@ -97,7 +110,9 @@ def _lower(b: Builder, graph: Graph, storages: dict[Tensor, Storage], attempt: _
     executed = _executed(graph)
     numbers = {layer: number % (len(executed) // graph.batch) for number, layer in enumerate(executed)}
     slot_of = slots(graph.layers)
-    for slot, members in groupby(range(len(graph.layers)), key=slot_of.__getitem__):
+    for slot, group in groupby(range(len(graph.layers)), key=slot_of.__getitem__):
+        members = list(group)
+        progress("scheduling layers", members[0], len(graph.layers))
         layers = [graph.layers[i] for i in members if not isinstance(graph.layers[i], View)]
         free = b.config.activation_bytes - live_bytes(b, distinct, slot)
         budget = int(free * attempt.share.get(slot, 1.0))

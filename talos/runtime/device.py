@@ -16,6 +16,7 @@ from talos.runtime.progress import Progress, silent
 from talos.runtime.register_access import START, require_identity, require_success, run_counters, run_cycles, start_values
 from talos.runtime.verilated import VerilatedCore
 from talos.runtime.verilog_cache import cached_verilog
+from talos.runtime.waves import wave_format
 
 __all__ = ["Run", "VerilatedDevice", "memory_map", "run_limit"]
 
@@ -53,7 +54,8 @@ def run_limit(cycles: int) -> int:
 class VerilatedDevice:
     """Verilog of `config` in Verilator with a DRAM of the given `timing`.
 
-    The core is built (or found in the cache) when the device is made. Raises TalosError when Amaranth, Verilator or a compiler is missing.
+    The core is built (or found in the cache) when the device is made. `waves`: a file for all signals, .vcd or .fst.
+    Raises TalosError when Amaranth, Verilator or a compiler is missing.
     """
 
     def __init__(self, config: AcceleratorConfig, *, timing: MemoryTiming | None = None, waves: Path | None = None) -> None:
@@ -77,7 +79,7 @@ class VerilatedDevice:
                 addr_width=self.config.axi_addr_width,
                 dram_bytes=-(-dram_bytes // PAGE) * PAGE,
                 timing=self._timing,
-                waves=self._waves is not None,
+                waves=None if self._waves is None else wave_format(self._waves),
             )
             if self._waves is not None:
                 self._core.open_waves(self._waves)
@@ -108,6 +110,9 @@ class VerilatedDevice:
         if self._program is not program:
             core.dram[bases[CONSTANTS] : bases[CONSTANTS] + len(program.constants)] = np.frombuffer(program.constants, np.uint8)
             self._program = program
+            if self._waves is not None:
+                owners = zip(program.instructions, program.layer_of, strict=True)
+                core.name_instructions([(i.unit, i.opcode.name, program.layers[layer].name) for i, layer in owners])
         for port in program.inputs:
             codes = np.ascontiguousarray(tensors[port.spec.name]).view(np.uint8).reshape(port.batch, -1)
             for offset, image in zip(port.offsets, codes, strict=True):

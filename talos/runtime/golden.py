@@ -20,7 +20,8 @@ class GoldenModel:
             self._session = reference_session(model)
         except Exception as error:  # onnxruntime raises several unrelated types
             raise TalosError(f"onnxruntime cannot load the model: {reason(error)}") from error
-        self.outputs = tuple(value.name for value in self._session.get_outputs())
+        self.output_types = tuple(self._session.get_outputs())  # onnxruntime's NodeArg: name, shape, type
+        self.outputs = tuple(value.name for value in self.output_types)
         self._inputs = tuple(value.name for value in self._session.get_inputs())
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

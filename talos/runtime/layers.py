@@ -9,7 +9,7 @@ from talos.isa import Opcode, Unit
 from talos.model.timing.core import Timing
 from talos.program import HostPart, Program
 
-__all__ = ["LayerCycles", "layer_cycles"]
+__all__ = ["LayerCycles", "layer_cycles", "layer_stretches"]
 
 _PRIORITY = (Unit.WEIGHTS, Unit.LOAD, Unit.STORE, Unit.VECTOR, Unit.MATRIX)  # lowest first
 _BOUND = {Unit.WEIGHTS: "weights", Unit.LOAD: "load", Unit.STORE: "store", Unit.VECTOR: "vector", Unit.MATRIX: "array"}
@@ -55,6 +55,20 @@ def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
         lost = max(0, cycles - _vectors(program, index))
         rows.append(LayerCycles(layer.name, layer.op, layer.placement, layer.macs, cycles, utilization, bound, lost))
     return [*rows, *(_host_row(part) for part in program.host)]
+
+
+def layer_stretches(program: Program, timing: Timing) -> list[tuple[int, int, int]]:
+    """The run as stretches of cycles that belong to one layer: (first, end, index of the layer), in order, without gaps."""
+    lengths, layers, _ = _owners(program, timing)
+    stretches: list[tuple[int, int, int]] = []
+    cycle = 0
+    for length, layer in zip(lengths.tolist(), layers.tolist(), strict=True):
+        if stretches and stretches[-1][2] == layer:
+            stretches[-1] = (stretches[-1][0], cycle + length, layer)
+        else:
+            stretches.append((cycle, cycle + length, layer))
+        cycle += length
+    return stretches
 
 
 def _host_row(part: HostPart) -> LayerCycles:

@@ -13,7 +13,7 @@ from talos.errors import TalosError
 from talos.io import InputSpec, IoSpec
 from talos.program import Program
 
-__all__ = ["Samples", "load_arrays", "load_samples"]
+__all__ = ["Samples", "load_arrays", "load_samples", "read_arrays"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -38,6 +38,36 @@ def load_arrays(path: str | Path) -> Arrays:
         raise TalosError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise TalosError(f"{path}: not an .npy or .npz file of plain arrays ({str(error).splitlines()[0]})") from error
+
+
+def read_arrays(path: str | Path) -> Arrays:
+    """The arrays of a file, or of all .npy and .npz files of a folder, in order of their names. Raises TalosError.
+
+    In a folder each file holds one sample or a batch. Arrays of one name and one shape are stacked, others are batches of different sizes.
+    """
+    return _folder_arrays(Path(path)) if Path(path).is_dir() else load_arrays(path)
+
+
+def _folder_arrays(folder: Path) -> Arrays:
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".npy", ".npz"))
+    if not files:
+        raise TalosError(f"{folder}: the folder holds no .npy or .npz files; put one sample or batch in each")
+    parts: dict[str, list[NDArray[Any]]] = {}
+    for file in files:
+        for name, array in load_arrays(file).items():
+            parts.setdefault(name, []).append(array)
+    arrays = {}
+    for name, found in parts.items():
+        if len({array.shape for array in found}) == 1:
+            arrays[name] = np.stack(found)
+            continue
+        rank = max(array.ndim for array in found)
+        batches = [array[np.newaxis] if array.ndim < rank else array for array in found]
+        if len({array.shape[1:] for array in batches}) != 1:
+            shapes = sorted({"×".join(map(str, array.shape)) for array in found})
+            raise TalosError(f"{folder}: the arrays '{name}' have shapes that do not go together ({', '.join(shapes)})")
+        arrays[name] = np.concatenate(batches)
+    return arrays
 
 
 def load_samples(program: Program, arrays: Mapping[str, NDArray[Any]] | None, source: str, count: int | None) -> Samples:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from talos.runtime.predictions import compared_runs, float_classes
 from talos.runtime.progress import Progress, silent
 from talos.runtime.samples import Samples
 from talos.runtime.timing_check import TimingCheck, check_timing
+from talos.runtime.waves import complete_waves
 from talos.runtime.witness import OutputComparison, Witness
 
 __all__ = ["Accuracy", "RtlCheck", "Verification", "verify"]
@@ -115,12 +117,14 @@ def verify(
     rtl_images: int = 1,
     memory: MemoryTiming | None = None,
     float_model: bytes | None = None,
+    waves: Path | None = None,
     progress: Progress = silent,
 ) -> Verification:
     """Run all `samples` on the functional model and onnxruntime, the cycle model once, and the first `rtl_images` on the Verilog.
 
     If `compiled` has `layers`, every layer's tensor is compared with onnxruntime too, over all samples. `float_model` is the
-    serialized model before quantization, for its accuracy. Raises TalosError if something cannot be run at all;
+    serialized model before quantization, for its accuracy. `waves`: a .fst or .vcd file for all signals of the Verilog.
+    Raises TalosError if something cannot be run at all;
     what differs is in the result.
     """
     program = compiled.program
@@ -145,8 +149,12 @@ def verify(
             of_float = _share(float_classes(float_model, samples, progress=progress), samples.labels)
         accuracy = Accuracy(of_float, _share(golden_classes, samples.labels), _share(classes, samples.labels))
     progress("cycle model", 0, 0)
-    timing = simulate(program, memory, memory_map(program)[0])
-    rtl = _run_verilog(program, expected, timing, memory, progress)
+    timing = simulate(program, memory, memory_map(program)[0], progress=progress)
+    if waves is None:
+        rtl = _run_verilog(program, expected, timing, memory, progress)
+    else:
+        with complete_waves(waves) as file:
+            rtl = _run_verilog(program, expected, timing, memory, progress, file)
     return Verification(
         program=program,
         memory=memory,
@@ -163,13 +171,18 @@ def verify(
 
 
 def _run_verilog(
-    program: Program, expected: list[tuple[Values, Codes]], timing: Timing, memory: MemoryTiming, progress: Progress
+    program: Program,
+    expected: list[tuple[Values, Codes]],
+    timing: Timing,
+    memory: MemoryTiming,
+    progress: Progress,
+    waves: Path | None = None,
 ) -> RtlCheck:
     result = RtlCheck()
     if not expected:
         return result
     progress(f"building the simulation of the Verilog ({program.config.name}; minutes the first time)", 0, 0)
-    device = VerilatedDevice(program.config, timing=memory)
+    device = VerilatedDevice(program.config, timing=memory, waves=waves)
     limit = run_limit(timing.cycles)
     work = len(expected) * timing.cycles
 

@@ -1,7 +1,7 @@
 """The generated Verilog as a device: registers, DRAM, interrupt, clock and trace, at the speed of compiled C++."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from talos.errors import TalosError
 from talos.isa import Unit
 from talos.memory import MemoryTiming
-from talos.runtime.build import build
+from talos.runtime.build import WaveFormat, build
 
 __all__ = ["TRACE_DTYPE", "VerilatedCore"]
 
 TRACE_DTYPE = np.dtype({"names": ["cycle", "unit", "kind"], "formats": ["<i8", "u1", "u1"], "offsets": [0, 8, 9], "itemsize": 16})
 """One event: in `cycle`, `unit` (a number of `talos.isa.Unit`) started (kind 0) or finished (kind 1) an instruction."""
+
+_LABEL = np.dtype([("opcode", "S8"), ("layer", "S48"), ("index", "<u4")])  # Label in harness/running.h
 
 _IDLE_LIMIT = 10_000_000  # cycles; far beyond the longest instruction
 
@@ -53,7 +55,7 @@ class VerilatedCore:
         addr_width: int = 32,
         dram_bytes: int = 1 << 26,
         timing: MemoryTiming | None = None,
-        waves: bool = False,
+        waves: WaveFormat | None = None,
     ) -> Self:
         """Build (or find in the cache) and load; arguments as for `build` and the constructor."""
         library = build(verilog, data_width=data_width, addr_width=addr_width, waves=waves)
@@ -140,11 +142,19 @@ class VerilatedCore:
         return events
 
     def open_waves(self, path: Path) -> None:
-        """Write every signal to a VCD file from now on; only for a library built with waves=True."""
+        """Write every signal to a file from now on; only for a library built with `waves`, and in that format."""
         self._call("open_waves", str(path).encode())
 
+    def name_instructions(self, labels: Sequence[tuple[Unit, str, str]]) -> None:
+        """What the next runs' instructions are called in waves: unit, opcode and layer of each, in program order."""
+        units = np.array([unit for unit, _, _ in labels], np.uint8)
+        table = np.zeros(len(labels), _LABEL)
+        for index, (_, opcode, layer) in enumerate(labels):
+            table[index] = opcode.encode("ascii", "replace"), _fitting(layer).encode("ascii", "replace"), index
+        self._library.talos_name_instructions(self._handle(), units.ctypes.data, table.ctypes.data, len(labels))
+
     def close_waves(self) -> None:
-        """Finish the VCD file; nothing happens if none is open."""
+        """Finish the file; nothing happens if none is open."""
         self._library.talos_close_waves(self._handle())
 
     def close(self) -> None:
@@ -193,6 +203,12 @@ class VerilatedCore:
         )
 
 
+def _fitting(name: str) -> str:
+    """The end of a name that is too long for a label."""
+    room = _LABEL["layer"].itemsize
+    return name if len(name) <= room else f"..{name[2 - room :]}"
+
+
 def _load(library: Path) -> ctypes.CDLL:
     """The library with the types of its functions declared."""
     try:
@@ -212,6 +228,7 @@ def _load(library: Path) -> ctypes.CDLL:
         "trace_size": (u64, [handle]),
         "trace_data": (handle, [handle]),
         "close_waves": (None, [handle]),
+        "name_instructions": (None, [handle, handle, handle, u64]),
         "reset": (ctypes.c_int, [handle, ctypes.c_int]),
         "restart": (ctypes.c_int, [handle]),
         "set_timing": (ctypes.c_int, [handle, u32, u32, u32, u32, u32]),

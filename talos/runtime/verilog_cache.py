@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import talos
+from talos.cache import cache_directory, mark_used, require_cache
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 from talos.program import write_atomically
-from talos.runtime.build import cache_directory
 
 __all__ = ["cached_rtlil", "cached_verilog"]
 
@@ -39,18 +39,14 @@ def cached_rtlil(config: AcceleratorConfig) -> str:
 def _cached(config: AcceleratorConfig, suffix: str) -> str:
     path = cache_directory() / "verilog" / f"{_key(config)}.{suffix}"
     if path.is_file():
+        mark_used(path)
         return path.read_text()
     try:
         from talos.rtl.export import generate_rtlil, generate_verilog
     except ModuleNotFoundError as error:
         raise _missing(error.name or "amaranth") from error
     text = generate_verilog(config) if suffix == "v" else generate_rtlil(config)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TalosError(
-            f"cannot write the build cache {path.parent}: {error.strerror}; set TALOS_CACHE to a folder you can write"
-        ) from error
+    require_cache(path.parent)
     write_atomically(path, lambda file: file.write(text.encode()))
     return text
 

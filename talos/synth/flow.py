@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from talos.cache import cache_directory, mark_used, require_cache
 from talos.config import AcceleratorConfig
-from talos.errors import TalosError
 from talos.program import write_atomically
-from talos.runtime.build import cache_directory
 from talos.runtime.progress import Progress, silent
 from talos.runtime.verilog_cache import cached_rtlil
 from talos.synth.devices import Device
@@ -141,14 +140,10 @@ def _modules(
 ) -> dict[str, Resources]:
     known = folder / _MODULES
     if known.is_file():
+        mark_used(folder)
         return {name: Resources(**values) for name, values in json.loads(known.read_text()).items()}
     modules = synthesize_netlist(rtlil, _TOP, module, device.family, work, stage)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TalosError(
-            f"cannot write the build cache {folder}: {error.strerror}; set TALOS_CACHE to a folder you can write"
-        ) from error
+    require_cache(folder)
     if device.family.placer is not None:
         netlist = (work / NETLIST).read_bytes()
         write_atomically(folder / _PACKED, lambda file: file.write(gzip.compress(netlist, compresslevel=1)))

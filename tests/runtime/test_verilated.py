@@ -228,7 +228,7 @@ def test_beyond_the_end_of_dram_is_an_error_response(copier: VerilatedCore) -> N
 def test_waves_need_their_own_build(copier_verilog: Callable[[int, int], str], copier: VerilatedCore, tmp_path: Path) -> None:
     with pytest.raises(TalosError, match="this build has none"):
         copier.open_waves(tmp_path / "no.vcd")
-    with VerilatedCore.from_verilog(copier_verilog(64, 32), data_width=64, dram_bytes=1 << 16, waves=True) as core:
+    with VerilatedCore.from_verilog(copier_verilog(64, 32), data_width=64, dram_bytes=1 << 16, waves="vcd") as core:
         with pytest.raises(TalosError, match="cannot write waves"):
             core.open_waves(tmp_path / "missing" / "core.vcd")
         core.open_waves(tmp_path / "core.vcd")

@@ -5,7 +5,7 @@ the end (`schedule`); the semaphores' counters (`semaphores`); that all conflict
 before it is written, no sum is lost, and all outputs are stored (`contents`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from talos.program import CONSTANTS, Port, Program
 
 __all__ = ["check_order", "check_program"]
 
+Progress = Callable[[str, int, int], None]
+
 
 def check_order(instructions: Sequence[Instruction], config: AcceleratorConfig, region_bytes: tuple[int, ...]) -> None:
     """Everything but contents: for instructions without a program. Raises TalosError naming the instructions."""
@@ -37,15 +39,15 @@ def check_order(instructions: Sequence[Instruction], config: AcceleratorConfig, 
     check_races(instructions, accesses, schedule)
 
 
-def check_program(program: Program) -> None:
+def check_program(program: Program, progress: Progress = lambda stage, done, total: None) -> None:
     """Raise TalosError, naming the program, the instructions by index and the reason, unless `program` is sound."""
     try:
-        _check(program)
+        _check(program, progress)
     except TalosError as error:
         raise TalosError(f"program '{program.name}': {error}; it was compiled wrongly or damaged: compile it again") from error
 
 
-def _check(program: Program) -> None:
+def _check(program: Program, progress: Progress) -> None:
     end = program.program_offset + program.instruction_count * INSTRUCTION_BYTES
     if end > len(program.constants) or len(program.constants) > program.region_bytes[CONSTANTS]:
         raise TalosError(
@@ -56,12 +58,15 @@ def _check(program: Program) -> None:
         if any(not 0 <= offset <= program.region_bytes[port.region] - _size(port) for offset in port.offsets):
             raise TalosError(f"'{port.spec.name}' lies outside region {port.region} of {program.region_bytes[port.region]} bytes")
     instructions = decode_program(program)
+    progress("checking the order of instructions", 0, 0)
     check_order(instructions, program.config, program.region_bytes)
     contents = Contents(program.config, program.region_bytes, program.constants)
     for port in program.inputs:
         for offset in port.offsets:
             contents.dram[port.region][offset : offset + _size(port)] = True
     for index, instruction in enumerate(instructions):
+        if index % 64 == 0:
+            progress("checking contents", index, len(instructions))
         contents.run(index, instruction)
     contents.finish()
     for port in program.outputs:

@@ -9,13 +9,14 @@ Two things that `njit(cache=True)` alone gets wrong here:
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+
+from talos.cache import cache_directory, mark_used
 
 __all__ = ["cache_folder", "compiled"]
 
@@ -25,12 +26,13 @@ _PACKAGE = Path(__file__).resolve().parent  # the functions; constants come from
 
 @cache
 def cache_folder() -> Path:
-    """Where compiled functions are kept: in TALOS_CACHE, else ~/.cache/talos, by the sources' content."""
+    """Where compiled functions are kept: in the cache, by the sources' content."""
     digest = hashlib.sha256()
     for source in sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.parent.parent.glob("*.py")]):
         digest.update(source.read_bytes())
-    root = os.environ.get("TALOS_CACHE") or Path.home() / ".cache" / "talos"
-    return Path(root) / f"timing-{digest.hexdigest()[:16]}"
+    folder = cache_directory() / f"timing-{digest.hexdigest()[:16]}"
+    mark_used(folder)
+    return folder
 
 
 def compiled(function: _Function) -> _Function:

@@ -5,6 +5,7 @@ resolved in the order in which the RTL's combinational paths run, then every sta
 depend on data. `simulate` returns exactly what the core's registers and trace show.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,11 +147,16 @@ class Timing:
 
 
 def simulate(
-    program: Program, timing: MemoryTiming | None = None, bases: tuple[int, int, int, int] = (0, 0, 0, 0), limit: int = _LIMIT
+    program: Program,
+    timing: MemoryTiming | None = None,
+    bases: tuple[int, int, int, int] = (0, 0, 0, 0),
+    limit: int = _LIMIT,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Timing:
     """The cycles of one run of `program` with a DRAM of `timing` and the regions at `bases`.
 
-    Only the bases' alignment to the longest burst matters. Raises TalosError if the program does not end within `limit` cycles
+    Only the bases' alignment to the longest burst matters. `progress` hears of the instructions that have ended.
+    Raises TalosError if the program does not end within `limit` cycles
     (a deadlock is found at once: nothing changes any more).
     """
     config = program.config
@@ -185,6 +191,7 @@ def simulate(
         cycle, done = _run(state, rows, targets, lists, finished, offsets, starts, ends, counters, cycle, stop)
         if done:
             break
+        progress("cycle model", int(finished.sum()), count)
         if cycle >= limit:
             raise TalosError(f"program '{program.name}' did not end within {limit} cycles; check it with 'talos info'")
     # Cycle 0, in which fetch only takes the program's length, is part of the run; instructions end in the order of their unit's list.

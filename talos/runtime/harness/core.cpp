@@ -14,8 +14,15 @@
 #include "axi_checker.h"
 #include "axi_memory.h"
 #include "verilated.h"
-#if VM_TRACE
+#if VM_TRACE_FST
+#include "verilated_fst_c.h"
+using Waves = VerilatedFstC;
+#elif VM_TRACE
 #include "verilated_vcd_c.h"
+using Waves = VerilatedVcdC;
+#endif
+#if VM_TRACE
+#include "running.h"
 #endif
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Verilator's words are copied as bytes");
@@ -71,6 +78,7 @@ class Core {
         top_->rst = 0;
         cycle_ = active_ = 0;
         trace_.clear();
+        restart_names();
         raise_violation();
     }
 
@@ -81,6 +89,14 @@ class Core {
         drive();
         cycle_ = active_ = 0;
         trace_.clear();
+        restart_names();
+    }
+
+    // What the instructions of the next run are called, for waves; nothing in builds without.
+    void name_instructions(const uint8_t* units, const void* labels, uint64_t count) {
+#if VM_TRACE
+        running_.set_program(units, static_cast<const Label*>(labels), count);
+#endif
     }
 
     void set_timing(const MemoryTiming& timing) {
@@ -156,7 +172,7 @@ class Core {
     void open_waves(const char* path) {
 #if VM_TRACE
         close_waves();
-        waves_.reset(new VerilatedVcdC);
+        waves_.reset(new Waves);
         top_->trace(waves_.get(), 99);
         waves_->open(path);
         if (!waves_->isOpen()) {
@@ -197,6 +213,12 @@ class Core {
                                  std::to_string(writes_in_flight()) + " write bursts in flight; reset it first");
     }
 
+    void restart_names() {
+#if VM_TRACE
+        running_.restart();
+#endif
+    }
+
     void raise_violation() {
         if (!checker_.error.empty()) throw std::runtime_error("AXI protocol violation: " + checker_.error);
     }
@@ -205,6 +227,7 @@ class Core {
         top_->clk = clock;
         top_->eval();
 #if VM_TRACE
+        if (!clock) running_.cycle(*top_->rootp, top_->trace_start, top_->trace_done);
         if (waves_) waves_->dump(ticks_);
         ++ticks_;
 #endif
@@ -277,7 +300,8 @@ class Core {
     std::unique_ptr<VerilatedContext> context_;
     std::unique_ptr<Vtalos> top_;
 #if VM_TRACE
-    std::unique_ptr<VerilatedVcdC> waves_;
+    std::unique_ptr<Waves> waves_;
+    Running running_;
     uint64_t ticks_ = 0;
 #endif
     AxiMemory memory_;
@@ -337,6 +361,9 @@ TALOS_API int talos_read(Core* core, uint32_t offset, uint32_t* value) {
 }
 TALOS_API int talos_run(Core* core, uint64_t limit, int until_irq, uint64_t idle_limit, uint64_t* steps) {
     return guarded(core, [=] { *steps = core->run(limit, until_irq, idle_limit); });
+}
+TALOS_API void talos_name_instructions(Core* core, const uint8_t* units, const void* labels, uint64_t count) {
+    core->name_instructions(units, labels, count);
 }
 TALOS_API int talos_open_waves(Core* core, const char* path) {
     return guarded(core, [=] { core->open_waves(path); });
