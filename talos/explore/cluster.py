@@ -1,6 +1,7 @@
 """Where trials run: on an existing Dask cluster."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,10 +48,14 @@ class DaskWorkers:
 
         futures = {self._client.submit(evaluate, self._networks, job, pure=False): number for number, job in enumerate(jobs)}
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=self._client.loop):
                 yield futures[future], future.result()
         except KilledWorker as error:
             raise TalosError(f"a trial lost its Dask worker again and again ({error}); finished trials are kept") from error
+        except (CancelledError, OSError) as error:
+            raise TalosError(
+                f"the Dask scheduler is gone ({error}); finished trials are kept, the same command goes on"
+            ) from error
         finally:
             for future in futures:
                 future.release()
