@@ -58,7 +58,7 @@ def explore_command(
         Area, typer.Option("--area", help="Cost beside the cycles: mean share of the budget, or one resource.")
     ] = Area.SHARE,
     method: Annotated[Method, typer.Option("--method", help="Learn from the trials, or try all of the space.")] = Method.OPTUNA,
-    trials: Annotated[int, typer.Option("--trials", "-n", metavar="N", min=1, help="Configurations to try (optuna).")] = 400,
+    trials: Annotated[int, typer.Option("--trials", "-n", metavar="N", min=1, help="Configurations to try (optuna).")] = 300,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, help="Another seed tries other configurations (optuna).")
     ] = 0,

@@ -70,7 +70,10 @@ def _activation(config: AcceleratorConfig) -> Terms:
 
 
 def _array(config: AcceleratorConfig) -> Terms:
-    return (config.peak_macs, config.peak_macs * config.depthwise, config.rows + config.cols)
+    # Bytes and sums are skewed on their way in and out: element k by k registers.
+    inputs, cols = config.matrix_bytes, config.cols
+    skew = 4 * inputs * (inputs - 1) + (8 + config.psum_width) * cols * (cols - 1) / 2
+    return (config.peak_macs, config.peak_macs * config.depthwise, config.peak_macs * config.psum_width, skew)
 
 
 def _accumulator(config: AcceleratorConfig) -> Terms:
@@ -96,7 +99,7 @@ def _weights(config: AcceleratorConfig) -> Terms:
 
 
 def _matrix(config: AcceleratorConfig) -> Terms:
-    return (1, config.rows + config.cols, config.depthwise)
+    return (1, config.rows, config.cols, config.depthwise)
 
 
 def _constant(config: AcceleratorConfig) -> Terms:
