@@ -44,7 +44,9 @@ def test_python_of_the_readme(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_readme_names_every_command(talos: Talos) -> None:
     listed = set(re.findall(r"^\| `talos (\w+)", README.read_text(), re.MULTILINE))
-    assert listed == {"verify", "compile", "quantize", "evaluate", "export", "run", "generate", "synth", "info", "disasm"}
+    assert listed == {
+        "verify", "compile", "quantize", "evaluate", "export", "run", "generate", "synth", "explore", "info", "disasm",
+    }  # fmt: skip
     for command in listed:
         assert talos(command, "--help").status == 0
 

@@ -37,11 +37,16 @@ def test_command(monkeypatch, capsys, tmp_path, dsp, status):
 
     monkeypatch.setattr(area, "synthesize", synthesize)
     monkeypatch.setattr(area.talos.explore, "__file__", str(tmp_path / "__init__.py"))
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{area.BEGIN}old\n{area.END}after\n")
+    monkeypatch.setattr(area, "PAGE", page)
     assert area.main(["--points", "6", "--write"]) == status
     out, err = capsys.readouterr()
     assert out.count("| `") == 6
     if status:
-        assert "dsp counted, Yosys made" in err and not list(tmp_path.iterdir())
+        assert "dsp counted, Yosys made" in err and "old" in page.read_text() and not (tmp_path / area.DATA_FILE).exists()
     else:
         stored = area.json.loads((tmp_path / area.DATA_FILE).read_text())
+        assert page.read_text().startswith(f"before\n{area.BEGIN}| configuration") and "old" not in page.read_text()
+        assert page.read_text().endswith(f"{area.END}after\n") and "| largest error | | | | | 0.0% |" in page.read_text()
         assert len(stored["points"]) == 6 and set(stored["coefficients"]["lut"]) == set(UNITS)

@@ -1,14 +1,17 @@
 """`talos explore`: table, JSON, plot, resumption and errors."""
 
 import json
+import re
+import shlex
 import sys
 
 import pytest
 
 from talos.explore import synthesis
+from talos.explore.space import load_space
 from talos.synth.flow import Synthesis
 from talos.synth.resources import Resources
-from tests.cli_runner import DIGITS, runner
+from tests.cli_runner import DIGITS, MODELS, runner
 
 SPACE = "rows = [4, 8]\ncols = [4, 8]\nlanes = [1, 2, 4]\nmultiply = false\n"
 
@@ -112,3 +115,16 @@ def test_missing_packages_name_the_extra(talos, tmp_path, monkeypatch, package, 
     method = () if "--method" in arguments else ("--method", "grid")
     done = talos("explore", DIGITS, "--results", tmp_path / "r", *method, *arguments)
     assert done.status == 2 and f"pip install 'talos-accelerator[{extra}]'" in done.err
+
+
+def test_the_page_does_what_it_says(talos, tmp_path, monkeypatch):
+    page = (MODELS.parent / "docs" / "exploration.md").read_text()
+    (command,) = re.findall(r"^talos (explore models/digits.onnx .*)$", page, re.MULTILINE)
+    (space,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "models").symlink_to(MODELS)
+    (tmp_path / "space.toml").write_text(space)
+    monkeypatch.chdir(tmp_path)
+    assert load_space(tmp_path / "space.toml").size > 10
+    done = talos(*shlex.split(command), "--results", "r", "--jobs", "1")
+    assert done.status == 0 and "30 configurations tried" in done.out and not done.err
+    assert (tmp_path / "front.html").is_file() and len(json.loads((tmp_path / "front.json").read_text())["trials"]) == 30
