@@ -12,6 +12,7 @@ from talos.cli.cache import cache_command
 from talos.cli.compile import compile_command
 from talos.cli.doctor import doctor_command
 from talos.cli.evaluate import evaluate_command
+from talos.cli.explore import explore_command
 from talos.cli.export import export_command
 from talos.cli.generate import generate_command
 from talos.cli.inspect import disasm_command, info_command
@@ -89,6 +90,12 @@ app.command("cache", epilog=examples(
     "talos cache --prune",
     "talos cache --prune --days 7",
 ))(cache_command)  # fmt: skip
+app.command("explore", epilog=examples(
+    "talos explore net_int8.onnx --device ecp5-85k --plot front.html",
+    "talos explore resnet8.onnx dscnn.onnx --budget lut=40000,dsp=100,bram=150 --trials 500",
+    "talos explore net_int8.onnx --space space.toml --method grid --synth --json front.json",
+    "talos explore net_int8.onnx --dask tcp://cluster:8786",
+))(explore_command)  # fmt: skip
 app.command("disasm", epilog=examples("talos disasm net.talos", "talos disasm net.talos --json net.json"))(disasm_command)
 app.command("info", epilog=examples(
     "talos info 8x8",
