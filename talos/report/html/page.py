@@ -3,6 +3,7 @@
 import json
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -53,7 +54,7 @@ def render_page(data: ReportData, mhz: float) -> str:
     values = {
         "title": escape(f"{program.name} on {program.config.name}"),
         "subtitle": escape(
-            f"{data.model} · configuration {program.config.name} (hash {program.config.hash}) · DRAM {data.memory}"
+            f"{Path(data.model).name} · configuration {program.config.name} (hash {program.config.hash}) · DRAM {data.memory}"
         ),
         "version": escape(__version__),
         "style": _asset("page.css"),

@@ -22,7 +22,8 @@
   });
 
   // ---- words
-  const number = (n) => Math.round(n).toLocaleString("en-US");
+  const FORMAT = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  const number = (n) => FORMAT.format(n);
   function escape(text) { return text.replace(/&/g, "&amp;").replace(/</g, "&lt;"); }
   function size(bytes) {
     for (const unit of ["B", "KiB", "MiB"]) {
@@ -30,11 +31,11 @@
       bytes /= 1024;
     }
   }
-  function layerName(layer) { return `<b>${layer} · ${escape(LAYERS[layer].name)}</b> (${LAYERS[layer].op})`; }
-  function nodesLine(layer) {
-    const words = escape(LAYERS[layer].nodes).match(/.{1,90}(\s|$)|\S{1,90}/g) || [];
+  const nodesLines = LAYERS.map((layer) => {
+    const words = escape(layer.nodes).match(/.{1,90}(\s|$)|\S{1,90}/g) || [];
     return "ONNX nodes: " + words.join("<br>");
-  }
+  });
+  function layerName(layer) { return `<b>${layer} · ${escape(LAYERS[layer].name)}</b> (${LAYERS[layer].op})`; }
   function deed(i) {
     const amount = column.amount[i], many = number(amount);
     switch (T.opcodes[column.opcode[i]]) {
@@ -50,7 +51,7 @@
   function instructionTip(i) {
     const first = column.start[i], last = column.end[i];
     return `${layerName(column.layer[i])}<br>Instruction ${number(i)} of ${number(COUNT)}, ${T.opcodes[column.opcode[i]]}, ${deed(i)}:<br>` +
-      `cycles ${number(first)} to ${number(last)} (${number(last - first + 1)}).<br>${nodesLine(column.layer[i])}`;
+      `cycles ${number(first)} to ${number(last)} (${number(last - first + 1)}).<br>${nodesLines[column.layer[i]]}`;
   }
   function shade(color, alpha) {
     const parts = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
@@ -97,7 +98,7 @@
       let begin = owned.begin[i], end = i + 1 < owned.begin.length ? owned.begin[i + 1] : CYCLES;
       if (end < view[0] || begin > view[1]) continue;
       const layer = owned.layer[i];
-      const tip = `${layerName(layer)}<br>Cycles ${number(begin)} to ${number(end - 1)} belong to this layer.<br>${nodesLine(layer)}`;
+      const tip = `${layerName(layer)}<br>Cycles ${number(begin)} to ${number(end - 1)} belong to this layer.<br>${nodesLines[layer]}`;
       begin = Math.max(begin, view[0]); end = Math.min(end, view[1]);
       const room = (end - begin) / pixel, name = LAYERS[layer].name;
       const text = room > 7 * name.length + 10 ? escape(name) : room > 20 ? String(layer) : "";
@@ -119,7 +120,7 @@
       } else {
         const one = column.layer[first] === column.layer[last];
         const whose = one ? layerName(column.layer[first]) : `${layerName(column.layer[first])} to ${layerName(column.layer[last])}`;
-        const nodes = one ? `<br>${nodesLine(column.layer[first])}` : "";
+        const nodes = one ? `<br>${nodesLines[column.layer[first]]}` : "";
         addBar(trace, begin, end, shade(unit.color, (0.25 + 0.75 * strength) * (column.layer[first] % 2 ? 0.72 : 1)),
           `${whose}<br>${number(members.length)} instructions of the ${unit.name} unit, busy ${(100 * strength).toFixed(0)} % of<br>` +
           `cycles ${number(begin)} to ${number(end)}. Zoom in to see them.${nodes}`);
@@ -172,19 +173,24 @@
     const columns = Math.min(Math.ceil(plotWidth("memory") / 2), Math.max(40, Math.ceil(view[1] - view[0])));
     const width = (view[1] - view[0]) / columns, height = (top - bottom) / rows;
     const z = Array.from({ length: rows }, () => new Array(columns).fill(null));
-    const text = Array.from({ length: rows }, () => new Array(columns).fill(""));
+    const shown = Array.from({ length: rows }, () => new Int32Array(columns).fill(-1));
     for (let r = 0; r < M.low.length; r++) {
       if (M.end[r] + 1 <= view[0] || M.begin[r] >= view[1] || M.place[r] + M.high[r] - M.low[r] <= bottom || M.place[r] >= top) continue;
       const writer = M.writer[r], layer = column.layer[writer];
       const color = 2 * KIND_OF[T.opcodes[column.opcode[writer]]] + (layer % 2) + 0.5;
       const x0 = Math.max(0, Math.floor((M.begin[r] - view[0]) / width)), x1 = Math.min(columns, Math.ceil((M.end[r] + 1 - view[0]) / width));
       const y0 = Math.max(0, Math.floor((M.place[r] - bottom) / height)), y1 = Math.min(rows, Math.ceil((M.place[r] + M.high[r] - M.low[r] - bottom) / height));
-      let tip = null;
       for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) {
-        if (tip === null) tip = memoryTip(name, r, words);
-        z[y][x] = color; text[y][x] = tip;
+        z[y][x] = color;
+        shown[y][x] = r;
       }
     }
+    const tips = new Map();
+    const tipOf = (r) => {
+      if (!tips.has(r)) tips.set(r, r < 0 ? "" : memoryTip(name, r, words));
+      return tips.get(r);
+    };
+    const text = shown.map((line) => Array.from(line, tipOf));
     return { type: "heatmap", xaxis: "x", yaxis: axis, z, text, x0: view[0] + width / 2, dx: width, y0: bottom + height / 2, dy: height,
       zmin: 0, zmax: 8, colorscale: MEMORY_SCALE, showscale: false, hoverongaps: false, hovertemplate: "%{text}<extra></extra>" };
   }
