@@ -24,13 +24,13 @@ from talos.compiler.ir import Graph
 from talos.compiler.schedule import schedule
 from talos.config import AcceleratorConfig, load_config
 from talos.errors import TalosError
-from talos.isa import INSTRUCTION_BYTES, Opcode
 from talos.memory import MemoryTiming
 from talos.model.timing.core import Timing, simulate
 from talos.program import Program, write_atomically
 from talos.runtime.layers import layer_cycles
+from talos.runtime.traffic import dram_bytes
 
-__all__ = ["Measurement", "Result", "dram_bytes", "main", "measure"]
+__all__ = ["Measurement", "Result", "main", "measure"]
 
 PRESETS_MEASURED = ("8x8", "16x16", "32x32")
 WIDTH = 120  # of a table in a file
@@ -84,17 +84,6 @@ def measure(path: Path, config: AcceleratorConfig, memory: MemoryTiming) -> Meas
         simulate_seconds=end - compiled,
     )
     return Measurement(result, front.graph, program, timing)
-
-
-def dram_bytes(program: Program) -> int:
-    """Bytes that a run reads and writes: tensors, parameters, weights and the instructions themselves."""
-    total = program.instruction_count * INSTRUCTION_BYTES
-    for i in program.instructions:
-        if i.opcode in (Opcode.LOAD, Opcode.STORE):
-            total += i["row_bytes"] * i["rows"] * i["planes"]
-        elif i.opcode == Opcode.STREAM:
-            total += i["bytes"]
-    return total
 
 
 def _table(results: Sequence[Result], memory: MemoryTiming) -> Table:

@@ -129,6 +129,16 @@ class HostPart:
     outputs: tuple[str, ...]
     reasons: tuple[HostReason, ...]
 
+    @property
+    def name(self) -> str:
+        """The first node that brought it about."""
+        return self.reasons[0].node if self.reasons else f"{self.stage} the accelerator"
+
+    @property
+    def op(self) -> str:
+        """The operators that brought it about, for reports."""
+        return "+".join(dict.fromkeys(why.op for why in self.reasons) or dict.fromkeys(self.op_types))
+
 
 @dataclass(frozen=True)
 class Program:

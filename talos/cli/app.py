@@ -18,6 +18,7 @@ from talos.cli.generate import generate_command
 from talos.cli.inspect import disasm_command, info_command
 from talos.cli.options import examples
 from talos.cli.quantize import quantize_command
+from talos.cli.report import report_command
 from talos.cli.run import run_command
 from talos.cli.synth import synth_command
 from talos.cli.trace import trace_command
@@ -96,6 +97,10 @@ app.command("explore", epilog=examples(
     "talos explore net_int8.onnx --space space.toml --method grid --synth --json front.json",
     "talos explore net_int8.onnx --dask tcp://cluster:8786",
 ))(explore_command)  # fmt: skip
+app.command("report", epilog=examples(
+    "talos report models/digits.onnx -o digits.html",
+    "talos report net_int8.onnx -o net.html --config 16x16 --data images.npz --images 100 --mhz 150",
+))(report_command)  # fmt: skip
 app.command("disasm", epilog=examples("talos disasm net.talos", "talos disasm net.talos --json net.json"))(disasm_command)
 app.command("info", epilog=examples(
     "talos info 8x8",

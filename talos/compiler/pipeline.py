@@ -10,6 +10,7 @@ import onnx
 
 from talos.compiler.expose_layers import LayerProgram, expose_layers
 from talos.compiler.frontend import build_graph
+from talos.compiler.network import NetworkNode, network_nodes
 from talos.compiler.repeat_graph import repeat_graph
 from talos.compiler.schedule import schedule
 from talos.config import AcceleratorConfig
@@ -22,12 +23,13 @@ __all__ = ["Compiled", "compile_model"]
 class Compiled:
     """`program`, and the serialized QDQ model whose results in onnxruntime the program gives.
 
-    `layers`, if asked for, is a second program that also hands back what every layer makes.
+    `layers`, if asked for, is a second program that also hands back what every layer makes. `network` says which layer reads which.
     """
 
     program: Program
     quantized_model: bytes
     layers: LayerProgram | None = None
+    network: tuple[NetworkNode, ...] = ()
 
 
 def compile_model(
@@ -52,7 +54,7 @@ def compile_model(
     graph = repeat_graph(front.graph, images) if images > 1 else front.graph
     program = schedule(graph, config, front.node_placement, progress)
     shown = expose_layers(front.graph, config, _computed(front.quantized_model)) if layers else None
-    return Compiled(program, front.quantized_model.SerializeToString(), shown)
+    return Compiled(program, front.quantized_model.SerializeToString(), shown, network_nodes(front.graph))
 
 
 def _computed(model: onnx.ModelProto) -> set[str]:

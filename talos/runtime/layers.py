@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from talos.isa import Opcode, Unit
 from talos.model.timing.core import Timing
-from talos.program import HostPart, Program
+from talos.program import Program
 
-__all__ = ["LayerCycles", "layer_cycles", "layer_stretches"]
+__all__ = ["LayerCycles", "cycle_owners", "layer_cycles", "layer_stretches"]
 
 _PRIORITY = (Unit.WEIGHTS, Unit.LOAD, Unit.STORE, Unit.VECTOR, Unit.MATRIX)  # lowest first
 _BOUND = {Unit.WEIGHTS: "weights", Unit.LOAD: "load", Unit.STORE: "store", Unit.VECTOR: "vector", Unit.MATRIX: "array"}
@@ -44,7 +44,7 @@ def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
     that of the oldest instruction in the vector, store, load or weights unit, in this order, else to the layer that works next. So no
     layer's utilization exceeds 1.
     """
-    lengths, layers, units = _owners(program, timing)
+    lengths, layers, units = cycle_owners(program, timing)
     peak = program.config.peak_macs
     rows = []
     for index, layer in enumerate(program.layers):
@@ -54,12 +54,12 @@ def layer_cycles(program: Program, timing: Timing) -> list[LayerCycles]:
         bound = _bound(program, timing, index, lengths[mine], units[mine])
         lost = max(0, cycles - _vectors(program, index))
         rows.append(LayerCycles(layer.name, layer.op, layer.placement, layer.macs, cycles, utilization, bound, lost))
-    return [*rows, *(_host_row(part) for part in program.host)]
+    return [*rows, *(LayerCycles(part.name, part.op, "host", 0, 0, 0.0, "host", 0) for part in program.host)]
 
 
 def layer_stretches(program: Program, timing: Timing) -> list[tuple[int, int, int]]:
     """The run as stretches of cycles that belong to one layer: (first, end, index of the layer), in order, without gaps."""
-    lengths, layers, _ = _owners(program, timing)
+    lengths, layers, _ = cycle_owners(program, timing)
     stretches: list[tuple[int, int, int]] = []
     cycle = 0
     for length, layer in zip(lengths.tolist(), layers.tolist(), strict=True):
@@ -71,15 +71,8 @@ def layer_stretches(program: Program, timing: Timing) -> list[tuple[int, int, in
     return stretches
 
 
-def _host_row(part: HostPart) -> LayerCycles:
-    """A row named after the nodes that brought the part about."""
-    name = part.reasons[0].node if part.reasons else f"{part.stage} the accelerator"
-    ops = dict.fromkeys(why.op for why in part.reasons) or dict.fromkeys(part.op_types)
-    return LayerCycles(name, "+".join(ops), "host", 0, 0, 0.0, "host", 0)
-
-
-def _owners(program: Program, timing: Timing) -> tuple[Integers, Integers, Integers]:
-    """The run as stretches between one start or end and the next: cycles, layer and unit (or nobody) of each."""
+def cycle_owners(program: Program, timing: Timing) -> tuple[Integers, Integers, Integers]:
+    """The run as stretches between one start or end and the next: cycles, layer and unit (or -1: none worked) of each, as in `layer_cycles`."""
     starts, ends = timing.starts, timing.ends + 1
     points = np.unique(np.clip(np.concatenate([[0, timing.cycles], starts, ends]), 0, timing.cycles))
     first, last = np.searchsorted(points, starts), np.searchsorted(points, np.minimum(ends, timing.cycles))
