@@ -100,7 +100,7 @@ def explore_command(
     from talos.memory import MemoryTiming
     from talos.report.exploration import exploration_lines, front_table, synthesis_table
     from talos.report.exploration_plot import require_plot, write_plot
-    from talos.runtime.build import cache_directory
+    from talos.cache import cache_directory
     from talos.synth.devices import find_device
 
     terminal = Terminal(quiet=quiet, json_path=json_path)
