@@ -182,7 +182,7 @@ def test_program_reaches_the_queues_as_the_cycle_model_says(name, seed, rates):
             fetch_clock(state, accepted, beat, handed)
             bench.cycle += 1
             await ctx.tick()
-        assert all(ctx.get(queue.level) == 0 for queue in bench.dut.queues.values())
+        assert all(ctx.get(queue.filled) == 0 for queue in bench.dut.queues.values())
 
     bench.run(body)
     for unit in TARGETS:
