@@ -1,4 +1,4 @@
-"""Queues: the register FIFO in front of every unit and the skid buffer on the read data channel."""
+"""Queues: the small FIFO, the instruction queue in front of every unit and the skid buffer on the read data channel."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def _follow(h: Harness, fifo: Any, level: Any) -> tuple[Signal, Signal, Any]:
         with h.m.If(ahead == 0):
             h.m.d.sync += [inside.eq(0), gone.eq(1)]
     h.implies(inside, ahead < level)
-    h.implies(inside & (ahead == 0), fifo.o.valid & (fifo.o.payload == word))
+    h.implies(inside & (ahead == 0) & fifo.o.valid, fifo.o.payload == word)
     h.cover(gone)
     return inside, ahead, word
 
@@ -70,6 +70,28 @@ def _fifo_order(source: Source, fifo: Any) -> Harness:
     address = Signal(ceil_log2(fifo.depth), name="place")
     h.m.d.comb += address.eq((opened["following"] + ahead + fifo.depth - 1) % fifo.depth)
     h.implies(inside & (ahead != 0), opened.look("memory", address, len(fifo.i.payload)) == word)
+    return h
+
+
+def _lazy(source: Source, depth: int) -> Harness:
+    h = Harness()
+    queue = source("queue").LazyFifo(shape=unsigned(_WIDTH), depth=depth)
+    opened = h.add(queue)
+    push = h.named(queue.i.valid & queue.i.ready, "push")
+    pop = h.named(queue.o.valid & queue.o.ready, "pop")
+    stored = h.counter(push, pop, depth + 1, "stored")
+    place, tail = opened["place"], opened["tail"]
+    h.always((stored <= depth) & (queue.filled == entries(stored)))
+    h.always((place < depth) & (tail == (place + stored) % depth))
+    h.always(queue.i.ready == (stored < depth))
+    # Offered from the second cycle on in which there is an entry that is not on its way out.
+    h.always(queue.o.valid == (h.past((stored != 0) & ~pop, "stays")))
+    h.stable(queue.o.valid, queue.o.ready, queue.o.payload, "o")
+    inside, ahead, word = _follow(h, queue, stored)
+    address = Signal(ceil_log2(depth), name="address")
+    h.m.d.comb += address.eq((place + ahead) % depth)
+    h.implies(inside & ~(queue.o.valid & (ahead == 0)), opened.look("memory", address, _WIDTH) == word)
+    h.cover(stored == depth)
     return h
 
 
@@ -126,10 +148,33 @@ PROOFS = (
     Proof(
         "fifo",
         "order-8",
-        "the same at the depth of the presets' instruction queues",
-        lambda source: _fifo_order(source, source("fifo").Fifo(shape=unsigned(_WIDTH), depth=PRESETS["4x4"].queue_depth)),
+        "the same with depth 8",
+        lambda source: _fifo_order(source, source("fifo").Fifo(shape=unsigned(_WIDTH), depth=8)),
         4,
         (_SAME, _SKIPS),
+    ),
+    Proof(
+        "queue",
+        "order-3",
+        "level equal to entries stored; full and empty flags exact; any entry leaves unchanged, in turn, exactly once, its successor in the second "
+        "cycle after; depth 3",
+        lambda source: _lazy(source, 3),
+        4,
+        (
+            Fault("accepts when full", "queue", "self.i.ready.eq(~self.filled[-1])", "self.i.ready.eq(1)"),
+            Fault("level lost when both sides move", "queue", "m.If(push & ~pop)", "m.If(push)"),
+            Fault("wraps one entry late", "queue", "pointer == self.depth - 1", "pointer == self.depth"),
+            Fault("writes at the head", "queue", "write.addr.eq(tail)", "write.addr.eq(place)"),
+            Fault("offers an entry twice", "queue", "[place.eq(after(place)), valid.eq(0)]", "place.eq(after(place))"),
+        ),
+    ),
+    Proof(
+        "queue",
+        "order-8",
+        "the same at the depth of the presets' instruction queues",
+        lambda source: _lazy(source, PRESETS["4x4"].queue_depth),
+        4,
+        (Fault("takes what is not there", "queue", "valid.eq(self.filled[0])", "valid.eq(1)"),),
     ),
     Proof(
         "skid",

@@ -118,7 +118,6 @@ class Talos(wiring.Component):
             fetch.begin.eq(control.begin),
             fetch.program.eq(control.program),
             fetch.count.eq(control.count),
-            fetch.halt.eq(control.halt),
             read.halt.eq(control.halt),
             write.halt.eq(control.halt),
             control.bad_opcode.eq(fetch.bad_opcode),
@@ -134,7 +133,7 @@ class Talos(wiring.Component):
                 control.wait[unit].eq(part.wait),
                 part.sync_ready.eq(control.sync_ready[unit]),
                 control.post[unit].eq(part.post),
-                control.idle[unit].eq(part.idle & ~queue.o.valid),
+                control.idle[unit].eq(part.idle & ~queue.filled[0]),
             ]
         m.d.comb += control.idle[Unit.FETCH].eq(fetch.idle)
         units = [parts[unit.name.lower()] for unit in Unit]

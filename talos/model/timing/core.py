@@ -29,6 +29,7 @@ from talos.model.timing.control import (
     count_status,
     program_lists,
     program_targets,
+    queue_clock,
     queue_head,
     queue_pop,
     queue_push,
@@ -43,6 +44,7 @@ from talos.model.timing.control import (
 from talos.model.timing.fetch import (
     fetch_begin,
     fetch_clock,
+    fetch_handed,
     fetch_idle,
     fetch_request,
     fetch_state,
@@ -121,7 +123,7 @@ from talos.program import Program
 
 __all__ = ["Timing", "simulate"]
 
-START_LATENCY = 2
+START_LATENCY = 3
 """Edges of the memory between the handshake of the start write (edge 0) and the run's first cycle; its pauses count from edge 0."""
 
 _LIMIT = 1 << 40
@@ -233,8 +235,9 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         word = weights_word(weights) and matrix_weights_ready(matrix, matrix_grant)
 
         # Dispatch.
+        handed = fetch_handed(fetch)
         target = fetch_target(fetch, targets)
-        handed = target != 0 and queue_room(queues, target)
+        room = target != 0 and queue_room(queues, target)
 
         # Starts. Instructions are numbers in the program; -1 where there is none.
         load_head = queue_head(queues, _LOAD)
@@ -291,12 +294,13 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         store_post = store_done(store)
 
         # The cycle ends. Counters and semaphores first, then every unit.
-        count_status(counters, _FETCH, fetch_status(fetch, handed))
+        count_status(counters, _FETCH, fetch_status(fetch))
         count_status(counters, _LOAD, load_code)
         count_status(counters, _WEIGHTS, weights_status(weights, client == 2, False))
         count_status(counters, _MATRIX, matrix_code)
         count_status(counters, _VECTOR, vector_code)
         count_status(counters, _STORE, store_code)
+        queue_clock(queues)
         if load_start:
             starts[load_head] = cycle
             semaphores_take(semaphores, _SLOT_LOAD, rows[load_head, WAIT])
@@ -340,7 +344,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         awready, wready, bvalid = memory[MEM_AWREADY], memory[MEM_WREADY], memory[MEM_BVALID]
         awvalid, wvalid, wlast = store[STORE_AWVALID], store[STORE_WVALID], store[STORE_WLAST]
 
-        fetch_clock(fetch, granted == 0, client == 0, handed)
+        fetch_clock(fetch, granted == 0, client == 0, room)
         if load_start:
             load_clock(load, rows[load_head], True, bases, granted == 1, load_takes, load_grant)
         else:
