@@ -87,6 +87,7 @@ def _lazy(source: Source, depth: int) -> Harness:
     # Offered from the second cycle on in which there is an entry that is not on its way out.
     h.always(queue.o.valid == (h.past((stored != 0) & ~pop, "stays")))
     h.stable(queue.o.valid, queue.o.ready, queue.o.payload, "o")
+    h.implies(queue.o.valid, queue.o.payload == h.past(queue.first, "first"))
     inside, ahead, word = _follow(h, queue, stored)
     address = Signal(ceil_log2(depth), name="address")
     h.m.d.comb += address.eq((place + ahead) % depth)
@@ -157,7 +158,7 @@ PROOFS = (
         "queue",
         "order-3",
         "level equal to entries stored; full and empty flags exact; any entry leaves unchanged, in turn, exactly once, its successor in the second "
-        "cycle after; depth 3",
+        "cycle after; it is seen a cycle before; depth 3",
         lambda source: _lazy(source, 3),
         4,
         (

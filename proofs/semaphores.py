@@ -18,10 +18,12 @@ def _semaphores(source: Source) -> Harness:
     rtl = source("semaphores")
     dut, full, units = rtl.Semaphores(), rtl.SEMAPHORE_MAXIMUM, range(rtl.COUNT)
     opened = h.add(dut)
-    h.assume((dut.start & ~dut.ready) == 0)  # the units: proven in `units.start`
+    # The units start with ready only (proven in `units.start`), and what their queue offers; it pauses after each instruction (`queue`).
+    h.assume((dut.start & (~dut.ready | h.past(dut.start, "started"))) == 0)
     overflow: list[list[Value]] = [[] for _ in units]
     for w in units:
         counts: list[Any] = []
+        h.assume(~dut.start[w] | (dut.wait[w] == h.past(dut.first[w], f"first_{w}")))
         for p in units:
             name = f"{p}_{w}"
             post = h.named(dut.done[p] & dut.post[p][w], f"posted_{name}")
@@ -37,7 +39,8 @@ def _semaphores(source: Source) -> Harness:
             h.always((opened[f"available_{name}"] == (count > 0)) & (opened[f"several_{name}"] == (count > 1)))
             h.implies(take, count != 0)
             overflow[p].append(h.past(count, name) > full)
-        h.always(dut.ready[w] == Cat(~dut.wait[w][p] | (counts[p] != 0) for p in units).all())
+        released = Cat(~dut.first[w][p] | (counts[p] != 0) for p in units).all()
+        h.always(dut.ready[w] == h.past(released, f"released_{w}"))
     h.always(dut.overflow == Cat(Cat(o).any() for o in overflow))
     h.cover(dut.start.all() & (dut.wait[0] == 3))
     return h
@@ -51,7 +54,7 @@ PROOFS = (
         _semaphores,
         3,
         (
-            Fault("takes from an empty semaphore", "semaphores", "~self.wait[w][p] | available[p][w]", "1 | available[p][w]"),
+            Fault("takes from an empty semaphore", "semaphores", "~self.first[w][p] | available[p][w]", "1 | available[p][w]"),
             Fault("posting and taking at once loses the post", "semaphores", "m.Elif(take & ~post)", "m.Elif(take)"),
             Fault("availability forgets the last one", "semaphores", "several.eq(many)", "several.eq(available)"),
             Fault("forgets that one is being taken", "semaphores", "~down & count[:2].all()", "count[:2].all()"),

@@ -31,7 +31,7 @@ class Control(wiring.Component):
     STATUS tells the end three cycles later. Between runs `core_reset` is 1, so every run starts from the same state; memories keep
     their contents.
 
-    The first error of a run raises `halt` two cycles later, the overflow of a semaphore four; an abort in the next cycle. An error in the
+    The first error of a run raises `halt` two cycles later, the overflow of a semaphore three; an abort in the next cycle. An error in the
     run's last cycle is not lost. When no transfer is outstanding after a halt the core is reset. STATUS, ERROR_CAUSE and ERROR_INFO then
     tell the error until the next start.
 
@@ -50,6 +50,8 @@ class Control(wiring.Component):
         To fetch: start of the run, byte address of the program, number of instructions.
     bases
         Base address of each DRAM region.
+    first
+        `wait` of each unit's oldest instruction, a cycle before the queue offers it and as long as it does.
     wait, start, done, post, sync_ready
         The synchronization ports of each unit (`talos.rtl.unit.unit_ports`).
     busy, sync, stall
@@ -77,6 +79,7 @@ class Control(wiring.Component):
                 "program": Out(config.axi_addr_width),
                 "count": Out(32),
                 "bases": Out(config.axi_addr_width).array(REGIONS),
+                "first": In(MASK).array(UNITS),
                 "wait": In(MASK).array(UNITS),
                 "start": In(UNITS),
                 "done": In(UNITS),
@@ -237,6 +240,7 @@ class Control(wiring.Component):
         m.d.comb += self.sync_ready.eq(-1)  # of units that do not wait
         for i, unit in enumerate(SYNC_UNITS):
             m.d.comb += [
+                semaphores.first[i].eq(self.first[unit]),
                 semaphores.wait[i].eq(self.wait[unit]),
                 semaphores.start[i].eq(self.start[unit]),
                 semaphores.done[i].eq(self.done[unit]),

@@ -33,6 +33,8 @@ class LazyFifo(wiring.Component):
         Streams of `shape`.
     filled
         Bit n is 1 if more than n entries are stored; a register.
+    first
+        The oldest entry, while there is one. What `o` offers in a cycle is what `first` was in the cycle before.
     """
 
     def __init__(self, *, shape: ShapeLike, depth: int) -> None:
@@ -45,6 +47,7 @@ class LazyFifo(wiring.Component):
                 "i": In(stream.Signature(shape)),
                 "o": Out(stream.Signature(shape)),
                 "filled": Out(depth),
+                "first": Out(shape),
             }
         )
 
@@ -69,6 +72,7 @@ class LazyFifo(wiring.Component):
             self.i.ready.eq(~self.filled[-1]),
             self.o.valid.eq(valid),
             self.o.payload.eq(head),
+            self.first.eq(Mux(valid, head, read.data)),
             push.eq(self.i.valid & self.i.ready),
             pop.eq(valid & self.o.ready),
             write.addr.eq(tail),

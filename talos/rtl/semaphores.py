@@ -17,14 +17,15 @@ SEMAPHORE_MAXIMUM = 255
 class Semaphores(wiring.Component):
     """The semaphores; bit and array positions are positions in `isa.SYNC_UNITS`. Reset makes all of them 0.
 
-    A post in cycle t can release its waiter in cycle t + 1. Taking and posting in one cycle leaves a semaphore as it is.
+    A post in cycle t can release its waiter in cycle t + 2. Taking and posting in one cycle leaves a semaphore as it is.
 
     Members
     -------
-    wait[w], ready[w]
-        `ready[w]` is 1 if every semaphore posted to w by a unit in the mask `wait[w]` is above 0.
-    start[w]
-        Unit w takes one of each semaphore in `wait[w]`. Only in a cycle with `ready[w]`.
+    first[w], ready[w]
+        `ready[w]`, a register, is 1 if in the cycle before every semaphore posted to w by a unit in the mask `first[w]` was above 0.
+    start[w], wait[w]
+        Unit w takes one of each semaphore in `wait[w]`, the value of `first[w]` in the cycle before. Only in a cycle with `ready[w]`, and
+        not in two cycles running.
     done[p], post[p]
         Unit p posts one to each unit in the mask `post[p]`.
     overflow[p]
@@ -35,6 +36,7 @@ class Semaphores(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
+                "first": In(COUNT).array(COUNT),
                 "wait": In(COUNT).array(COUNT),
                 "ready": Out(COUNT),
                 "start": In(COUNT),
@@ -49,7 +51,7 @@ class Semaphores(wiring.Component):
         available = [[Signal(name=f"available_{p}_{w}") for w in range(COUNT)] for p in range(COUNT)]
         overflow = [[self._elaborate_pair(m, p, w, available[p][w]) for w in range(COUNT)] for p in range(COUNT)]
         for w in range(COUNT):
-            m.d.comb += self.ready[w].eq(Cat(~self.wait[w][p] | available[p][w] for p in range(COUNT)).all())
+            m.d.sync += self.ready[w].eq(Cat(~self.first[w][p] | available[p][w] for p in range(COUNT)).all())
         for p in range(COUNT):
             m.d.comb += self.overflow[p].eq(Cat(overflow[p]).any())
         return m

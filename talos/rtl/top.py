@@ -14,6 +14,7 @@ from talos.rtl.axi_write import AxiWriteMaster
 from talos.rtl.axil import BUS_MEMBERS
 from talos.rtl.control import Control
 from talos.rtl.fetch import TARGETS, Fetch
+from talos.rtl.layouts import header_view
 from talos.rtl.load import LoadUnit
 from talos.rtl.matrix import MatrixUnit
 from talos.rtl.queue import InstructionQueue
@@ -130,6 +131,7 @@ class Talos(wiring.Component):
             wiring.connect(m, getattr(fetch, name), queue.i)
             wiring.connect(m, queue.o, part.instr)
             m.d.comb += [
+                control.first[unit].eq(header_view(queue.first).wait),
                 control.wait[unit].eq(part.wait),
                 part.sync_ready.eq(control.sync_ready[unit]),
                 control.post[unit].eq(part.post),

@@ -289,6 +289,7 @@ def test_an_error_stops_the_core_drains_the_bus_and_is_reported(name):
         await write(ctx, dut, REGISTERS["IRQ_ENABLE"].offset, 3)
         await start(ctx, dut)
         ctx.set(dut.pending, 1)
+        await ctx.tick()
         assert ctx.get(dut.sync_ready) == ALL_IDLE
         await raise_error(ctx, dut)
         assert not ctx.get(dut.halt)
@@ -401,33 +402,42 @@ def test_semaphores_connect_the_units_in_the_order_of_the_masks_and_a_start_clea
         await start(ctx, dut)
         for p, poster in enumerate(SYNC_UNITS):
             for w, waiter in enumerate(SYNC_UNITS):
+                ctx.set(dut.first[waiter], 1 << p)
                 ctx.set(dut.wait[waiter], 1 << p)
+                await ctx.tick()
                 assert ctx.get(dut.sync_ready) == ALL_IDLE & ~(1 << waiter)
                 ctx.set(dut.done, 1 << poster)
                 ctx.set(dut.post[poster], 1 << w)
                 await ctx.tick()
                 ctx.set(dut.done, 0)
+                await ctx.tick()
                 assert ctx.get(dut.sync_ready) == ALL_IDLE
                 ctx.set(dut.start, 1 << waiter)
                 await ctx.tick()
                 ctx.set(dut.start, 0)
+                await ctx.tick()
                 assert ctx.get(dut.sync_ready) == ALL_IDLE & ~(1 << waiter)
+                ctx.set(dut.first[waiter], 0)
                 ctx.set(dut.wait[waiter], 0)
         # Weights neither waits nor posts.
+        ctx.set(dut.first[Unit.WEIGHTS], 15)
         ctx.set(dut.wait[Unit.WEIGHTS], 15)
         ctx.set(dut.post[Unit.WEIGHTS], 15)
         ctx.set(dut.done, 1 << Unit.WEIGHTS)
-        await ctx.tick()
+        await ctx.tick().repeat(2)
         assert ctx.get(dut.sync_ready) == ALL_IDLE
         # What a run leaves behind is gone in the next.
         ctx.set(dut.done, 1 << Unit.LOAD)
         ctx.set(dut.post[Unit.LOAD], 0b0010)
-        ctx.set(dut.idle, ALL_IDLE)
         await ctx.tick()
         ctx.set(dut.done, 0)
-        ctx.set(dut.wait[Unit.MATRIX], 0b0001)
+        ctx.set(dut.first[Unit.MATRIX], 0b0001)
+        await ctx.tick()
+        ctx.set(dut.idle, ALL_IDLE)
         assert ctx.get(dut.sync_ready) == ALL_IDLE
+        await ctx.tick().repeat(3)
         await start(ctx, dut)
+        await ctx.tick()
         assert ctx.get(dut.sync_ready) == ALL_IDLE & ~(1 << Unit.MATRIX)
 
     simulate(body)

@@ -24,6 +24,7 @@ __all__ = [
     "program_targets",
     "queue_clock",
     "queue_empty",
+    "queue_first",
     "queue_head",
     "queue_pop",
     "queue_push",
@@ -72,6 +73,12 @@ def queue_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     queues = np.zeros(_QUEUE_SIZE, np.int64)
     queues[_DEPTH] = config.queue_depth
     return queues
+
+
+@compiled
+def queue_first(queues: NDArray[np.int64], unit: int) -> int:
+    """The first instruction of the unit's queue, offered or not, as an index into its list, -1 if the queue is empty."""
+    return queues[_POPPED + unit] if queues[_LEVEL + unit] else -1
 
 
 @compiled

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talos.errors import TalosError
-from talos.isa import Unit
+from talos.isa import SYNC_UNITS, Unit
 from talos.memory import MemoryTiming
 from talos.model.timing.activation import activation_load_grant, activation_read_grants, activation_state
 from talos.model.timing.axi_read import (
@@ -30,6 +30,7 @@ from talos.model.timing.control import (
     program_lists,
     program_targets,
     queue_clock,
+    queue_first,
     queue_head,
     queue_pop,
     queue_push,
@@ -131,6 +132,8 @@ _CHUNK = 1 << 22  # cycles between looks at Ctrl-C and progress
 
 _FETCH, _LOAD, _WEIGHTS, _MATRIX, _VECTOR, _STORE = (int(unit) for unit in Unit)
 _SLOT_LOAD, _SLOT_MATRIX, _SLOT_VECTOR, _SLOT_STORE = range(4)
+_SLOT_UNITS = tuple(int(unit) for unit in SYNC_UNITS)
+_SLOTS = len(SYNC_UNITS)
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,7 @@ def simulate(
         memory_state(timing or MemoryTiming(), config.axi_data_width),
         queue_state(config),
         semaphores_state(),
+        np.zeros(_SLOTS, np.bool_),  # what the unit's first instruction waited for was there in the cycle before
     )
     count = len(rows)
     starts, ends = np.full(count, -1, np.int64), np.full(count, -1, np.int64)
@@ -196,7 +200,7 @@ def simulate(
 @compiled
 def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, cycle, stop):  # type: ignore[no-untyped-def]
     """Step from `cycle` to `stop` or the run's end; the cycle reached and whether the run ended."""
-    fetch, load, weights, matrix, vector, store, activation, axi, memory, queues, semaphores = state
+    fetch, load, weights, matrix, vector, store, activation, axi, memory, queues, semaphores, released = state
     no_row = rows[0]  # views are costly to make: one for all cycles without a start
     while cycle < stop:
         if fetch_idle(fetch) and run_finished(
@@ -245,7 +249,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         load_waits = False
         if load_head >= 0:
             load_head = lists[_LOAD, load_head]
-            ready = semaphores_ready(semaphores, _SLOT_LOAD, rows[load_head, WAIT])
+            ready = released[_SLOT_LOAD]
             load_start = ready and load_free(load)
             load_waits = not ready
         load_code = load_status(load, load_grant, load_waits)
@@ -261,7 +265,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         matrix_waits = False
         if matrix_head >= 0:
             matrix_head = lists[_MATRIX, matrix_head]
-            ready = semaphores_ready(semaphores, _SLOT_MATRIX, rows[matrix_head, WAIT])
+            ready = released[_SLOT_MATRIX]
             matrix_start = ready and matrix_free(matrix, matrix_grant)
             matrix_waits = not ready
         matrix_code = matrix_status(matrix, matrix_grant, matrix_waits)
@@ -271,7 +275,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         vector_waits = False
         if vector_head >= 0:
             vector_head = lists[_VECTOR, vector_head]
-            ready = semaphores_ready(semaphores, _SLOT_VECTOR, rows[vector_head, WAIT])
+            ready = released[_SLOT_VECTOR]
             vector_start = ready and vector_free(vector)
             vector_waits = not ready
         vector_code = vector_status(vector, vector_reads, vector_drains, vector_waits)
@@ -281,7 +285,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         store_waits = False
         if store_head >= 0:
             store_head = lists[_STORE, store_head]
-            ready = semaphores_ready(semaphores, _SLOT_STORE, rows[store_head, WAIT])
+            ready = released[_SLOT_STORE]
             store_start = ready and store_free(store)
             store_waits = not ready
         store_code = store_status(store, memory[MEM_WREADY], store_waits)
@@ -300,6 +304,10 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         count_status(counters, _MATRIX, matrix_code)
         count_status(counters, _VECTOR, vector_code)
         count_status(counters, _STORE, store_code)
+        for slot in range(_SLOTS):
+            unit = _SLOT_UNITS[slot]
+            first = queue_first(queues, unit)
+            released[slot] = first >= 0 and semaphores_ready(semaphores, slot, rows[lists[unit, first], WAIT])
         queue_clock(queues)
         if load_start:
             starts[load_head] = cycle
