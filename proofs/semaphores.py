@@ -57,7 +57,7 @@ PROOFS = (
             Fault("takes from an empty semaphore", "semaphores", "~self.first[w][p] | available[p][w]", "1 | available[p][w]"),
             Fault("posting and taking at once loses the post", "semaphores", "m.Elif(take & ~post)", "m.Elif(take)"),
             Fault("availability forgets the last one", "semaphores", "several.eq(many)", "several.eq(available)"),
-            Fault("forgets that one is being taken", "semaphores", "~down & count[:2].all()", "count[:2].all()"),
+            Fault("forgets that one was just posted", "semaphores", "Mux(up, count[1], count[:2].all())", "count[:2].all()"),
             Fault("counts a post that is taken at once", "semaphores", "up.eq(post & ~take)", "up.eq(post)"),
         ),
     ),

@@ -62,14 +62,14 @@ class Semaphores(wiring.Component):
         count = Signal(range(2 * (SEMAPHORE_MAXIMUM + 1)), name=f"count_{p}_{w}")  # without `up` and `down`
         up = Signal(name=f"up_{p}_{w}")
         down = Signal(name=f"down_{p}_{w}")
-        many = Signal(name=f"many_{p}_{w}")  # above 2, with `up` and `down`
+        many = Signal(name=f"many_{p}_{w}")  # above 2, with `up`
         post = Signal(name=f"post_{p}_{w}")
         take = Signal(name=f"take_{p}_{w}")
         m.d.comb += [
             post.eq(self.done[p] & self.post[p][w]),
             take.eq(self.start[w] & self.wait[w][p]),
-            # count > 1, > 3 or > 2
-            many.eq(count[2:].any() | Mux(up, count[1], ~down & count[:2].all())),
+            # count > 1 or > 2; looked at in a take only, and then `down` is 0
+            many.eq(count[2:].any() | Mux(up, count[1], count[:2].all())),
         ]
         m.d.sync += [up.eq(post & ~take), down.eq(take & ~post)]
         with m.If(post & ~take):
