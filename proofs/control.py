@@ -17,31 +17,33 @@ def _errors(source: Source) -> Harness:
     h = Harness()
     dut: Any = source("control").Control(small())
     opened = h.add(dut)
-    running, draining, failed = opened["running"], opened["draining"], opened["failed"]
+    running, failed, quiet = opened["running"], opened["failed"], opened["quiet"]
     begun, cause, info = opened["begun"], opened["cause"], opened["info"]
+    caught, resting = opened["caught"], opened["resting"]
     overflow = opened["semaphores.overflow"]
-    idle = h.named(~running & ~draining, "stopped")
-    h.always(~(running & draining))
-    h.always((dut.core_reset == idle) & (dut.halt == draining))
+    idle = h.named(dut.core_reset, "stopped")
+    draining = h.named(dut.halt, "draining")
+    h.always((running + draining + idle) == 1)
+    h.always(~dut.begin | running)
 
-    # The first error of a run stops it and is kept, with the right cause, until the next start.
+    # The first error of a run stops it and is kept, with the right cause, until the next start. Answers and opcodes are looked at a
+    # cycle after they came.
     reads = [Unit.FETCH, Unit.LOAD, Unit.WEIGHTS]
-    wrong = h.named(Cat(dut.error[unit] for unit in (*reads, Unit.STORE)).any() | dut.bad_opcode | overflow.any(), "wrong")
+    came = Cat(*(dut.error[unit] for unit in (*reads, Unit.STORE)), dut.bad_opcode)
+    h.always(caught == h.past(came & running.replicate(len(came)), "came"))
+    wrong = h.named(caught.any() | overflow.any(), "wrong")
     struck = h.past(running & wrong, "struck")
     h.implies(struck, draining & failed & (cause != ErrorCause.NONE))
-    past = {unit: h.past(dut.error[unit], f"error_{unit.name.lower()}") for unit in (*reads, Unit.STORE)}
-    read = Cat(past[unit] for unit in reads).any()
-    for i, unit in enumerate(reads):
-        first = past[unit] & ~Cat(past[earlier] for earlier in reads[:i]).any()
-        h.implies(struck & first, (cause == ErrorCause.READ_ERROR) & (info == unit))
-    h.implies(struck & ~read & past[Unit.STORE], (cause == ErrorCause.WRITE_ERROR) & (info == Unit.STORE))
-    bad = h.past(dut.bad_opcode, "bad_opcode")
-    rest = struck & ~read & ~past[Unit.STORE]
-    h.implies(rest & bad, (cause == ErrorCause.BAD_OPCODE) & (info == h.past(dut.bad_index, "bad_index")))
-    before = h.past(overflow, "overflow")
-    for i, unit in enumerate(SYNC_UNITS):
+    before = h.past(Cat(caught, overflow), "wrong")
+    causes = (
+        *((ErrorCause.READ_ERROR, unit) for unit in reads),
+        (ErrorCause.WRITE_ERROR, Unit.STORE),
+        (ErrorCause.BAD_OPCODE, h.past(dut.bad_index, "bad_index")),
+        *((ErrorCause.SEMAPHORE_OVERFLOW, unit) for unit in SYNC_UNITS),
+    )
+    for i, (code, value) in enumerate(causes):
         lowest = before[i] & ~before[:i].any()
-        h.implies(rest & ~bad & lowest, (cause == ErrorCause.SEMAPHORE_OVERFLOW) & (info == unit))
+        h.implies(struck & lowest, (cause == code) & (info == value))
     kept = h.past(failed & ~begun, "kept")
     h.implies(kept, failed & (cause == h.past(cause, "cause")) & (info == h.past(info, "info")))
     h.implies(failed, ~running)
@@ -49,8 +51,12 @@ def _errors(source: Source) -> Harness:
     # Halt lasts while a transfer is pending, and not a cycle longer; only then is the core reset.
     h.implies(h.past(draining & dut.pending, "pending"), draining & ~dut.core_reset)
     h.implies(h.past(draining & ~dut.pending, "drained"), idle)
-    # A run ends by itself only when all units are idle. Start while busy is ignored, and begin is one cycle.
-    h.implies(h.past(running, "running") & idle, h.past(dut.idle.all() & ~dut.begin & ~wrong, "finished"))
+    # A run ends by itself only two cycles after all units were idle, so that errors of that cycle win. Start while busy is ignored, and
+    # begin is one cycle.
+    rest = h.past(dut.idle.all() & running & ~dut.begin, "rest")
+    h.always(resting.all() == rest)
+    h.implies(quiet, h.past(rest, "rested"))
+    h.implies(h.past(running, "running") & idle, h.past(quiet & ~wrong, "finished"))
     h.implies(dut.begin, running & h.past(idle & begun, "begun"))
     h.implies(begun, idle)
     h.cover(kept & idle)
@@ -78,19 +84,35 @@ PROOFS = (
     Proof(
         "control",
         "errors",
-        "an error halts in the next cycle; cause and info kept until the next start; core reset only with nothing pending; start while busy ignored",
+        "an error halts the run, also one of its last cycle; the first is reported; cause and info kept until the next start; core reset only "
+        "with nothing pending; start while busy ignored",
         _errors,
         3,
         (
-            Fault("resets with transfers pending", "control", "with m.If(~self.pending):", "with m.If(~self.pending | failed):"),
+            Fault(
+                "resets with transfers pending",
+                "control",
+                "m.If(self.halt & ~self.pending)",
+                "m.If(self.halt & (~self.pending | failed))",
+            ),
             Fault(
                 "an abort that meets an error hides it",
                 "control",
-                "m.d.sync += [failed.eq(1), cause",
-                'm.d.sync += [failed.eq(~self._written(axil, "CONTROL", 1)), cause',
+                "failed.eq(wrong.any())",
+                "failed.eq(wrong.any() & ~abort)",
+            ),
+            Fault("a start while busy restarts", "control", "begun.eq(start & self.core_reset)", "begun.eq(start)"),
+            Fault(
+                "an error that meets the end is lost",
+                "control",
+                "m.If(wrong.any() | abort)",
+                "m.If((wrong.any() | abort) & ~quiet)",
             ),
             Fault(
-                "a start while busy restarts", "control", "self.begin.eq(0),", 'self.begin.eq(self._written(axil, "CONTROL", 0)),'
+                "the last error is reported, not the first",
+                "control",
+                "reversed(list(enumerate(causes)))",
+                "list(enumerate(causes))",
             ),
         ),
     ),

@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Value
 from proofs.bursts import small
 from proofs.harness import Harness
 from proofs.proof import Fault, Proof, Source
+from proofs.queues import entries
 from talos.latency import MAX_WRITES
 
 __all__ = ["PROOFS"]
@@ -77,7 +78,7 @@ def _responses(source: Source) -> Harness:
     answered = h.named(dut.b.valid & dut.b.ready, "answered")
     open_bursts = h.counter(asked, answered, MAX_WRITES + 1, "open_bursts")
     h.assume(~dut.b.valid | (open_bursts != 0))  # the write master: proven in `write_master.handshakes`
-    h.always((open_bursts <= MAX_WRITES) & (opened["responses.level"] == open_bursts))
+    h.always((open_bursts <= MAX_WRITES) & (opened["responses.filled"] == entries(open_bursts)))
     h.implies(dut.aw.valid, open_bursts < MAX_WRITES)
     h.implies(dut.idle, open_bursts == 0)
     h.implies(dut.done, answered)

@@ -1,8 +1,10 @@
 """Control: register file, start, done, abort and error handling, interrupt, semaphores and cycle counters."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,18 +19,21 @@ __all__ = ["Control"]
 
 UNITS = len(Unit)
 MASK = len(SYNC_UNITS)
-BLOCK_WORDS = 16  # registers that the first stage of the read multiplexer selects from
+READERS = (Unit.FETCH, Unit.LOAD, Unit.WEIGHTS)  # clients of the read master
+BLOCK_WORDS = 4  # registers that the first stage of the read multiplexer selects from
 
 
 class Control(wiring.Component):
     """The control plane. Vectors over units have bit or entry `isa.Unit`; fetch takes part with `wait` = 0.
 
     A write of CONTROL.start that is acted upon in cycle t makes t + 1 the first cycle of the run: `begin` is 1 in it and CYCLES counts
-    it. The run's last cycle is the first one after it in which every unit is idle and every queue is empty. Between runs
-    `core_reset` is 1, so every run starts from the same state; memories keep their contents.
+    it. The run's last cycle, the last one in CYCLES, is the first one after it in which every unit is idle and every queue is empty;
+    STATUS tells the end three cycles later. Between runs `core_reset` is 1, so every run starts from the same state; memories keep
+    their contents.
 
-    The first error of a run, or an abort, raises `halt` in the next cycle; when no transfer is outstanding the core is reset. STATUS,
-    ERROR_CAUSE and ERROR_INFO then tell the error until the next start.
+    The first error of a run raises `halt` two cycles later, the overflow of a semaphore three; an abort in the next cycle. An error in the
+    run's last cycle is not lost. When no transfer is outstanding after a halt the core is reset. STATUS, ERROR_CAUSE and ERROR_INFO then
+    tell the error until the next start.
 
     Members
     -------
@@ -40,11 +45,13 @@ class Control(wiring.Component):
         Synchronous reset of fetch and the other units: `core_reset` or `halt`, as a register. They end at a halt, so that nothing keeps
         the store unit, whose bursts must be finished, from reading the activation memory.
     halt
-        No unit starts an instruction, fetch hands over nothing, no new burst is asked for.
+        No new burst is asked for; STORE, which `unit_reset` leaves alone, starts no instruction.
     begin, program, count
         To fetch: start of the run, byte address of the program, number of instructions.
     bases
         Base address of each DRAM region.
+    first
+        `wait` of each unit's oldest instruction, a cycle before the queue offers it and as long as it does.
     wait, start, done, post, sync_ready
         The synchronization ports of each unit (`talos.rtl.unit.unit_ports`).
     busy, sync, stall
@@ -72,6 +79,7 @@ class Control(wiring.Component):
                 "program": Out(config.axi_addr_width),
                 "count": Out(32),
                 "bases": Out(config.axi_addr_width).array(REGIONS),
+                "first": In(MASK).array(UNITS),
                 "wait": In(MASK).array(UNITS),
                 "start": In(UNITS),
                 "done": In(UNITS),
@@ -91,7 +99,8 @@ class Control(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.axil = axil = AxiLiteSlave()
-        m.submodules.semaphores = semaphores = Semaphores()
+        semaphores = Semaphores()
+        m.submodules.semaphores = ResetInserter(self.core_reset)(semaphores)
         m.submodules.counters = counters = Counters()
         for name, member in BUS_MEMBERS.items():
             outer, inner = getattr(self, name), getattr(axil, name)
@@ -103,13 +112,11 @@ class Control(wiring.Component):
             self.count.eq(stored["PROGRAM_COUNT"]),
             *(self.bases[i].eq(Cat(stored[f"REGION{i}_LOW"], stored[f"REGION{i}_HIGH"])) for i in range(REGIONS)),
         ]
-        begun = Signal()  # a start is acted upon
-        status = self._elaborate_state(m, axil, stored["IRQ_ENABLE"], begun, semaphores.overflow)
+        status = self._elaborate_state(m, axil, stored["IRQ_ENABLE"], semaphores.overflow)
         self._elaborate_semaphores(m, semaphores)
         m.d.comb += [
-            semaphores.clear.eq(begun),
-            counters.clear.eq(begun),
-            counters.enable.eq(status.pop("running")),
+            counters.clear.eq(self.begin),
+            counters.enable.eq(status.pop("counting")),
             counters.busy.eq(self.busy),
             counters.sync.eq(self.sync),
             counters.stall.eq(self.stall),
@@ -129,10 +136,12 @@ class Control(wiring.Component):
         self._elaborate_read(m, axil, values)
         return m
 
-    def _written(self, axil: AxiLiteSlave, name: str, bit: int) -> Value:
-        """A one is being written to a bit of the lowest byte of register `name`."""
+    def _written(self, m: Module, axil: AxiLiteSlave, name: str, bit: int) -> Signal:
+        """In the cycle before, a one was written to a bit of the lowest byte of register `name`."""
+        written = Signal(name=f"{name.lower()}_{bit}")
         here = axil.write & (axil.write_word == REGISTERS[name].offset // 4)
-        return here & axil.write_strobe[bit // 8] & axil.write_data[bit]
+        m.d.sync += written.eq(here & axil.write_strobe[bit // 8] & axil.write_data[bit])
+        return written
 
     def _elaborate_stored(self, m: Module, axil: AxiLiteSlave) -> dict[str, Value]:
         """The registers that keep what is written, byte by byte. Bits without a meaning are not there and read 0."""
@@ -146,90 +155,101 @@ class Control(wiring.Component):
                 stored[name] = Const(0, 0)
                 continue
             stored[name] = Signal(width, name=name.lower())
-            with m.If(axil.write & (axil.write_word == register.offset // 4)):
+            chosen = Signal(name=f"write_{name.lower()}")  # the slave holds data and strobes for this cycle too
+            m.d.sync += chosen.eq(axil.write & (axil.write_word == register.offset // 4))
+            with m.If(chosen):
                 for low in range(0, width, 8):
                     high = min(low + 8, width)
                     with m.If(axil.write_strobe[low // 8]):
                         m.d.sync += stored[name][low:high].eq(axil.write_data[low:high])
         return stored
 
-    def _elaborate_state(self, m: Module, axil: AxiLiteSlave, enable: Value, begun: Signal, overflow: Value) -> dict[str, Value]:
-        """Start, done, abort, errors and interrupt. Returns the status registers' values and `running`."""
+    def _elaborate_state(self, m: Module, axil: AxiLiteSlave, enable: Value, overflow: Value) -> dict[str, Value]:
+        """Start, done, abort, errors and interrupt. Returns the status registers' values and `counting`."""
+        running = Signal()  # stopped: core_reset; draining: halt
+        begun = Signal()  # a start is acted upon
         done = Signal()
         failed = Signal()
         failed_pending = Signal()  # the error interrupt
-        cause = Signal(ErrorCause)
-        info = Signal(32)
-        running = Signal()
-        draining = Signal()
+        start, abort = (self._written(m, axil, "CONTROL", bit) for bit in range(2))
+        clear_done, clear_failed = (self._written(m, axil, "IRQ_CLEAR", bit) for bit in range(2))
+        wrong = self._elaborate_errors(m, running, overflow)
 
-        error = Signal()
-        error_cause = Signal(ErrorCause)
-        error_info = Signal(32)
-        reads = ((self.error[unit], ErrorCause.READ_ERROR, unit) for unit in (Unit.FETCH, Unit.LOAD, Unit.WEIGHTS))
-        overflows = ((overflow[i], ErrorCause.SEMAPHORE_OVERFLOW, unit) for i, unit in enumerate(SYNC_UNITS))
-        sources = (
-            *reads,
-            (self.error[Unit.STORE], ErrorCause.WRITE_ERROR, Unit.STORE),
-            (self.bad_opcode, ErrorCause.BAD_OPCODE, self.bad_index),
-            *overflows,
-        )
-        for source, source_cause, source_info in reversed(sources):  # the last assignment wins: the first source has priority
-            with m.If(source):
-                m.d.comb += [error.eq(1), error_cause.eq(source_cause), error_info.eq(source_info)]
+        # The end of a run is looked at in two steps, later than the errors of its last cycle.
+        resting = Signal(UNITS)
+        quiet = Signal()
+        with m.If(running & ~self.begin):  # fetch has not taken `count` yet in the first cycle
+            m.d.sync += [resting.eq(self.idle), quiet.eq(resting.all())]
+        with m.Else():
+            m.d.sync += [resting.eq(0), quiet.eq(0)]
 
+        m.d.comb += begun.eq(start & self.core_reset)
         m.d.sync += [
-            self.begin.eq(0),
+            self.begin.eq(begun),
             self.irq.eq((done & enable[0]) | (failed_pending & enable[1])),
         ]
-        with m.If(self._written(axil, "IRQ_CLEAR", 0)):
+        with m.If(clear_done):
             m.d.sync += done.eq(0)
-        with m.If(self._written(axil, "IRQ_CLEAR", 1)):
+        with m.If(clear_failed):
             m.d.sync += failed_pending.eq(0)
-
-        with m.FSM(name="state"):
-            with m.State("IDLE"):
-                m.d.comb += begun.eq(self._written(axil, "CONTROL", 0))
-                with m.If(begun):
-                    m.d.sync += [self.begin.eq(1), self.core_reset.eq(0), self.unit_reset.eq(0)]
-                    m.d.sync += [done.eq(0), failed.eq(0), failed_pending.eq(0), cause.eq(ErrorCause.NONE), info.eq(0)]
-                    m.next = "RUN"
-            with m.State("RUN"):
-                m.d.comb += running.eq(1)
-                with m.If(error):
-                    m.d.sync += [failed.eq(1), cause.eq(error_cause), info.eq(error_info), self.halt.eq(1), self.unit_reset.eq(1)]
-                    m.next = "DRAIN"
-                with m.Elif(self._written(axil, "CONTROL", 1)):
-                    m.d.sync += [self.halt.eq(1), self.unit_reset.eq(1)]
-                    m.next = "DRAIN"
-                with m.Elif(self.idle.all() & ~self.begin):  # fetch has not taken `count` yet in the first cycle
-                    m.d.sync += [done.eq(1), self.core_reset.eq(1), self.unit_reset.eq(1)]
-                    m.next = "IDLE"
-            with m.State("DRAIN"):
-                m.d.comb += draining.eq(1)
-                with m.If(~self.pending):
-                    m.d.sync += [failed_pending.eq(failed), self.core_reset.eq(1), self.halt.eq(0)]
-                    m.next = "IDLE"
+        with m.If(begun):
+            m.d.sync += [running.eq(1), self.core_reset.eq(0), self.unit_reset.eq(0)]
+            m.d.sync += [done.eq(0), failed.eq(0), failed_pending.eq(0)]
+        with m.If(running):
+            with m.If(wrong.any() | abort):
+                m.d.sync += [failed.eq(wrong.any()), running.eq(0), self.halt.eq(1), self.unit_reset.eq(1)]
+            with m.Elif(quiet):
+                m.d.sync += [done.eq(1), running.eq(0), self.core_reset.eq(1), self.unit_reset.eq(1)]
+        with m.If(self.halt & ~self.pending):
+            m.d.sync += [failed_pending.eq(failed), self.core_reset.eq(1), self.halt.eq(0)]
+        cause, info = self._elaborate_cause(m, running, failed, wrong)
         return {
-            "running": running,
-            "STATUS": Cat(running | draining, done, failed, draining),
+            "counting": running & ~resting.all(),
+            "STATUS": Cat(running | self.halt, done, failed, self.halt),
             "ERROR_CAUSE": cause,
             "ERROR_INFO": info,
         }
 
+    def _elaborate_errors(self, m: Module, running: Signal, overflow: Value) -> Value:
+        """The errors to be acted upon in this cycle, a bit for each, in the order of their priority; see `_elaborate_cause`."""
+        sources = (*(self.error[unit] for unit in (*READERS, Unit.STORE)), self.bad_opcode)
+        caught = Signal(len(sources))
+        m.d.sync += caught.eq(Cat(source & running for source in sources))
+        return Cat(caught, overflow)
+
+    def _elaborate_cause(self, m: Module, running: Signal, failed: Signal, wrong: Value) -> tuple[Value, Value]:
+        """Values of ERROR_CAUSE and ERROR_INFO. What was wrong in the run's last cycle is kept and told when it is read."""
+        kept = Signal(len(wrong))
+        index = Signal(32)
+        with m.If(running):
+            m.d.sync += [kept.eq(wrong), index.eq(self.bad_index)]
+        causes: tuple[tuple[ErrorCause, ValueLike], ...] = (
+            *((ErrorCause.READ_ERROR, unit) for unit in READERS),
+            (ErrorCause.WRITE_ERROR, Unit.STORE),
+            (ErrorCause.BAD_OPCODE, index),
+            *((ErrorCause.SEMAPHORE_OVERFLOW, unit) for unit in SYNC_UNITS),
+        )
+        cause = Signal(ErrorCause)
+        info = Signal(32)
+        for i, (code, value) in reversed(list(enumerate(causes))):  # the last assignment wins: the first source has priority
+            with m.If(kept[i] & failed):
+                m.d.comb += [cause.eq(code), info.eq(value)]
+        return cause, info
+
     def _elaborate_semaphores(self, m: Module, semaphores: Semaphores) -> None:
-        m.d.comb += self.sync_ready.eq(Mux(self.halt, 0, -1))
+        m.d.comb += self.sync_ready.eq(-1)  # of units that do not wait
         for i, unit in enumerate(SYNC_UNITS):
             m.d.comb += [
+                semaphores.first[i].eq(self.first[unit]),
                 semaphores.wait[i].eq(self.wait[unit]),
                 semaphores.start[i].eq(self.start[unit]),
                 semaphores.done[i].eq(self.done[unit]),
                 semaphores.post[i].eq(self.post[unit]),
-                self.sync_ready[unit].eq(semaphores.ready[i] & ~self.halt),
+                self.sync_ready[unit].eq(semaphores.ready[i] & ~(self.halt if unit == Unit.STORE else 0)),
             ]
 
     def _elaborate_read(self, m: Module, axil: AxiLiteSlave, values: dict[int, ValueLike]) -> None:
-        """Two stages: a register per block of BLOCK_WORDS registers, then the choice between blocks. Unmapped words read 0."""
+        """Two stages: a register per block of BLOCK_WORDS registers, 0 in all blocks but one, then all of them. Unmapped words read 0."""
         select = (BLOCK_WORDS - 1).bit_length()
         blocks = sorted({offset // 4 // BLOCK_WORDS for offset in values})
         chosen = {block: Signal(32, name=f"block_{block}", reset_less=True) for block in blocks}
@@ -241,7 +261,6 @@ class Control(wiring.Component):
                             m.d.sync += chosen[block].eq(value)
                 with m.Default():
                     m.d.sync += chosen[block].eq(0)
-        with m.Switch(axil.read_word[select:]):
-            for block in blocks:
-                with m.Case(block):
-                    m.d.comb += axil.read_data.eq(chosen[block])
+            with m.If(axil.read_word[select:] != block):
+                m.d.sync += chosen[block].eq(0)
+        m.d.comb += axil.read_data.eq(reduce(or_, chosen.values()))

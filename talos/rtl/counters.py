@@ -22,7 +22,8 @@ class Counters(wiring.Component):
     Members
     -------
     clear
-        All counters become 0; nothing of this cycle is counted.
+        All counters become 0. What is counted in this cycle and the next ones is not lost: the first count of a run may be that of the
+        cycle with `clear`.
     enable
         Count this cycle.
     busy, sync, stall
@@ -49,7 +50,7 @@ class Counters(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         enable = Signal()
-        m.d.sync += enable.eq(self.enable & ~self.clear)
+        m.d.sync += enable.eq(self.enable)
         # The high half follows one cycle behind its carry: a 64-bit carry chain would limit the clock.
         carry = Signal()
         low, high = self.cycles[:32], self.cycles[32:]
@@ -59,14 +60,14 @@ class Counters(wiring.Component):
         with m.If(carry):
             m.d.sync += high.eq(high + 1)
         with m.If(self.clear):
-            m.d.sync += [self.cycles.eq(0), carry.eq(0), enable.eq(0)]
+            m.d.sync += [self.cycles.eq(0), carry.eq(0)]
         for unit in Unit:
             for position, counter in enumerate(COUNTERS):
                 event = Signal(name=f"{unit.name.lower()}_{counter}")
                 count = self.counts[unit * len(COUNTERS) + position]
-                m.d.sync += event.eq(getattr(self, counter)[unit] & self.enable)
-                with m.If(event):
+                m.d.sync += event.eq(getattr(self, counter)[unit])
+                with m.If(event & enable):
                     m.d.sync += count.eq(count + 1)
                 with m.If(self.clear):
-                    m.d.sync += [count.eq(0), event.eq(0)]
+                    m.d.sync += count.eq(0)
         return m

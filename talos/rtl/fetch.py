@@ -2,21 +2,24 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
 from talos.isa import INSTRUCTION_BYTES, Unit, unit_formats, unit_width
 from talos.latency import FETCH_AHEAD
 from talos.rtl.axi_read import read_data_layout, read_request_layout
-from talos.rtl.fifo import Fifo
 from talos.rtl.layouts import header_view
+from talos.rtl.queue import LazyFifo
 
 __all__ = ["TARGETS", "Fetch", "instruction_beats", "request_beats"]
 
 TARGETS = tuple(unit for unit in Unit if unit != Unit.FETCH)
 """The units that execute instructions."""
+
+_ENTRY = data.StructLayout({"bits": max(map(unit_width, TARGETS)), "target": len(TARGETS), "unknown": 1})
+"""An instruction that waits to be handed over: to `target`, one bit of `TARGETS`, or none if its opcode is `unknown`."""
 
 
 def instruction_beats(config: AcceleratorConfig) -> int:
@@ -33,14 +36,12 @@ class Fetch(wiring.Component):
     """Reads `count` instructions from `program` on, with up to `latency.FETCH_AHEAD` of them asked for and not yet handed over.
 
     With `begin` in cycle t the first burst is asked for in t + 1. An instruction whose last beat arrives in cycle t is handed to its
-    unit's queue in t + 1 at the earliest, one per cycle, strictly in order: a full queue holds back everything behind it.
+    unit's queue in t + 3 at the earliest, one every three cycles, strictly in order: a full queue holds back everything behind it.
 
     Members
     -------
     begin, program, count
         Start of a run; `program` (byte address, low 6 bits ignored) and `count` (may be 0) are read with `begin`.
-    halt
-        Nothing is handed over.
     ar, r
         Client of the read master. Room is reserved before asking, so `r.ready` is always 1.
     load, weights, matrix, vector, store
@@ -64,10 +65,9 @@ class Fetch(wiring.Component):
                 "begin": In(1),
                 "program": In(config.axi_addr_width),
                 "count": In(32),
-                "halt": In(1),
                 "ar": Out(stream.Signature(read_request_layout(config))),
                 "r": In(stream.Signature(read_data_layout(config))),
-                **{unit.name.lower(): Out(stream.Signature(unsigned(unit_width(unit)))) for unit in TARGETS},
+                **{unit.name.lower(): Out(stream.Signature(unit_width(unit))) for unit in TARGETS},
                 "start": Out(1),
                 "done": Out(1),
                 "busy": Out(1),
@@ -94,14 +94,15 @@ class Fetch(wiring.Component):
         bursts = instruction_beats(self.config) // burst
         step = burst * self.config.beat_bytes
         block = Signal(self.config.axi_addr_width - (step - 1).bit_length())  # address in units of a burst
-        to_ask = Signal(32)
-        asking = Signal()  # to_ask != 0, as a register
-        reserved = Signal(range(FETCH_AHEAD + 1))
+        to_ask = Signal(signed(33), init=-1)  # instructions to ask for after this one; negative: no more
+        room = Signal(
+            range(-1, FETCH_AHEAD), init=FETCH_AHEAD - 1
+        )  # instructions for which there is room after this one; negative: none
         accepted = Signal()
         asked = Signal()  # the last burst of an instruction is accepted
         last = self._counted(m, accepted, bursts, "part")
         m.d.comb += [
-            self.ar.valid.eq(asking & (reserved != FETCH_AHEAD)),
+            self.ar.valid.eq(~to_ask[-1] & ~room[-1]),
             self.ar.payload.address.eq(block << (step - 1).bit_length()),
             self.ar.payload.beats.eq(burst - 1),
             accepted.eq(self.ar.valid & self.ar.ready),
@@ -109,19 +110,15 @@ class Fetch(wiring.Component):
         ]
         with m.If(accepted):
             m.d.sync += block.eq(block + 1)
-        with m.If(asked):
-            m.d.sync += [to_ask.eq(to_ask - 1), asking.eq(to_ask != 1)]
-        with m.If(asked & ~dispatched):
-            m.d.sync += reserved.eq(reserved + 1)
-        with m.Elif(dispatched & ~asked):
-            m.d.sync += reserved.eq(reserved - 1)
         with m.If(self.begin):
             aligned = self.program[(INSTRUCTION_BYTES - 1).bit_length() :]
-            m.d.sync += [
-                block.eq(aligned << (bursts - 1).bit_length()),
-                to_ask.eq(self.count),
-                asking.eq(self.count != 0),
-            ]
+            m.d.sync += block.eq(aligned << (bursts - 1).bit_length())
+        with m.If(asked | self.begin):
+            m.d.sync += to_ask.eq(Mux(self.begin, self.count, to_ask) - 1)
+        with m.If(asked & ~dispatched):
+            m.d.sync += room.eq(room - 1)
+        with m.Elif(dispatched & ~asked):
+            m.d.sync += room.eq(room + 1)
 
     @staticmethod
     def _counted(m: Module, event: Value, period: int, name: str) -> Value:
@@ -134,48 +131,53 @@ class Fetch(wiring.Component):
         return count == period - 1
 
     def _elaborate_assembly(self, m: Module) -> stream.Interface:
-        """Join beats to instructions; the queue keeps the bits that some unit looks at."""
+        """Join beats to instructions; the queue keeps the bits that some unit looks at, and which unit that is."""
         beats = instruction_beats(self.config)
         width = self.config.axi_data_width
-        m.submodules.instructions = fifo = Fifo(shape=unsigned(max(map(unit_width, TARGETS))), depth=FETCH_AHEAD)
+        m.submodules.instructions = fifo = LazyFifo(shape=_ENTRY, depth=FETCH_AHEAD)
         last = self._counted(m, self.r.valid, beats, "beat")
         earlier = Signal((beats - 1) * width, reset_less=True) if beats > 1 else Const(0, 0)
         if beats > 1:
             with m.If(self.r.valid):
                 m.d.sync += earlier.eq(Cat(earlier, self.r.payload.data)[width:])
+        instruction = Signal(_ENTRY["bits"].shape)
+        opcode = header_view(instruction).opcode
+        for i, unit in enumerate(TARGETS):
+            m.d.comb += fifo.i.payload.target[i].eq(Cat(opcode == fmt.opcode for fmt in unit_formats(unit)).any())
         m.d.comb += [
+            instruction.eq(Cat(earlier, self.r.payload.data)),
             self.r.ready.eq(1),
             self.error.eq(self.r.valid & self.r.payload.error),
             fifo.i.valid.eq(self.r.valid & last),
-            fifo.i.payload.eq(Cat(earlier, self.r.payload.data)),
+            fifo.i.payload.bits.eq(instruction),
+            fifo.i.payload.unknown.eq(Cat(opcode != fmt.opcode for unit in TARGETS for fmt in unit_formats(unit)).all()),
         ]
         return fifo.o
 
     def _elaborate_dispatch(self, m: Module, head: stream.Interface, dispatched: Signal) -> None:
-        to_dispatch = Signal(32)
-        waiting = Signal()  # to_dispatch != 0, as a register
-        opcode = header_view(head.payload).opcode
-        known = Signal()
-        for unit in TARGETS:
-            queue = getattr(self, unit.name.lower())
-            selected = Signal(name=f"is_{unit.name.lower()}")
+        """An instruction is handed over in the cycle after its queue had room: a queue that had room still has."""
+        to_dispatch = Signal(signed(33), init=-1)  # instructions to hand over after this one; negative: no more
+        room = Signal()
+        queues = [getattr(self, unit.name.lower()) for unit in TARGETS]
+        for i, queue in enumerate(queues):
             m.d.comb += [
-                selected.eq(Cat(opcode == fmt.opcode for fmt in unit_formats(unit)).any()),
-                queue.payload.eq(head.payload),
-                queue.valid.eq(head.valid & selected & ~self.halt),
+                queue.payload.eq(head.payload.bits),
+                queue.valid.eq(dispatched & head.payload.target[i]),
             ]
-            with m.If(selected):
-                m.d.comb += [known.eq(1), dispatched.eq(queue.valid & queue.ready)]
         m.d.comb += [
+            room.eq(Cat(head.payload.target[i] & queue.ready for i, queue in enumerate(queues)).any()),
             head.ready.eq(dispatched),
             self.start.eq(dispatched),
             self.done.eq(dispatched),
             self.busy.eq(dispatched),
-            self.stall.eq(waiting & ~dispatched),
-            self.idle.eq(~waiting),
-            self.bad_opcode.eq(head.valid & ~known & ~self.halt),
+            self.stall.eq(~self.idle & ~dispatched),
+            self.idle.eq(to_dispatch[-1]),
+            self.bad_opcode.eq(head.valid & head.payload.unknown),
         ]
+        m.d.sync += dispatched.eq(head.valid & room & ~dispatched)
+        with m.If(dispatched | self.begin):
+            m.d.sync += to_dispatch.eq(Mux(self.begin, self.count, to_dispatch) - 1)
         with m.If(dispatched):
-            m.d.sync += [to_dispatch.eq(to_dispatch - 1), waiting.eq(to_dispatch != 1), self.index.eq(self.index + 1)]
+            m.d.sync += self.index.eq(self.index + 1)
         with m.If(self.begin):
-            m.d.sync += [to_dispatch.eq(self.count), waiting.eq(self.count != 0), self.index.eq(0)]
+            m.d.sync += self.index.eq(0)

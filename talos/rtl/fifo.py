@@ -1,8 +1,8 @@
-"""A small first-in first-out queue in registers or distributed memory: written in cycle t, at the head in cycle t + 1."""
+"""A small first-in first-out queue in distributed memory with its head in a register: written in cycle t, at the head in t + 1."""
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -11,11 +11,11 @@ __all__ = ["Fifo"]
 
 
 class Fifo(wiring.Component):
-    """A queue of `depth` entries with an asynchronously read head.
+    """A queue of `depth` entries whose head is a register.
 
-    An entry accepted on `i` in cycle t is offered on `o` in cycle t + 1 when the queue was empty. `i.ready` and `o.valid` depend on the
-    registered level only, so there is no combinational path from one side to the other: a full queue accepts nothing, even in a cycle
-    in which an entry leaves.
+    An entry accepted on `i` in cycle t is offered on `o` in cycle t + 1 when the queue was empty. `i.ready` and all of `o` are registers,
+    so there is no combinational path from one side to the other, and none begins in the memory: a full queue accepts nothing, even in a
+    cycle in which an entry leaves.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class Fifo(wiring.Component):
     -------
     i, o
         Streams of `shape`.
-    level
-        Entries stored, 0 … depth, a register.
+    filled
+        Bit n is 1 if more than n entries are stored: 0, 1, 3, 7 … for 0, 1, 2, 3 …; a register.
     """
 
     def __init__(self, *, shape: ShapeLike, depth: int) -> None:
@@ -41,7 +41,7 @@ class Fifo(wiring.Component):
             {
                 "i": In(stream.Signature(shape)),
                 "o": Out(stream.Signature(shape)),
-                "level": Out(range(depth + 1)),
+                "filled": Out(depth),
             }
         )
 
@@ -50,8 +50,9 @@ class Fifo(wiring.Component):
         m.submodules.memory = memory = Memory(shape=self.shape, depth=self.depth, init=[])
         write = memory.write_port()
         read = memory.read_port(domain="comb")
-        head = Signal(range(self.depth))
+        following = Signal(range(self.depth), init=1)  # where the entry behind the head is, or will be
         tail = Signal(range(self.depth))
+        head = Signal(self.shape, reset_less=True)
         push = Signal()
         pop = Signal()
 
@@ -61,22 +62,25 @@ class Fifo(wiring.Component):
             return Mux(pointer == self.depth - 1, 0, pointer + 1)
 
         m.d.comb += [
-            self.i.ready.eq(self.level != self.depth),
-            self.o.valid.eq(self.level != 0),
-            self.o.payload.eq(read.data),
+            self.i.ready.eq(~self.filled[-1]),
+            self.o.valid.eq(self.filled[0]),
+            self.o.payload.eq(head),
             push.eq(self.i.valid & self.i.ready),
             pop.eq(self.o.valid & self.o.ready),
+            # Writing without a push does no harm: the tail is free, or in a full queue the place of the head.
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
-            write.en.eq(push),
-            read.addr.eq(head),
+            write.en.eq(1),
+            read.addr.eq(following),
         ]
         with m.If(push):
             m.d.sync += tail.eq(after(tail))
         with m.If(pop):
-            m.d.sync += head.eq(after(head))
+            m.d.sync += following.eq(after(following))
+        with m.If(self.o.ready | ~self.o.valid):
+            m.d.sync += head.eq(Mux(self.filled[1], read.data, self.i.payload))
         with m.If(push & ~pop):
-            m.d.sync += self.level.eq(self.level + 1)
+            m.d.sync += self.filled.eq(Cat(Const(1, 1), self.filled))
         with m.Elif(pop & ~push):
-            m.d.sync += self.level.eq(self.level - 1)
+            m.d.sync += self.filled.eq(self.filled[1:])
         return m

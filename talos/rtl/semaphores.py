@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,29 +15,28 @@ SEMAPHORE_MAXIMUM = 255
 
 
 class Semaphores(wiring.Component):
-    """The semaphores; bit and array positions are positions in `isa.SYNC_UNITS`.
+    """The semaphores; bit and array positions are positions in `isa.SYNC_UNITS`. Reset makes all of them 0.
 
-    Counts are registers: a post in cycle t can release its waiter in cycle t + 1. Taking and posting in one cycle leaves a count as
-    it is.
+    A post in cycle t can release its waiter in cycle t + 2. Taking and posting in one cycle leaves a semaphore as it is.
 
     Members
     -------
-    clear
-        All counts become 0.
-    wait[w], ready[w]
-        `ready[w]` is 1 if every semaphore posted to w by a unit in the mask `wait[w]` is above 0.
-    start[w]
-        Unit w takes one of each semaphore in `wait[w]`. Only in a cycle with `ready[w]`.
+    first[w], ready[w]
+        `ready[w]`, a register, is 1 if in the cycle before every semaphore posted to w by a unit in the mask `first[w]` was above 0.
+    start[w], wait[w]
+        Unit w takes one of each semaphore in `wait[w]`, the value of `first[w]` in the cycle before. Only in a cycle with `ready[w]`, and
+        not in two cycles running.
     done[p], post[p]
         Unit p posts one to each unit in the mask `post[p]`.
     overflow[p]
-        Unit p posts to a semaphore that stands at 255; the count stays.
+        A semaphore that unit p posts to is above 255: it was posted to at least two cycles before. The run must then be stopped before
+        255 more posts.
     """
 
     def __init__(self) -> None:
         super().__init__(
             {
-                "clear": In(1),
+                "first": In(COUNT).array(COUNT),
                 "wait": In(COUNT).array(COUNT),
                 "ready": Out(COUNT),
                 "start": In(COUNT),
@@ -50,26 +49,33 @@ class Semaphores(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         available = [[Signal(name=f"available_{p}_{w}") for w in range(COUNT)] for p in range(COUNT)]
-        overflow = [[Signal(name=f"overflow_{p}_{w}") for w in range(COUNT)] for p in range(COUNT)]
-        for p in range(COUNT):
-            for w in range(COUNT):
-                count = Signal(range(SEMAPHORE_MAXIMUM + 1), name=f"count_{p}_{w}")
-                post = Signal(name=f"post_{p}_{w}")
-                take = Signal(name=f"take_{p}_{w}")
-                m.d.comb += [
-                    post.eq(self.done[p] & self.post[p][w]),
-                    take.eq(self.start[w] & self.wait[w][p]),
-                    overflow[p][w].eq(post & ~take & (count == SEMAPHORE_MAXIMUM)),
-                ]
-                # `available` repeats count != 0 as a register: it stands on the path from a queue's head to its pop.
-                with m.If(post & ~take & ~overflow[p][w]):
-                    m.d.sync += [count.eq(count + 1), available[p][w].eq(1)]
-                with m.Elif(take & ~post):
-                    m.d.sync += [count.eq(count - 1), available[p][w].eq(count != 1)]
-                with m.If(self.clear):
-                    m.d.sync += [count.eq(0), available[p][w].eq(0)]
+        overflow = [[self._elaborate_pair(m, p, w, available[p][w]) for w in range(COUNT)] for p in range(COUNT)]
         for w in range(COUNT):
-            m.d.comb += self.ready[w].eq(Cat(~self.wait[w][p] | available[p][w] for p in range(COUNT)).all())
+            m.d.sync += self.ready[w].eq(Cat(~self.first[w][p] | available[p][w] for p in range(COUNT)).all())
         for p in range(COUNT):
             m.d.comb += self.overflow[p].eq(Cat(overflow[p]).any())
         return m
+
+    def _elaborate_pair(self, m: Module, p: int, w: int, available: Signal) -> Value:
+        """One semaphore; its overflow. `start` and `done` come late in a cycle: two flags follow them at once, the count a cycle later."""
+        several = Signal(name=f"several_{p}_{w}")  # above 1, as `available` is above 0
+        count = Signal(range(2 * (SEMAPHORE_MAXIMUM + 1)), name=f"count_{p}_{w}")  # without `up` and `down`
+        up = Signal(name=f"up_{p}_{w}")
+        down = Signal(name=f"down_{p}_{w}")
+        many = Signal(name=f"many_{p}_{w}")  # above 2, with `up`
+        post = Signal(name=f"post_{p}_{w}")
+        take = Signal(name=f"take_{p}_{w}")
+        m.d.comb += [
+            post.eq(self.done[p] & self.post[p][w]),
+            take.eq(self.start[w] & self.wait[w][p]),
+            # count > 1 or > 2; looked at in a take only, and then `down` is 0
+            many.eq(count[2:].any() | Mux(up, count[1], count[:2].all())),
+        ]
+        m.d.sync += [up.eq(post & ~take), down.eq(take & ~post)]
+        with m.If(post & ~take):
+            m.d.sync += [available.eq(1), several.eq(available)]
+        with m.Elif(take & ~post):
+            m.d.sync += [available.eq(several), several.eq(many)]
+        with m.If(up | down):
+            m.d.sync += count.eq(count + Cat(Const(1, 1), down.replicate(len(count) - 1)))  # plus or minus one
+        return count[-1]

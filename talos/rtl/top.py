@@ -14,6 +14,7 @@ from talos.rtl.axi_write import AxiWriteMaster
 from talos.rtl.axil import BUS_MEMBERS
 from talos.rtl.control import Control
 from talos.rtl.fetch import TARGETS, Fetch
+from talos.rtl.layouts import header_view
 from talos.rtl.load import LoadUnit
 from talos.rtl.matrix import MatrixUnit
 from talos.rtl.queue import InstructionQueue
@@ -118,7 +119,6 @@ class Talos(wiring.Component):
             fetch.begin.eq(control.begin),
             fetch.program.eq(control.program),
             fetch.count.eq(control.count),
-            fetch.halt.eq(control.halt),
             read.halt.eq(control.halt),
             write.halt.eq(control.halt),
             control.bad_opcode.eq(fetch.bad_opcode),
@@ -131,10 +131,11 @@ class Talos(wiring.Component):
             wiring.connect(m, getattr(fetch, name), queue.i)
             wiring.connect(m, queue.o, part.instr)
             m.d.comb += [
+                control.first[unit].eq(header_view(queue.first).wait),
                 control.wait[unit].eq(part.wait),
                 part.sync_ready.eq(control.sync_ready[unit]),
                 control.post[unit].eq(part.post),
-                control.idle[unit].eq(part.idle & ~queue.o.valid),
+                control.idle[unit].eq(part.idle & ~queue.filled[0]),
             ]
         m.d.comb += control.idle[Unit.FETCH].eq(fetch.idle)
         units = [parts[unit.name.lower()] for unit in Unit]

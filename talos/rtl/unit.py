@@ -24,7 +24,7 @@ def unit_ports(unit: Unit) -> dict[str, wiring.Member]:
     wait : Out(4)
         Semaphores that the head waits for; 0 without a head.
     sync_ready : In(1)
-        All semaphores in `wait` are above 0 (combinational function of `wait`).
+        All semaphores in `wait` are above 0; means nothing without a head. A register, but for the store unit's halt.
     start : Out(1)
         The unit takes the head and its semaphores in this cycle.
     done, post : Out(1), Out(4)

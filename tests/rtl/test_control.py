@@ -10,6 +10,8 @@ from talos.config import PRESETS
 from talos.isa import SYNC_UNITS, Unit
 from talos.model.timing.control import (
     count_status,
+    queue_clock,
+    queue_empty,
     queue_head,
     queue_pop,
     queue_push,
@@ -93,7 +95,7 @@ async def status(ctx, dut):
 
 
 async def start(ctx, dut):
-    """Start a run with all units idle but load; returns in cycle 2 of the run."""
+    """Start a run with all units idle but load; returns in the first cycle of the run."""
     ctx.set(dut.idle, ALL_IDLE & ~(1 << Unit.LOAD))
     await write(ctx, dut, REGISTERS["CONTROL"].offset, START)
 
@@ -154,8 +156,9 @@ def test_a_run_against_the_cycle_model_of_queues_end_and_counters():
         await ctx.tick()
         ctx.set(dut.s_axil_awvalid, 0)
         ctx.set(dut.s_axil_wvalid, 0)
-        assert ctx.get(dut.core_reset) and not ctx.get(dut.begin)
-        await ctx.tick()
+        for _ in range(2):
+            assert ctx.get(dut.core_reset) and not ctx.get(dut.begin)
+            await ctx.tick()
 
         left, remaining, cycle = 60, [0] * len(Unit), 0
         while True:
@@ -165,7 +168,7 @@ def test_a_run_against_the_cycle_model_of_queues_end_and_counters():
             idle = [fetch_idle] + [remaining[unit] == 0 for unit in Unit if unit != Unit.FETCH]
             states = [rng.choice([0, 1, 2, 3]) for _ in Unit]
             done = cycle > 0 and run_finished(queues, fetch_idle, all(idle[1:]))
-            empty = [True] + [queue_head(queues, unit) < 0 for unit in Unit if unit != Unit.FETCH]
+            empty = [True] + [queue_empty(queues, unit) for unit in Unit if unit != Unit.FETCH]
             # In the first cycle fetch still looks idle.
             quiet = [a and b for a, b in zip(idle, empty, strict=True)]
             ctx.set(dut.idle, ALL_IDLE if cycle == 0 else sum(q << u for u, q in enumerate(quiet)))
@@ -175,8 +178,10 @@ def test_a_run_against_the_cycle_model_of_queues_end_and_counters():
                 count_status(counters, unit, state)
             unit = rng.choice(list(Unit)[1:])
             hand = cycle > 0 and left > 0 and rng.random() < 0.5 and queue_room(queues, unit)
+            heads = [queue_head(queues, waiter) for waiter in Unit]
+            queue_clock(queues)
             for waiter in list(Unit)[1:]:
-                if remaining[waiter] == 0 and queue_head(queues, waiter) >= 0 and rng.random() < 0.3:
+                if remaining[waiter] == 0 and heads[waiter] >= 0 and rng.random() < 0.3:
                     remaining[waiter] = rng.randrange(1, 8)
                     queue_pop(queues, waiter)
                 elif remaining[waiter]:
@@ -188,6 +193,9 @@ def test_a_run_against_the_cycle_model_of_queues_end_and_counters():
             cycle += 1
             if done:
                 break
+        for _ in range(2):
+            assert not ctx.get(dut.core_reset)
+            await ctx.tick()
         assert ctx.get(dut.core_reset) and ctx.get(dut.unit_reset) and not ctx.get(dut.begin)
         ctx.set(dut.s_axil_bready, 1)
         await ctx.tick()
@@ -208,6 +216,7 @@ def test_an_empty_program_takes_two_cycles_and_a_new_run_counts_from_zero():
         ctx.set(dut.stall, ALL_IDLE)
         for _ in range(2):
             await write(ctx, dut, REGISTERS["CONTROL"].offset, START)
+            assert await status(ctx, dut) == BUSY
             assert await status(ctx, dut) == DONE
             assert await read(ctx, dut, REGISTERS["CYCLES_LOW"].offset) == 2
             assert await read(ctx, dut, counter_offset(Unit.STORE, "stall")) == 2
@@ -280,14 +289,21 @@ def test_an_error_stops_the_core_drains_the_bus_and_is_reported(name):
         await write(ctx, dut, REGISTERS["IRQ_ENABLE"].offset, 3)
         await start(ctx, dut)
         ctx.set(dut.pending, 1)
+        await ctx.tick()
         assert ctx.get(dut.sync_ready) == ALL_IDLE
         await raise_error(ctx, dut)
         assert not ctx.get(dut.halt)
         await ctx.tick()
         ctx.set(dut.done, 0)
         ctx.set(dut.bad_opcode, 0)
+        await ctx.tick().repeat(2 if name == "overflow" else 1)
         ctx.set(dut.error, 1 << Unit.STORE if name == "fetch" else 1 << Unit.FETCH)  # later errors change nothing
-        assert ctx.get(dut.halt) and ctx.get(dut.sync_ready) == 0 and not ctx.get(dut.core_reset) and ctx.get(dut.unit_reset)
+        assert (
+            ctx.get(dut.halt)
+            and not ctx.get(dut.sync_ready) >> Unit.STORE & 1
+            and not ctx.get(dut.core_reset)
+            and ctx.get(dut.unit_reset)
+        )
         assert await status(ctx, dut) == BUSY | ERROR | ABORTING
         await write(ctx, dut, REGISTERS["CONTROL"].offset, START)  # ignored while busy
         ctx.set(dut.idle, ALL_IDLE)  # not the end of the run
@@ -308,6 +324,7 @@ def test_an_error_stops_the_core_drains_the_bus_and_is_reported(name):
         assert await status(ctx, dut) == ERROR
         ctx.set(dut.error, 0)
         await write(ctx, dut, REGISTERS["CONTROL"].offset, START)
+        assert await status(ctx, dut) == BUSY
         assert await status(ctx, dut) == DONE
         assert await read(ctx, dut, REGISTERS["ERROR_CAUSE"].offset) == ErrorCause.NONE
         assert await read(ctx, dut, REGISTERS["ERROR_INFO"].offset) == 0
@@ -323,6 +340,37 @@ def test_of_errors_in_one_cycle_the_first_unit_is_reported():
         await ctx.tick()
         assert await read(ctx, dut, REGISTERS["ERROR_CAUSE"].offset) == ErrorCause.READ_ERROR
         assert await read(ctx, dut, REGISTERS["ERROR_INFO"].offset) == Unit.LOAD
+
+    simulate(body)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+@pytest.mark.parametrize("name", ["load", "store", "overflow"])
+def test_an_error_in_the_runs_last_cycle_is_not_hidden_and_one_after_it_does_not_matter(name, late):
+    raise_error, cause, info = ERRORS[name]
+    last = 1 if name == "overflow" else 2  # cycles after the last one in which an error would still be seen
+
+    async def body(ctx, dut):
+        await start(ctx, dut)
+        if name == "overflow":
+            await raise_error(ctx, dut)
+            ctx.set(dut.done, 0)
+        await ctx.tick()  # the first cycle cannot be the last
+        ctx.set(dut.idle, ALL_IDLE)
+        for _ in range(last * late):
+            await ctx.tick()
+        if name == "overflow":
+            ctx.set(dut.done, 1 << info)
+        else:
+            await raise_error(ctx, dut)
+        await ctx.tick()
+        ctx.set(dut.idle, 0)
+        ctx.set(dut.done, 0)
+        ctx.set(dut.error, 0)
+        await ctx.tick().repeat(4)
+        assert await status(ctx, dut) == (DONE if late else ERROR)
+        found = [await read(ctx, dut, REGISTERS[register].offset) for register in ("ERROR_CAUSE", "ERROR_INFO")]
+        assert found == ([ErrorCause.NONE, 0] if late else [cause, info])
 
     simulate(body)
 
@@ -354,33 +402,42 @@ def test_semaphores_connect_the_units_in_the_order_of_the_masks_and_a_start_clea
         await start(ctx, dut)
         for p, poster in enumerate(SYNC_UNITS):
             for w, waiter in enumerate(SYNC_UNITS):
+                ctx.set(dut.first[waiter], 1 << p)
                 ctx.set(dut.wait[waiter], 1 << p)
+                await ctx.tick()
                 assert ctx.get(dut.sync_ready) == ALL_IDLE & ~(1 << waiter)
                 ctx.set(dut.done, 1 << poster)
                 ctx.set(dut.post[poster], 1 << w)
                 await ctx.tick()
                 ctx.set(dut.done, 0)
+                await ctx.tick()
                 assert ctx.get(dut.sync_ready) == ALL_IDLE
                 ctx.set(dut.start, 1 << waiter)
                 await ctx.tick()
                 ctx.set(dut.start, 0)
+                await ctx.tick()
                 assert ctx.get(dut.sync_ready) == ALL_IDLE & ~(1 << waiter)
+                ctx.set(dut.first[waiter], 0)
                 ctx.set(dut.wait[waiter], 0)
         # Weights neither waits nor posts.
+        ctx.set(dut.first[Unit.WEIGHTS], 15)
         ctx.set(dut.wait[Unit.WEIGHTS], 15)
         ctx.set(dut.post[Unit.WEIGHTS], 15)
         ctx.set(dut.done, 1 << Unit.WEIGHTS)
-        await ctx.tick()
+        await ctx.tick().repeat(2)
         assert ctx.get(dut.sync_ready) == ALL_IDLE
         # What a run leaves behind is gone in the next.
         ctx.set(dut.done, 1 << Unit.LOAD)
         ctx.set(dut.post[Unit.LOAD], 0b0010)
-        ctx.set(dut.idle, ALL_IDLE)
         await ctx.tick()
         ctx.set(dut.done, 0)
-        ctx.set(dut.wait[Unit.MATRIX], 0b0001)
+        ctx.set(dut.first[Unit.MATRIX], 0b0001)
+        await ctx.tick()
+        ctx.set(dut.idle, ALL_IDLE)
         assert ctx.get(dut.sync_ready) == ALL_IDLE
+        await ctx.tick().repeat(3)
         await start(ctx, dut)
+        await ctx.tick()
         assert ctx.get(dut.sync_ready) == ALL_IDLE & ~(1 << Unit.MATRIX)
 
     simulate(body)

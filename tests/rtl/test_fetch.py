@@ -13,16 +13,19 @@ from talos.isa import INSTRUCTION_BYTES, INSTRUCTIONS, Instruction, Opcode, unit
 from talos.model.timing.control import (
     program_lists,
     program_targets,
+    queue_clock,
     queue_head,
     queue_pop,
     queue_push,
     queue_room,
     queue_state,
+    run_finished,
 )
 from talos.model.timing.fetch import (
     FETCH_INDEX,
     fetch_begin,
     fetch_clock,
+    fetch_handed,
     fetch_idle,
     fetch_request,
     fetch_state,
@@ -156,7 +159,7 @@ def test_program_reaches_the_queues_as_the_cycle_model_says(name, seed, rates):
     async def body(ctx):
         await bench.begin(ctx)
         fetch_begin(state, len(program))
-        while not (fetch_idle(state) and all(queue_head(queues, unit) < 0 for unit in TARGETS)):
+        while not run_finished(queues, fetch_idle(state), 1):
             assert bench.cycle < 4000
             for unit, queue in bench.dut.queues.items():
                 assert ctx.get(queue.o.valid) == (queue_head(queues, unit) >= 0)
@@ -166,23 +169,25 @@ def test_program_reaches_the_queues_as_the_cycle_model_says(name, seed, rates):
             if asked:
                 assert ctx.get(fetch.ar.payload.beats) == asked - 1
             assert ctx.get(fetch.r.ready) == 1
+            room = target > 0 and queue_room(queues, target)
+            handed = int(fetch_handed(state))
             for unit in TARGETS:
-                assert ctx.get(getattr(fetch, unit.name.lower()).valid) == (target == unit)
-            handed = int(target > 0 and queue_room(queues, target))
-            status = fetch_status(state, handed)
+                assert ctx.get(getattr(fetch, unit.name.lower()).valid) == (handed and target == unit)
+            status = fetch_status(state)
             outputs = [ctx.get(getattr(fetch, port)) for port in ("start", "done", "busy", "sync", "stall", "idle")]
             assert outputs == [handed, handed, status == 1, 0, status == 3, fetch_idle(state)]
             assert ctx.get(fetch.index) == state[FETCH_INDEX]
             assert not ctx.get(fetch.bad_opcode) and not ctx.get(fetch.error)
+            queue_clock(queues)
             for unit in pops:
                 assert lists[unit, queue_head(queues, unit)] >= 0
                 queue_pop(queues, unit)
             if handed:
                 queue_push(queues, target)
-            fetch_clock(state, accepted, beat, handed)
+            fetch_clock(state, accepted, beat, room)
             bench.cycle += 1
             await ctx.tick()
-        assert all(ctx.get(queue.level) == 0 for queue in bench.dut.queues.values())
+        assert all(ctx.get(queue.filled) == 0 for queue in bench.dut.queues.values())
 
     bench.run(body)
     for unit in TARGETS:
@@ -206,7 +211,7 @@ def test_no_more_than_the_reserved_room_is_asked_for():
     bench.run(body)
 
 
-def test_first_request_and_first_hand_over_take_one_cycle_each():
+def test_first_request_takes_one_cycle_and_the_hand_over_three():
     bench = Bench(CONFIGS["512 bits, bursts of 1"], [Instruction(Opcode.STORE, planes=7)], 6, accept=1, beat=1, pop=0, latency=0)
     fetch = bench.dut.fetch
 
@@ -215,9 +220,11 @@ def test_first_request_and_first_hand_over_take_one_cycle_each():
         await bench.begin(ctx)
         assert bench.drive(ctx)[0]  # begin + 1: asked and accepted
         await ctx.tick()
-        assert bench.drive(ctx)[1] and not ctx.get(fetch.start)
-        await ctx.tick()
-        bench.drive(ctx)
+        assert bench.drive(ctx)[1]
+        for _ in range(3):
+            assert not ctx.get(fetch.start)
+            await ctx.tick()
+            bench.drive(ctx)
         assert ctx.get(fetch.start) and ctx.get(fetch.done) and ctx.get(fetch.store.valid) and not ctx.get(fetch.idle)
         await ctx.tick()
         bench.drive(ctx)
@@ -256,8 +263,6 @@ def test_an_unknown_opcode_stops_with_its_index(opcode):
             bench.cycle += 1
             await ctx.tick()
         assert ctx.get(fetch.bad_opcode) and ctx.get(fetch.index) == 5 == handed
-        ctx.set(fetch.halt, 1)
-        assert not ctx.get(fetch.bad_opcode)
         for _ in range(10):
             assert not ctx.get(fetch.start) and not ctx.get(fetch.idle)
             await ctx.tick()
@@ -265,24 +270,20 @@ def test_an_unknown_opcode_stops_with_its_index(opcode):
     bench.run(body)
 
 
-def test_halt_holds_back_and_an_error_beat_is_reported():
+def test_an_error_beat_is_reported():
     bench = Bench(CONFIGS["64 bits"], [Instruction(Opcode.LOAD)] * 4, 8, accept=1, beat=1, pop=0, latency=0)
     fetch = bench.dut.fetch
 
     async def body(ctx):
-        ctx.set(fetch.halt, 1)
         await bench.begin(ctx)
         for _ in range(40):
             bench.drive(ctx)
-            assert not ctx.get(fetch.start) and not ctx.get(fetch.load.valid) and not ctx.get(fetch.error)
+            assert not ctx.get(fetch.error)
             bench.cycle += 1
             await ctx.tick()
         ctx.set(fetch.r.payload, {"data": 0, "last": 0, "error": 1})
         assert not ctx.get(fetch.error)
         ctx.set(fetch.r.valid, 1)
         assert ctx.get(fetch.error)
-        ctx.set(fetch.r.valid, 0)
-        ctx.set(fetch.halt, 0)
-        assert ctx.get(fetch.start)
 
     bench.run(body)

@@ -10,30 +10,39 @@ from amaranth.sim import Simulator
 from talos.config import PRESETS
 from talos.isa import Unit, unit_width
 from talos.rtl.fifo import Fifo
-from talos.rtl.queue import InstructionQueue
+from talos.rtl.queue import InstructionQueue, LazyFifo
 from talos.rtl.skid import SkidBuffer
 
 
 def check(dut, depth, seed, *, offered, taken, cycles=400):
-    """Random traffic with the probabilities `offered` and `taken`; returns the number of entries that left."""
+    """Random traffic with the probabilities `offered` and `taken`; returns the number of entries that left.
+
+    A lazy queue offers an entry only if it held one in the cycle before that did not leave then."""
     rng = random.Random(seed)
     stored = deque()
     left = 0
+    lazy = isinstance(dut, LazyFifo)
+    held = False
 
     async def bench(ctx):
-        nonlocal left
+        nonlocal left, held
         for cycle in range(cycles):
             valid, ready, payload = rng.random() < offered, rng.random() < taken, rng.randrange(1 << 16)
             ctx.set(dut.i.valid, valid)
             ctx.set(dut.i.payload, payload)
             ctx.set(dut.o.ready, ready)
-            assert ctx.get(dut.level) == len(stored), cycle
+            level = ctx.get(dut.level) if isinstance(dut, SkidBuffer) else ctx.get(dut.filled).bit_count()
+            head = bool(stored) and (held or not lazy)
+            assert level == len(stored), cycle
             assert ctx.get(dut.i.ready) == (len(stored) < depth), cycle
-            assert ctx.get(dut.o.valid) == bool(stored), cycle
-            if stored:
+            assert ctx.get(dut.o.valid) == head, cycle
+            if lazy and stored:
+                assert ctx.get(dut.first) == stored[0], cycle
+            if head:
                 assert ctx.get(dut.o.payload) == stored[0], cycle
             accepted = valid and len(stored) < depth
-            if ready and stored:
+            held = bool(stored) and not (ready and head)
+            if ready and head:
                 stored.popleft()
                 left += 1
             if accepted:
@@ -55,6 +64,16 @@ def test_fifo_keeps_order_and_level(depth):
 
 def test_fifo_moves_one_entry_per_cycle():
     assert check(Fifo(shape=unsigned(16), depth=2), 2, 0, offered=1, taken=1, cycles=100) == 99
+
+
+@pytest.mark.parametrize("depth", [2, 3, 8])
+def test_lazy_fifo_keeps_order_and_level(depth):
+    for seed, (offered, taken) in enumerate([(0.5, 0.5), (0.9, 0.4), (0.3, 0.9)]):
+        assert check(LazyFifo(shape=unsigned(16), depth=depth), depth, seed, offered=offered, taken=taken) > 80
+
+
+def test_lazy_fifo_moves_an_entry_every_other_cycle():
+    assert check(LazyFifo(shape=unsigned(16), depth=2), 2, 0, offered=1, taken=1, cycles=100) == 49
 
 
 def test_skid_buffer_keeps_order_and_level():

@@ -5,7 +5,7 @@ with `begin` (`fetch_begin`).
 
 In each cycle everything is read first: `queue_head`, `queue_room`, `semaphores_ready`, `run_finished`. The cycle is then ended by the
 changes, `semaphores_take` of all units before `semaphores_post` of any: a unit that takes in the cycle of the post leaves the count
-as it is. `queue_push` and `queue_pop` may come in any order.
+as it is. `queue_clock` comes before `queue_push` and `queue_pop`.
 """
 
 import numpy as np
@@ -22,6 +22,9 @@ __all__ = [
     "count_status",
     "program_lists",
     "program_targets",
+    "queue_clock",
+    "queue_empty",
+    "queue_first",
     "queue_head",
     "queue_pop",
     "queue_push",
@@ -42,7 +45,8 @@ _UNITS = len(Unit)
 _SYNC = len(SYNC_UNITS)
 _LEVEL = 0  # entries, by unit
 _POPPED = _UNITS  # entries taken so far, by unit
-_DEPTH = 2 * _UNITS
+_HEAD = 2 * _UNITS  # an entry is in the head register, by unit
+_DEPTH = 3 * _UNITS
 _QUEUE_SIZE = _DEPTH + 1
 
 
@@ -72,15 +76,35 @@ def queue_state(config: AcceleratorConfig) -> NDArray[np.int64]:
 
 
 @compiled
-def queue_head(queues: NDArray[np.int64], unit: int) -> int:
-    """The head of the unit's queue as an index into its list (`program_lists`), -1 if the queue is empty."""
+def queue_first(queues: NDArray[np.int64], unit: int) -> int:
+    """The first instruction of the unit's queue, offered or not, as an index into its list, -1 if the queue is empty."""
     return queues[_POPPED + unit] if queues[_LEVEL + unit] else -1
+
+
+@compiled
+def queue_head(queues: NDArray[np.int64], unit: int) -> int:
+    """The head of the unit's queue as an index into its list (`program_lists`), -1 if the queue offers none."""
+    return queues[_POPPED + unit] if queues[_HEAD + unit] else -1
+
+
+@compiled
+def queue_empty(queues: NDArray[np.int64], unit: int) -> bool:
+    """The unit's queue holds no instruction."""
+    return queues[_LEVEL + unit] == 0
 
 
 @compiled
 def queue_room(queues: NDArray[np.int64], unit: int) -> bool:
     """The unit's queue accepts an instruction in this cycle."""
     return queues[_LEVEL + unit] != queues[_DEPTH]
+
+
+@compiled
+def queue_clock(queues: NDArray[np.int64]) -> None:
+    """At the end of a cycle: the empty head registers take an entry."""
+    for unit in range(1, _UNITS):
+        if queues[_LEVEL + unit]:
+            queues[_HEAD + unit] = 1
 
 
 @compiled
@@ -93,6 +117,7 @@ def queue_push(queues: NDArray[np.int64], unit: int) -> None:
 def queue_pop(queues: NDArray[np.int64], unit: int) -> None:
     """At the end of a cycle: the unit started its head."""
     queues[_LEVEL + unit] -= 1
+    queues[_HEAD + unit] = 0
     queues[_POPPED + unit] += 1
 
 
@@ -138,7 +163,7 @@ def run_finished(queues: NDArray[np.int64], fetch_idle: int, units_idle: int) ->
         return False
     waiting = 0
     for unit in range(1, _UNITS):
-        waiting += queues[_LEVEL + unit]
+        waiting += not queue_empty(queues, unit)
     return waiting == 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talos.errors import TalosError
-from talos.isa import Unit
+from talos.isa import SYNC_UNITS, Unit
 from talos.memory import MemoryTiming
 from talos.model.timing.activation import activation_load_grant, activation_read_grants, activation_state
 from talos.model.timing.axi_read import (
@@ -30,6 +30,8 @@ from talos.model.timing.control import (
     count_status,
     program_lists,
     program_targets,
+    queue_clock,
+    queue_first,
     queue_head,
     queue_pop,
     queue_push,
@@ -44,6 +46,7 @@ from talos.model.timing.control import (
 from talos.model.timing.fetch import (
     fetch_begin,
     fetch_clock,
+    fetch_handed,
     fetch_idle,
     fetch_request,
     fetch_state,
@@ -122,7 +125,7 @@ from talos.program import Program
 
 __all__ = ["Timing", "simulate"]
 
-START_LATENCY = 2
+START_LATENCY = 3
 """Edges of the memory between the handshake of the start write (edge 0) and the run's first cycle; its pauses count from edge 0."""
 
 _LIMIT = 1 << 40
@@ -130,6 +133,8 @@ _CHUNK = 1 << 22  # cycles between looks at Ctrl-C and progress
 
 _FETCH, _LOAD, _WEIGHTS, _MATRIX, _VECTOR, _STORE = (int(unit) for unit in Unit)
 _SLOT_LOAD, _SLOT_MATRIX, _SLOT_VECTOR, _SLOT_STORE = range(4)
+_SLOT_UNITS = tuple(int(unit) for unit in SYNC_UNITS)
+_SLOTS = len(SYNC_UNITS)
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,7 @@ def simulate(
         memory_state(timing or MemoryTiming(), config.axi_data_width),
         queue_state(config),
         semaphores_state(),
+        np.zeros(_SLOTS, np.bool_),  # what the unit's first instruction waited for was there in the cycle before
     )
     count = len(rows)
     starts, ends = np.full(count, -1, np.int64), np.full(count, -1, np.int64)
@@ -201,7 +207,7 @@ def simulate(
 @compiled
 def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, cycle, stop):  # type: ignore[no-untyped-def]
     """Step from `cycle` to `stop` or the run's end; the cycle reached and whether the run ended."""
-    fetch, load, weights, matrix, vector, store, activation, axi, memory, queues, semaphores = state
+    fetch, load, weights, matrix, vector, store, activation, axi, memory, queues, semaphores, released = state
     no_row = rows[0]  # views are costly to make: one for all cycles without a start
     while cycle < stop:
         if fetch_idle(fetch) and run_finished(
@@ -240,8 +246,9 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         word = weights_word(weights) and matrix_weights_ready(matrix, matrix_grant)
 
         # Dispatch.
+        handed = fetch_handed(fetch)
         target = fetch_target(fetch, targets)
-        handed = target != 0 and queue_room(queues, target)
+        room = target != 0 and queue_room(queues, target)
 
         # Starts. Instructions are numbers in the program; -1 where there is none.
         load_head = queue_head(queues, _LOAD)
@@ -249,7 +256,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         load_waits = False
         if load_head >= 0:
             load_head = lists[_LOAD, load_head]
-            ready = semaphores_ready(semaphores, _SLOT_LOAD, rows[load_head, WAIT])
+            ready = released[_SLOT_LOAD]
             load_start = ready and load_free(load)
             load_waits = not ready
         load_code = load_status(load, load_grant, load_waits)
@@ -265,7 +272,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         matrix_waits = False
         if matrix_head >= 0:
             matrix_head = lists[_MATRIX, matrix_head]
-            ready = semaphores_ready(semaphores, _SLOT_MATRIX, rows[matrix_head, WAIT])
+            ready = released[_SLOT_MATRIX]
             matrix_start = ready and matrix_free(matrix, matrix_grant)
             matrix_waits = not ready
         matrix_code = matrix_status(matrix, matrix_grant, matrix_waits)
@@ -275,7 +282,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         vector_waits = False
         if vector_head >= 0:
             vector_head = lists[_VECTOR, vector_head]
-            ready = semaphores_ready(semaphores, _SLOT_VECTOR, rows[vector_head, WAIT])
+            ready = released[_SLOT_VECTOR]
             vector_start = ready and vector_free(vector)
             vector_waits = not ready
         vector_code = vector_status(vector, vector_reads, vector_drains, vector_waits)
@@ -285,7 +292,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         store_waits = False
         if store_head >= 0:
             store_head = lists[_STORE, store_head]
-            ready = semaphores_ready(semaphores, _SLOT_STORE, rows[store_head, WAIT])
+            ready = released[_SLOT_STORE]
             store_start = ready and store_free(store)
             store_waits = not ready
         store_code = store_status(store, memory[MEM_WREADY], store_waits)
@@ -298,12 +305,17 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         store_post = store_done(store)
 
         # The cycle ends. Counters and semaphores first, then every unit.
-        count_status(counters, _FETCH, fetch_status(fetch, handed))
+        count_status(counters, _FETCH, fetch_status(fetch))
         count_status(counters, _LOAD, load_code)
         count_status(counters, _WEIGHTS, weights_status(weights, client == 2, False))
         count_status(counters, _MATRIX, matrix_code)
         count_status(counters, _VECTOR, vector_code)
         count_status(counters, _STORE, store_code)
+        for slot in range(_SLOTS):
+            unit = _SLOT_UNITS[slot]
+            first = queue_first(queues, unit)
+            released[slot] = first >= 0 and semaphores_ready(semaphores, slot, rows[lists[unit, first], WAIT])
+        queue_clock(queues)
         if load_start:
             starts[load_head] = cycle
             semaphores_take(semaphores, _SLOT_LOAD, rows[load_head, WAIT])
@@ -347,7 +359,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         awready, wready, bvalid = memory[MEM_AWREADY], memory[MEM_WREADY], memory[MEM_BVALID]
         awvalid, wvalid, wlast = store[STORE_AWVALID], store[STORE_WVALID], store[STORE_WLAST]
 
-        fetch_clock(fetch, granted == 0, client == 0, handed)
+        fetch_clock(fetch, granted == 0, client == 0, room)
         if load_start:
             load_clock(load, rows[load_head], True, bases, granted == 1, load_takes, load_grant)
         else:

@@ -2,11 +2,11 @@
 
 The run's first cycle (number 0, `begin` in the RTL) is `fetch_begin`; nothing else happens in it. In each later cycle:
 
-1. `fetch_request` (beats of the burst asked for, 0 for none), `fetch_target` (unit of the instruction offered to a queue, 0 for none)
-   and `fetch_idle` need only the state. `FETCH_INDEX` is the number of the instruction offered.
-2. handed = 1 if there is a target and its queue has room (`talos.model.timing.control`). `fetch_status(state, handed)`: 0 idle,
-   1 busy, 3 stall. start and done of fetch are `handed`.
-3. `fetch_clock(state, accepted, beat, handed)` ends the cycle: `accepted` = the read master took the request; `beat` = the read
+1. `fetch_request` (beats of the burst asked for, 0 for none), `fetch_handed` (an instruction is handed over), `fetch_target` (unit of the
+   instruction at the head, 0 for none), `fetch_idle` and `fetch_status` (0 idle, 1 busy, 3 stall) need only the state. `FETCH_INDEX` is
+   the number of the instruction at the head. start and done of fetch are `fetch_handed`.
+2. room = 1 if there is a target and its queue has room (`talos.model.timing.control`).
+3. `fetch_clock(state, accepted, beat, room)` ends the cycle: `accepted` = the read master took the request; `beat` = the read
    master offered a beat to fetch, which always takes it.
 """
 
@@ -22,6 +22,7 @@ __all__ = [
     "FETCH_INDEX",
     "fetch_begin",
     "fetch_clock",
+    "fetch_handed",
     "fetch_idle",
     "fetch_request",
     "fetch_state",
@@ -36,11 +37,13 @@ _RESERVED = 3  # instructions asked for and not handed over
 _BEAT = 4  # beats received of the instruction that is arriving
 _LEVEL = 5  # whole instructions that wait
 _COUNT = 6  # instructions of the program
+_HEAD = 7  # one of those that wait is at the head
+_HANDED = 8  # it is handed over in this cycle
 # Constants of the configuration.
-_BURST = 7  # beats of a burst
-_BURSTS = 8  # of an instruction
-_BEATS = 9  # of an instruction
-_SIZE = 10
+_BURST = 9  # beats of a burst
+_BURSTS = 10  # of an instruction
+_BEATS = 11  # of an instruction
+_SIZE = 12
 
 
 def fetch_state(config: AcceleratorConfig) -> NDArray[np.int64]:
@@ -68,8 +71,14 @@ def fetch_request(state: NDArray[np.int64]) -> int:
 
 @compiled
 def fetch_target(state: NDArray[np.int64], targets: NDArray[np.int64]) -> int:
-    """The unit of the instruction offered to its queue, 0 for none; `targets` has the unit of every instruction of the program."""
-    return targets[state[FETCH_INDEX]] if state[_LEVEL] else 0
+    """The unit of the instruction at the head, 0 for none; `targets` has the unit of every instruction of the program."""
+    return targets[state[FETCH_INDEX]] if state[_HEAD] else 0
+
+
+@compiled
+def fetch_handed(state: NDArray[np.int64]) -> bool:
+    """The instruction at the head is handed over in this cycle."""
+    return state[_HANDED] == 1
 
 
 @compiled
@@ -79,16 +88,25 @@ def fetch_idle(state: NDArray[np.int64]) -> bool:
 
 
 @compiled
-def fetch_status(state: NDArray[np.int64], handed: int) -> int:
+def fetch_status(state: NDArray[np.int64]) -> int:
     """0 idle, 1 busy, 3 stall."""
-    if handed:
+    if state[_HANDED]:
         return 1
     return 0 if state[FETCH_INDEX] == state[_COUNT] else 3
 
 
 @compiled
-def fetch_clock(state: NDArray[np.int64], accepted: int, beat: int, handed: int) -> None:
+def fetch_clock(state: NDArray[np.int64], accepted: int, beat: int, room: int) -> None:
     """End the cycle; arguments are 0 or 1."""
+    handed = state[_HANDED]
+    state[_HANDED] = 1 if room and not handed else 0
+    if handed:
+        state[_HEAD] = 0
+        state[_LEVEL] -= 1
+        state[_RESERVED] -= 1
+        state[FETCH_INDEX] += 1
+    elif state[_LEVEL]:
+        state[_HEAD] = 1
     if accepted:
         state[_PART] += 1
         if state[_PART] == state[_BURSTS]:
@@ -100,7 +118,3 @@ def fetch_clock(state: NDArray[np.int64], accepted: int, beat: int, handed: int)
         if state[_BEAT] == state[_BEATS]:
             state[_BEAT] = 0
             state[_LEVEL] += 1
-    if handed:
-        state[_LEVEL] -= 1
-        state[_RESERVED] -= 1
-        state[FETCH_INDEX] += 1
