@@ -77,6 +77,8 @@ class _Access:
         self.needs = Signal(2 * geometry.banks, name=f"{name}_needs")
         self.even_row = Signal(row_bits, name=f"{name}_even_row")
         self.odd_row = Signal(row_bits, name=f"{name}_odd_row")
+        self.touches = Signal(2, name=f"{name}_touches")  # an even line, an odd line
+        self.wraps = Signal(name=f"{name}_wraps")  # the second line is the first one of the next bank, which is even
         crosses = Signal(name=f"{name}_crosses")
         m.d.comb += [
             self.place.offset.eq(offset),
@@ -87,29 +89,39 @@ class _Access:
             self.even_row.eq(row + parity),
             self.odd_row.eq(row),
             crosses.eq(offset > geometry.line_bytes - width),
+            self.touches.eq(Cat(~parity | crosses, parity | crosses)),
+            self.wraps.eq(crosses & parity & row.all()),
         ]
         for i, (b, p) in enumerate(geometry.sub_banks):
-            first = (self.place.bank == b) & (parity == p)
-            second = (self.place.next_bank == b) & (parity != p) & crosses
-            m.d.comb += self.needs[i].eq(first | second)
+            here = self.place.bank == b
+            if p:
+                m.d.comb += self.needs[i].eq(here & self.touches[1])
+            else:
+                before = self.place.bank == (b - 1) % geometry.banks
+                m.d.comb += self.needs[i].eq(Mux(self.wraps, before, here & self.touches[0]))
+
+    def conflicts(self, other: "_Access", banks: int) -> Value:
+        """Both need the same sub-bank: the same as comparing `needs`, in half as many levels of logic."""
+        own, others = self.place.bank, other.place.bank
+        same = own == others
+        ahead = Cat((own == b) & (others == (b + 1) % banks) for b in range(banks)).any()
+        behind = Cat((others == b) & (own == (b + 1) % banks) for b in range(banks)).any()
+        same_even = Mux(self.wraps == other.wraps, same, Mux(self.wraps, ahead, behind))
+        return (same & self.touches[1] & other.touches[1]) | (same_even & self.touches[0] & other.touches[0])
 
     def row(self, parity: int) -> Signal:
         return self.odd_row if parity else self.even_row
 
 
-def _arbitrate(m: Module, ports: Sequence[Any], accesses: Sequence[_Access], name: str) -> list[Signal]:
-    """Grants in priority order; returns for each port the sub-banks that it gets in this cycle."""
-    taken: Value | int = 0
-    chosen = []
+def _arbitrate(m: Module, ports: Sequence[Any], accesses: Sequence[_Access], banks: int, name: str) -> list[Signal]:
+    """Grants in priority order; returns for each port the sub-banks that it asks for in this cycle."""
+    asked = []
     for i, (port, access) in enumerate(zip(ports, accesses, strict=True)):
-        gets = Signal.like(access.needs, name=f"{name}_gets_{i}")
-        m.d.comb += [
-            port.grant.eq(~(access.needs & taken).any() if i else 1),
-            gets.eq(Mux(port.valid & port.grant, access.needs, 0)),
-        ]
-        taken = taken | gets
-        chosen.append(gets)
-    return chosen
+        asks = Signal.like(access.needs, name=f"{name}_asks_{i}")
+        waits = [before.valid & access.conflicts(other, banks) for before, other in zip(ports[:i], accesses[:i], strict=True)]
+        m.d.comb += [port.grant.eq(~Cat(waits).any()), asks.eq(Mux(port.valid, access.needs, 0))]
+        asked.append(asks)
+    return asked
 
 
 class ActivationMemory(wiring.Component):
@@ -121,9 +133,9 @@ class ActivationMemory(wiring.Component):
         write: grant │ port register │ rotated to the line, byte mask │ memory                             (ACT_WRITE = 2)
 
     An access at any byte address touches one line or two neighbours, which have different parity. It needs their sub-banks, and is
-    granted if no granted request of higher priority in the same cycle needs one of them. The first port of each kind is always
-    granted. A grant does not depend on the port's own `valid`, nor on `count`. Reads and writes do not hinder each other. Addresses
-    wrap at the memory's size.
+    granted if no request of higher priority in the same cycle needs one of them, be that one granted or not. The first port of each
+    kind is always granted. A grant does not depend on the port's own `valid`, nor on `count`. Reads and writes do not hinder each
+    other. Addresses wrap at the memory's size.
 
     Members
     -------
@@ -162,14 +174,15 @@ class ActivationMemory(wiring.Component):
         names = ("matrix_read", "vector_read", "store_read")
         ports = [getattr(self, name) for name in names]
         accesses = [_Access(m, geometry, p.address, len(p.data) // 8, n) for p, n in zip(ports, names, strict=True)]
-        gets = _arbitrate(m, ports, accesses, "read")
+        asks = _arbitrate(m, ports, accesses, geometry.banks, "read")
 
         lines: dict[tuple[int, int], Signal] = {}
         for i, (bank, parity) in enumerate(geometry.sub_banks):
             row = Signal(exact_log2(geometry.depth), name=f"read_row_{bank}_{parity}", reset_less=True)
             line = Signal(8 * geometry.line_bytes, name=f"line_{bank}_{parity}", reset_less=True)
             matrix, vector, store = (access.row(parity) for access in accesses)
-            m.d.sync += [row.eq(Mux(gets[0][i], matrix, Mux(gets[1][i], vector, store))), line.eq(memory_reads[i].data)]
+            # A port that asks and is not granted does no harm: the ports after it that need the same are not granted either.
+            m.d.sync += [row.eq(Mux(asks[0][i], matrix, Mux(asks[1][i], vector, store))), line.eq(memory_reads[i].data)]
             m.d.comb += memory_reads[i].addr.eq(row)
             lines[bank, parity] = line
 
@@ -202,20 +215,20 @@ class ActivationMemory(wiring.Component):
         names = ("vector_write", "load_write")
         ports = [getattr(self, name) for name in names]
         accesses = [_Access(m, geometry, p.address, len(p.data) // 8, n) for p, n in zip(ports, names, strict=True)]
-        gets = _arbitrate(m, ports, accesses, "write")
+        asks = _arbitrate(m, ports, accesses, geometry.banks, "write")
         line_bytes = geometry.line_bytes
 
         stages = []  # of each port: sub-banks, rows, masks and data for the memories
-        for port, access, got, name in zip(ports, accesses, gets, names, strict=True):
+        for port, access, asked, name in zip(ports, accesses, asks, names, strict=True):
             place = Signal(geometry.place, name=f"{name}_place_1", reset_less=True)
-            sub_banks = Signal.like(got, name=f"{name}_sub_banks_1")
+            sub_banks = Signal.like(asked, name=f"{name}_sub_banks_1")
             even_row = Signal.like(access.even_row, name=f"{name}_even_row_1", reset_less=True)
             odd_row = Signal.like(access.odd_row, name=f"{name}_odd_row_1", reset_less=True)
             count = Signal.like(port.count, name=f"{name}_count_1", reset_less=True)
             content = Signal(8 * line_bytes, name=f"{name}_data_1", reset_less=True)
             m.d.sync += [
                 place.eq(access.place),
-                sub_banks.eq(got),
+                sub_banks.eq(Mux(port.grant, asked, 0)),
                 even_row.eq(access.even_row),
                 odd_row.eq(access.odd_row),
                 count.eq(port.count),

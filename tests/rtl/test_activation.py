@@ -88,8 +88,8 @@ def test_bytes_and_grants(name):
                 wanted = needs(config, address, width)
                 assert grant == (not wanted & taken), f"read port {i} at {address}"
                 seen["read", i, grant] += 1
+                taken |= wanted  # granted or not, a request goes before those of lower priority
                 if grant:
-                    taken |= wanted
                     expected[cycle + ACT_READ, i] = bytes(content[(address + np.arange(width)) % size])
             granted = model.activation_read_grants(arbiter, *asked[:3])
             assert asked[1] < 0 or granted & 1 == read_grants[1]

@@ -54,13 +54,12 @@ def activation_read_grants(a: NDArray[np.int64], matrix: int, vector: int, store
     """Bit 0: the vector unit's read is granted, bit 1: the store unit's. Without a request the bit is 1."""
     if vector < 0 and store < 0:
         return 3
-    taken = _needs(a, matrix, a[_MATRIX_BYTES])
+    asked = _needs(a, matrix, a[_MATRIX_BYTES])
     grants = 0
     needs = _needs(a, vector, a[_VECTOR_BYTES])
-    if needs & taken == 0:
+    if needs & asked == 0:
         grants = 1
-        taken |= needs
-    if store < 0 or _needs(a, store, a[_BEAT_BYTES]) & taken == 0:
+    if store < 0 or _needs(a, store, a[_BEAT_BYTES]) & (asked | needs) == 0:
         grants |= 2
     return grants
 
