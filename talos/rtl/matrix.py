@@ -85,23 +85,43 @@ class MatrixUnit(wiring.Component):
         m.submodules.array = array = SystolicArray(config=config)
         m.submodules.accumulator = accumulator = Accumulator(config=config)
 
-        # Issue of pixels.
+        # Issue of pixels. What decides is known a cycle ahead.
         active = Signal()
         issue = Signal()
-        tile_first = nest.firsts[_PIXEL_LOOPS].all()
+        tile_first = Signal(reset_less=True)  # the current pixel is the first of its tile
         tile_last = nest.lasts[_PIXEL_LOOPS].all()
         full = Signal()  # all words of the next tile are injected
+        next_active = Signal()
+        next_tile_first = Signal()
+        next_full = Signal()
+        may_issue = Signal()  # but for `blocked`
         recent = Signal(RMW)  # issues of the last cycles, the latest in bit 0
         guard = Signal(RMW)  # those that the first pixel of a tile must not follow
-        tile_guard = Signal(RMW, reset_less=True)  # the same after the instruction's first pixel
+        tile_guard = Signal(RMW)  # the same after the instruction's first pixel
+        blocked = Signal()  # (guard & recent) != 0
         m.d.comb += [
             self.act.address.eq(nest.address),
-            self.act.valid.eq(active & (~tile_first | (full & ~(guard & recent).any()))),
+            self.act.valid.eq(may_issue & ~(tile_first & blocked)),
             issue.eq(self.act.valid & self.act.grant),
+            next_active.eq(self.start | (active & ~(issue & nest.last))),
+            next_tile_first.eq(self.start | Mux(issue, tile_last, tile_first)),
         ]
-        m.d.sync += recent.eq(Cat(issue, recent))
-        with m.If(issue):
-            m.d.sync += guard.eq(tile_guard)
+        m.d.sync += [
+            active.eq(next_active),
+            tile_first.eq(next_tile_first),
+            full.eq(next_full),
+            may_issue.eq(next_active & (~next_tile_first | next_full)),
+            recent.eq(Cat(issue, recent)),
+        ]
+        with m.If(self.start):
+            m.d.sync += [
+                guard.eq(head.accumulate.replicate(RMW)),
+                blocked.eq(head.accumulate & (issue | recent[: RMW - 1].any())),
+            ]
+        with m.Elif(issue):
+            m.d.sync += [guard.eq(tile_guard), blocked.eq((tile_guard & Cat(1, recent)).any())]
+        with m.Else():
+            m.d.sync += blocked.eq((guard & Cat(0, recent)).any())
 
         # Acceptance of instructions, in the cycle of the last pixel at the earliest.
         free = Signal()
@@ -118,21 +138,19 @@ class MatrixUnit(wiring.Component):
         ]
         for i, (count, stride) in enumerate(_LOOPS):
             m.d.comb += [getattr(nest, f"count_{i}").eq(head[count]), getattr(nest, f"stride_{i}").eq(head[stride])]
+        few_columns = Signal(RMW, reset_less=True)  # bit i: out_w is i + 1
+        few_rows = Signal(RMW, reset_less=True)
         with m.If(self.start):
             m.d.sync += [
-                active.eq(1),
                 accumulate.eq(head.accumulate),
                 post.eq(head.post),
-                guard.eq(head.accumulate.replicate(RMW)),
-                tile_guard.eq(0),
+                few_columns.eq(Cat(head.out_w == i for i in range(RMW))),
+                few_rows.eq(Cat(head.out_h == i for i in range(RMW))),
             ]
-            for pixels in range(1, RMW + 1):
-                one_row = (head.out_h == 0) & (head.out_w == pixels - 1)
-                one_column = (head.out_w == 0) & (head.out_h == pixels - 1)
-                with m.If(one_row | one_column):
-                    m.d.sync += tile_guard.eq((1 << (RMW + 1 - pixels)) - 1)
-        with m.Elif(free):
-            m.d.sync += active.eq(0)
+        for pixels in range(1, RMW + 1):  # at most so many in a tile; a prime number of them is one row or one column
+            m.d.comb += tile_guard[RMW - pixels].eq(
+                (few_rows[0] & few_columns[:pixels].any()) | (few_columns[0] & few_rows[:pixels].any())
+            )
 
         # Depthwise: the vectors of an output row that only fill the filter.
         outputs: Value = issue  # the vector issued has an accumulator entry
@@ -176,13 +194,10 @@ class MatrixUnit(wiring.Component):
             switch.eq(issue & tile_first),
             self.weights.ready.eq(~full | switch),
             inject.eq(self.weights.valid & self.weights.ready),
+            next_full.eq(Mux(self.weights.ready, self.weights.valid & (slot == config.rows - 1), 1)),
         ]
-        with m.If(switch):
-            m.d.sync += full.eq(0)
         with m.If(inject):
             m.d.sync += slot.eq(slot + 1)  # rows is a power of two
-            with m.If(slot == config.rows - 1):
-                m.d.sync += full.eq(1)
 
         # Into the array: weights and control wait as long as the activations are under way.
         injection = data.StructLayout({"switch": 1, "strobe": 1, "slot": range(config.rows), "word": 8 * config.cols})
