@@ -87,6 +87,7 @@ class MatrixUnit(wiring.Component):
 
         # Issue of pixels. What decides is known a cycle ahead.
         active = Signal()
+        free = Signal()
         issue = Signal()
         tile_first = Signal(reset_less=True)  # the current pixel is the first of its tile
         tile_last = nest.lasts[_PIXEL_LOOPS].all()
@@ -104,7 +105,7 @@ class MatrixUnit(wiring.Component):
             self.act.valid.eq(may_issue & ~(tile_first & blocked)),
             issue.eq(self.act.valid & self.act.grant),
             next_active.eq(self.start | (active & ~(issue & nest.last))),
-            next_tile_first.eq(self.start | Mux(issue, tile_last, tile_first)),
+            next_tile_first.eq(free | Mux(issue, tile_last, tile_first)),
         ]
         m.d.sync += [
             active.eq(next_active),
@@ -113,7 +114,7 @@ class MatrixUnit(wiring.Component):
             may_issue.eq(next_active & (~next_tile_first | next_full)),
             recent.eq(Cat(issue, recent)),
         ]
-        with m.If(self.start):
+        with m.If(free):
             m.d.sync += [
                 guard.eq(head.accumulate.replicate(RMW)),
                 blocked.eq(head.accumulate & (issue | recent[: RMW - 1].any())),
@@ -123,8 +124,8 @@ class MatrixUnit(wiring.Component):
         with m.Else():
             m.d.sync += blocked.eq((guard & Cat(0, recent)).any())
 
-        # Acceptance of instructions, in the cycle of the last pixel at the earliest.
-        free = Signal()
+        # Acceptance of instructions, in the cycle of the last pixel at the earliest. All but `active` take the queue's head whenever they
+        # are free, so that the semaphores, which come late in the cycle, decide about few registers.
         accumulate = Signal(reset_less=True)
         post = Signal.like(head.post, reset_less=True)
         m.d.comb += [
@@ -132,7 +133,7 @@ class MatrixUnit(wiring.Component):
             self.start.eq(self.instr.valid & self.sync_ready & free),
             self.instr.ready.eq(self.start),
             self.wait.eq(Mux(self.instr.valid, head.wait, 0)),
-            nest.load.eq(self.start),
+            nest.load.eq(free),
             nest.step.eq(issue),
             nest.base.eq(head.act),
         ]
@@ -140,7 +141,7 @@ class MatrixUnit(wiring.Component):
             m.d.comb += [getattr(nest, f"count_{i}").eq(head[count]), getattr(nest, f"stride_{i}").eq(head[stride])]
         few_columns = Signal(RMW, reset_less=True)  # bit i: out_w is i + 1
         few_rows = Signal(RMW, reset_less=True)
-        with m.If(self.start):
+        with m.If(free):
             m.d.sync += [
                 accumulate.eq(head.accumulate),
                 post.eq(head.post),
@@ -160,7 +161,7 @@ class MatrixUnit(wiring.Component):
             warm_left = Signal.like(head.warmup, reset_less=True)
             warming = Signal(reset_less=True)  # warm_left != 0
             outputs = issue & ~warming
-            with m.If(self.start):
+            with m.If(free):
                 m.d.sync += [
                     down.eq(head.depthwise),
                     warmup.eq(head.warmup),
@@ -176,7 +177,7 @@ class MatrixUnit(wiring.Component):
         # Accumulator entry of the pixel: each tile of a block begins again at the block's first entry.
         entry = Signal(accumulator.address_width, reset_less=True)
         block_entry = Signal(accumulator.address_width, reset_less=True)
-        with m.If(self.start):
+        with m.If(free):
             m.d.sync += [entry.eq(head.acc), block_entry.eq(head.acc)]
         with m.Elif(outputs):
             with m.If(tile_last & ~nest.lasts[_TILE_LOOPS].all()):
@@ -227,10 +228,10 @@ class MatrixUnit(wiring.Component):
             m.d.comb += array.i_down.eq(down_line[-1])
 
         # Behind the array: the control that belongs to each vector arrives with its sums.
-        depth = ACT_READ + array_latency(config) - ACC_SUMS
+        depth = ACT_READ + array_latency(config) - ACC_SUMS  # the accumulator is told a cycle before
         overwrite = ~accumulate & nest.firsts[_TILE_LOOPS].all()
         access = Cat(entry, overwrite)
-        line = Signal(depth * len(access), reset_less=True)
+        line = Signal((depth - 1) * len(access), reset_less=True)
         ending = Cat(nest.last, post)
         end_line = Signal((depth + RMW) * len(ending), reset_less=True)
         valid_line = Signal(depth + RMW)
@@ -241,7 +242,7 @@ class MatrixUnit(wiring.Component):
         ]
         m.d.comb += [
             Cat(accumulator.i_address, accumulator.i_overwrite).eq(line[-len(access) :]),
-            accumulator.i_valid.eq(valid_line[depth - 1]),
+            accumulator.i_valid.eq(valid_line[depth - 2]),
             accumulator.i_sums.eq(array.o_sums),
             self.done.eq(valid_line[-1] & end_line[-len(ending)]),
             self.post.eq(end_line[-len(ending) + 1 :]),
