@@ -37,10 +37,17 @@ class Traffic:
 
 
 def needs(config, address, width):
-    """Sub-banks of an access, from the definition: each line it touches lies in one (bank, parity)."""
+    """Sub-banks of an access, from the definition: each line it touches lies in one (bank, parity). If it goes on from an odd line
+    in the last eighth of a bank, the even halves of this bank and of the next one count."""
     lines = config.activation_bytes // config.line_bytes
+    per_bank = lines // config.activation_banks
     touched = {(address + i) // config.line_bytes % lines for i in range(width)}
-    return {(line // (lines // config.activation_banks), line % 2) for line in touched}
+    wanted = {(line // per_bank, line % 2) for line in touched}
+    bank, line = divmod(address // config.line_bytes % lines, per_bank)
+    rows = per_bank // 2
+    if len(touched) == 2 and line % 2 and line // 2 >= rows - max(1, rows // 8):
+        wanted |= {(bank, 0), ((bank + 1) % config.activation_banks, 0)}
+    return wanted
 
 
 @pytest.mark.parametrize("name", CONFIGS)
