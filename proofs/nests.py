@@ -1,6 +1,6 @@
 """The loop nests that make the addresses of rows, on the address side and on the data side."""
 
-from amaranth.hdl import Mux, Signal, signed
+from amaranth.hdl import Cat, Mux, Signal, signed
 
 from proofs.harness import Harness
 from proofs.proof import Fault, Proof, Source
@@ -40,13 +40,25 @@ def _addresses(source: Source) -> Harness:
         with h.m.Else():
             h.m.d.sync += valid.eq(0)
     with h.m.If(valid):
-        h.always((dut.address == address) & (opened["start_1"] == outer))
+        h.always(dut.address == address)
+        # The outer level's next address is ready when it is needed: not in the cycle after it has moved, and never if only it moves.
+        h.always(
+            Mux(opened["moved_1"], address == outer, (counts[0] == 0) | (opened["next_1"] == (outer + strides[1])[:_ADDRESS]))
+        )
+        h.implies(opened["moved_1"] & (counts[0] != 0), opened["at_inner"])
         h.always(dut.last == (end[0] & end[1]))
         h.always(dut.first == ((index[0] == 0) & (index[1] == 0)))
         h.always(opened["move"] == Mux(~end[0], 1, Mux(~end[1], 2, 0)))
+        h.always(opened["inner"] == Mux(counts[0] != 0, 1, Mux(counts[1] != 0, 2, 0)))
+        h.implies(opened["inner"] != 0, opened["at_inner"] == ((opened["move"] & opened["inner"]) != 0))
+        h.always(
+            (opened["held_stride_1"] == strides[1]) & (opened["pair_stride_0"] == Mux(counts[0] == 0, strides[1], strides[0]))
+        )
         for i in range(2):
-            h.always((index[i] <= counts[i]) & (opened[f"limit_{i}"] == counts[i]) & (opened[f"held_stride_{i}"] == strides[i]))
+            h.always((index[i] <= counts[i]) & (opened[f"limit_{i}"] == counts[i]))
+            h.always(opened[f"limit_{i}_is"] == Cat(counts[i] == 0, counts[i] == 1))
             h.always(opened[f"remaining_{i}"] == counts[i] - index[i])
+            h.always(opened["before_last"][i] == (opened[f"remaining_{i}"] == 1))
             h.always((dut.lasts[i] == end[i]) & (dut.firsts[i] == (index[i] == 0)))
     h.cover(valid & dut.last & (counts[0] != 0) & (counts[1] != 0))
     return h
@@ -60,8 +72,8 @@ PROOFS = (
         _addresses,
         3,
         (
-            Fault("outer loop forgets its start", "loopnest", "self.step & move[i:].any()", "self.step & move[:].any()"),
-            Fault("one iteration too few", "loopnest", "next_last[i].eq(remaining == 1)", "next_last[i].eq(remaining <= 2)"),
+            Fault("outer loop forgets its start", "loopnest", "(move[i] | further[i])", "move.any()"),
+            Fault("one iteration too few", "loopnest", "before_last[i].eq(remaining == 2)", "before_last[i].eq(remaining == 3)"),
         ),
     ),
 )

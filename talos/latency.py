@@ -3,7 +3,7 @@
 from talos.config import AcceleratorConfig
 
 __all__ = [
-    "ACC_READ", "ACC_SUMS", "ACT_READ", "ACT_WRITE", "FETCH_AHEAD", "LANE", "MAX_WRITES", "RECORD_DELAY", "RMW", "SET_RELEASE", "STORE_AHEAD",
+    "ACC_READ", "ACC_SUMS", "ACT_READ", "ACT_WRITE", "FETCH_AHEAD", "LANE", "MAX_WRITES", "NEAR_END_BITS", "RECORD_DELAY", "RMW", "SET_RELEASE", "STORE_AHEAD",
     "array_latency", "urgent_beats",
 ]  # fmt: skip
 
@@ -12,6 +12,9 @@ ACT_READ = 5
 
 ACT_WRITE = 2
 """Activation memory: a write granted in cycle t is seen by reads granted in cycle t + ACT_WRITE and later."""
+
+NEAR_END_BITS = 3
+"""Activation memory: rows of a bank with so many ones in front are near its end; see `talos/rtl/activation.py`. A number of bits."""
 
 ACC_READ = 3
 """Accumulators: a drain read granted in cycle t has its data on the port in cycle t + ACC_READ."""

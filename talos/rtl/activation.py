@@ -11,6 +11,8 @@ from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
+from talos.latency import NEAR_END_BITS
+from talos.rtl.block_ram import BLOCK_RAM
 from talos.rtl.unit import ReadPort, WritePort
 
 __all__ = ["ActivationMemory"]
@@ -63,7 +65,7 @@ class _Geometry:
 
 
 class _Access:
-    """Combinational view of one port's address: place, row in even and odd sub-banks, sub-banks needed."""
+    """Combinational view of one port's address: place, row in even and odd sub-banks, sub-banks needed (one too many near the end of a bank)."""
 
     def __init__(self, m: Module, geometry: _Geometry, address: Signal, width: int, name: str) -> None:
         offset_bits = exact_log2(geometry.line_bytes)
@@ -77,7 +79,11 @@ class _Access:
         self.needs = Signal(2 * geometry.banks, name=f"{name}_needs")
         self.even_row = Signal(row_bits, name=f"{name}_even_row")
         self.odd_row = Signal(row_bits, name=f"{name}_odd_row")
-        crosses = Signal(name=f"{name}_crosses")
+        self.touches = Signal(2, name=f"{name}_touches")  # an even line, an odd line
+        self.near_end = Signal(
+            name=f"{name}_near_end"
+        )  # the line after an odd one may be the first of the next bank, which is even
+        self.crosses = crosses = Signal(name=f"{name}_crosses")
         m.d.comb += [
             self.place.offset.eq(offset),
             self.place.parity.eq(parity),
@@ -87,29 +93,39 @@ class _Access:
             self.even_row.eq(row + parity),
             self.odd_row.eq(row),
             crosses.eq(offset > geometry.line_bytes - width),
+            self.touches.eq(Cat(~parity | crosses, parity | crosses)),
+            self.near_end.eq(parity & row[-NEAR_END_BITS:].all()),
         ]
         for i, (b, p) in enumerate(geometry.sub_banks):
-            first = (self.place.bank == b) & (parity == p)
-            second = (self.place.next_bank == b) & (parity != p) & crosses
-            m.d.comb += self.needs[i].eq(first | second)
+            here = self.place.bank == b
+            if p:
+                m.d.comb += self.needs[i].eq(here & self.touches[1])
+            else:
+                before = self.place.bank == (b - 1) % geometry.banks
+                m.d.comb += self.needs[i].eq((here | (before & self.near_end)) & self.touches[0])
+
+    def conflicts(self, other: "_Access", banks: int) -> Value:
+        """Both need the same sub-bank: the same as comparing `needs`, in half as many levels of logic."""
+        own, others = self.place.bank, other.place.bank
+        same = own == others
+        ahead = Cat((own == b) & (others == (b + 1) % banks) for b in range(banks)).any()
+        behind = Cat((others == b) & (own == (b + 1) % banks) for b in range(banks)).any()
+        even = same | (self.near_end & ahead) | (other.near_end & behind)
+        return (same & self.touches[1] & other.touches[1]) | (even & self.touches[0] & other.touches[0])
 
     def row(self, parity: int) -> Signal:
         return self.odd_row if parity else self.even_row
 
 
-def _arbitrate(m: Module, ports: Sequence[Any], accesses: Sequence[_Access], name: str) -> list[Signal]:
-    """Grants in priority order; returns for each port the sub-banks that it gets in this cycle."""
-    taken: Value | int = 0
-    chosen = []
+def _arbitrate(m: Module, ports: Sequence[Any], accesses: Sequence[_Access], banks: int, name: str) -> list[Signal]:
+    """Grants in priority order; returns for each port the sub-banks that it asks for in this cycle."""
+    asked = []
     for i, (port, access) in enumerate(zip(ports, accesses, strict=True)):
-        gets = Signal.like(access.needs, name=f"{name}_gets_{i}")
-        m.d.comb += [
-            port.grant.eq(~(access.needs & taken).any() if i else 1),
-            gets.eq(Mux(port.valid & port.grant, access.needs, 0)),
-        ]
-        taken = taken | gets
-        chosen.append(gets)
-    return chosen
+        asks = Signal.like(access.needs, name=f"{name}_asks_{i}")
+        waits = [before.valid & access.conflicts(other, banks) for before, other in zip(ports[:i], accesses[:i], strict=True)]
+        m.d.comb += [port.grant.eq(~Cat(waits).any()), asks.eq(Mux(port.valid, access.needs, 0))]
+        asked.append(asks)
+    return asked
 
 
 class ActivationMemory(wiring.Component):
@@ -120,10 +136,12 @@ class ActivationMemory(wiring.Component):
         read:  grant │ row register │ memory │ output register │ line pair │ bytes from the offset │ data   (ACT_READ = 5)
         write: grant │ port register │ rotated to the line, byte mask │ memory                             (ACT_WRITE = 2)
 
-    An access at any byte address touches one line or two neighbours, which have different parity. It needs their sub-banks, and is
-    granted if no granted request of higher priority in the same cycle needs one of them. The first port of each kind is always
-    granted. A grant does not depend on the port's own `valid`, nor on `count`. Reads and writes do not hinder each other. Addresses
-    wrap at the memory's size.
+    An access at any byte address touches one line or two neighbours, which have different parity. It needs their sub-banks. If it
+    crosses from an odd line in the last rows of a bank (those whose NEAR_END_BITS highest bits are 1, an eighth of all) it counts as
+    needing the even sub-bank of the next bank as well, whether or not its line is the last: a grant must not wait for that
+    comparison. It is granted if no request of higher priority in the same cycle needs one of them, be that one granted or not. The first port of each
+    kind is always granted. A grant does not depend on the port's own `valid`, nor on `count`. Reads and writes do not hinder each
+    other. Addresses wrap at the memory's size.
 
     Members
     -------
@@ -147,30 +165,42 @@ class ActivationMemory(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = _Geometry.of(self.config)
-        memory_reads = []
-        memory_writes = []
+        reads: list[Value] = []  # of each sub-bank: the line at its row register, a cycle later
+        writes: list[list[Any]] = []  # of each sub-bank: the write ports of its bytes
+        rows = []
         for bank, parity in geometry.sub_banks:
-            memory = Memory(shape=8 * geometry.line_bytes, depth=geometry.depth, init=[])
-            m.submodules[f"memory_{bank}_{'odd' if parity else 'even'}"] = memory
-            memory_reads.append(memory.read_port())
-            memory_writes.append(memory.write_port(granularity=8))
-        self._elaborate_reads(m, geometry, memory_reads)
-        self._elaborate_writes(m, geometry, memory_writes)
+            # Nobody needs a byte that is written in the cycle in which it is read: a read comes after the write or has been granted
+            # before it. Other bytes of that line may be needed, so each has a memory of its own.
+            name = f"{bank}_{'odd' if parity else 'even'}"
+            row = Signal(exact_log2(geometry.depth), name=f"read_row_{bank}_{parity}", reset_less=True)
+            line = Signal(8 * geometry.line_bytes, name=f"fetched_{bank}_{parity}", reset_less=True)
+            ports = []
+            for i in range(geometry.line_bytes):
+                memory = Memory(shape=8, depth=geometry.depth, init=[], attrs=BLOCK_RAM)
+                m.submodules[f"memory_{name}_{i}"] = memory
+                read = memory.read_port(domain="comb")
+                m.d.comb += read.addr.eq(row)
+                m.d.sync += line.word_select(i, 8).eq(read.data)
+                ports.append(memory.write_port())
+            reads.append(line)
+            writes.append(ports)
+            rows.append(row)
+        self._elaborate_reads(m, geometry, rows, reads)
+        self._elaborate_writes(m, geometry, writes)
         return m
 
-    def _elaborate_reads(self, m: Module, geometry: _Geometry, memory_reads: Sequence[Any]) -> None:
+    def _elaborate_reads(self, m: Module, geometry: _Geometry, rows: Sequence[Signal], fetched: Sequence[Value]) -> None:
         names = ("matrix_read", "vector_read", "store_read")
         ports = [getattr(self, name) for name in names]
         accesses = [_Access(m, geometry, p.address, len(p.data) // 8, n) for p, n in zip(ports, names, strict=True)]
-        gets = _arbitrate(m, ports, accesses, "read")
+        asks = _arbitrate(m, ports, accesses, geometry.banks, "read")
 
         lines: dict[tuple[int, int], Signal] = {}
         for i, (bank, parity) in enumerate(geometry.sub_banks):
-            row = Signal(exact_log2(geometry.depth), name=f"read_row_{bank}_{parity}", reset_less=True)
             line = Signal(8 * geometry.line_bytes, name=f"line_{bank}_{parity}", reset_less=True)
             matrix, vector, store = (access.row(parity) for access in accesses)
-            m.d.sync += [row.eq(Mux(gets[0][i], matrix, Mux(gets[1][i], vector, store))), line.eq(memory_reads[i].data)]
-            m.d.comb += memory_reads[i].addr.eq(row)
+            # A port that asks and is not granted does no harm: the ports after it that need the same are not granted either.
+            m.d.sync += [rows[i].eq(Mux(asks[0][i], matrix, Mux(asks[1][i], vector, store))), line.eq(fetched[i])]
             lines[bank, parity] = line
 
         for port, access, name in zip(ports, accesses, names, strict=True):
@@ -198,24 +228,26 @@ class ActivationMemory(wiring.Component):
             ]
             m.d.comb += port.data.eq(content)
 
-    def _elaborate_writes(self, m: Module, geometry: _Geometry, memory_writes: Sequence[Any]) -> None:
+    def _elaborate_writes(self, m: Module, geometry: _Geometry, memory_writes: Sequence[Sequence[Any]]) -> None:
         names = ("vector_write", "load_write")
         ports = [getattr(self, name) for name in names]
         accesses = [_Access(m, geometry, p.address, len(p.data) // 8, n) for p, n in zip(ports, names, strict=True)]
-        gets = _arbitrate(m, ports, accesses, "write")
+        _arbitrate(m, ports, accesses, geometry.banks, "write")
         line_bytes = geometry.line_bytes
 
         stages = []  # of each port: sub-banks, rows, masks and data for the memories
-        for port, access, got, name in zip(ports, accesses, gets, names, strict=True):
+        for port, access, name in zip(ports, accesses, names, strict=True):
             place = Signal(geometry.place, name=f"{name}_place_1", reset_less=True)
-            sub_banks = Signal.like(got, name=f"{name}_sub_banks_1")
+            granted = Signal(name=f"{name}_granted_1")
+            crosses = Signal(name=f"{name}_crosses_1", reset_less=True)
             even_row = Signal.like(access.even_row, name=f"{name}_even_row_1", reset_less=True)
             odd_row = Signal.like(access.odd_row, name=f"{name}_odd_row_1", reset_less=True)
             count = Signal.like(port.count, name=f"{name}_count_1", reset_less=True)
             content = Signal(8 * line_bytes, name=f"{name}_data_1", reset_less=True)
             m.d.sync += [
                 place.eq(access.place),
-                sub_banks.eq(got),
+                granted.eq(port.valid & port.grant),
+                crosses.eq(access.crosses),
                 even_row.eq(access.even_row),
                 odd_row.eq(access.odd_row),
                 count.eq(port.count),
@@ -228,6 +260,11 @@ class ActivationMemory(wiring.Component):
             m.d.comb += upper.eq(Cat(*(place.offset <= i for i in range(line_bytes - 1)), 1))
             rotated = Signal(8 * line_bytes, name=f"{name}_data_2", reset_less=True)
             m.d.sync += rotated.eq(_rotate_bytes(m, content, place.offset, f"{name}_rotate"))
+            sub_banks = Signal(2 * geometry.banks, name=f"{name}_sub_banks_1")
+            for i, (bank, parity) in enumerate(geometry.sub_banks):
+                first = (place.bank == bank) & (place.parity == parity)
+                second = (place.next_bank == bank) & (place.parity != parity) & crosses
+                m.d.comb += sub_banks[i].eq(granted & (first | second))
             stages.append((sub_banks, place.parity, even_row, odd_row, mask & upper, mask & ~upper, rotated))
 
         for i, (bank, parity) in enumerate(geometry.sub_banks):
@@ -244,8 +281,6 @@ class ActivationMemory(wiring.Component):
                 row.eq(Mux(stages[1][0][i], rows[1], rows[0])),
                 enable.eq(masks[0] | masks[1]),
             ]
-            m.d.comb += [
-                memory_writes[i].addr.eq(row),
-                memory_writes[i].data.eq(Mux(from_load, stages[1][-1], stages[0][-1])),
-                memory_writes[i].en.eq(enable),
-            ]
+            line = Mux(from_load, stages[1][-1], stages[0][-1])
+            for byte, write in enumerate(memory_writes[i]):
+                m.d.comb += [write.addr.eq(row), write.data.eq(line.word_select(byte, 8)), write.en.eq(enable[byte])]

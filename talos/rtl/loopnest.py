@@ -11,12 +11,19 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["LoopNest"]
 
 
+def _lowest_zero(bits: Value) -> Value:
+    """One-hot: the lowest 0 of `bits`; 0 if there is none."""
+    return Cat(bits[:i].all() & ~bits[i] for i in range(len(bits)))
+
+
 class LoopNest(wiring.Component):
     """Walks address = base + Σ index_i · stride_i, level 0 innermost, each index from 0 to count_i − 1.
 
-    Every level keeps the address at which its current iteration began, so a step is one selection and one addition however many
-    levels wrap; which level moves next is known a cycle ahead (`move`, one-hot). After the last step the outputs mean nothing
-    until the next `load`, which may be in the cycle of that last step: the first address of the next nest then follows at once.
+    Nearly all steps move the innermost level that has more than one index: they add its stride. After each step of another level
+    one of that level follows, so there is always a cycle in which the outer levels' next addresses are computed, and a step to one
+    of them only selects a register; which level moves next is known a cycle ahead (`move`, one-hot). After the last step the
+    outputs mean nothing until the next `load`, which may be in the cycle of that last step: the first address of the next nest
+    then follows at once.
 
     Parameters
     ----------
@@ -62,57 +69,86 @@ class LoopNest(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        move = Signal(self.levels, reset_less=True)  # one-hot: the innermost level that is not at its last index
-        first = Signal(self.levels, reset_less=True)
+        inner = Signal(self.levels, reset_less=True)  # one-hot: the innermost level with more than one index; 0 if there is none
+        move = Signal(self.levels, reset_less=True)  # one-hot: the level that the next step moves; 0 at the last element
+        at_inner = Signal(reset_less=True)  # the next step moves `inner`
+        before_last = Signal(self.levels, reset_less=True)  # the level has one more step
         last = Signal(self.levels, reset_less=True)
-        next_last = Signal(self.levels)
-        moved = Signal(self.address_width)
+        first = Signal(self.levels, reset_less=True)
+        whole_first = Signal(reset_less=True)
+        whole_last = Signal(reset_less=True)
+        single = Signal(self.levels)  # of the nest to be loaded: the level has one index
+        further = Signal(self.levels)  # the next step moves a level outside this one
 
-        starts: list[Value] = []
-        increments: list[Value] = [Const(0)]
         for i in range(self.levels):
             count = getattr(self, f"count_{i}")
             limit = Signal.like(count, name=f"limit_{i}", reset_less=True)
+            limit_is = Signal(2, name=f"limit_{i}_is", reset_less=True)  # 0, 1
             remaining = Signal.like(count, name=f"remaining_{i}", reset_less=True)
+            m.d.comb += [single[i].eq(count == 0), further[i].eq(move[i + 1 :].any())]
             with m.If(self.load):
-                m.d.comb += next_last[i].eq(count == 0)
-                m.d.sync += [limit.eq(count), remaining.eq(count), first[i].eq(1)]
-            with m.Elif(self.step & move[i + 1 :].any()):
-                m.d.comb += next_last[i].eq(limit == 0)
-                m.d.sync += [remaining.eq(limit), first[i].eq(1)]
+                m.d.sync += [limit.eq(count), limit_is.eq(Cat(single[i], count == 1)), remaining.eq(count)]
+                m.d.sync += [first[i].eq(1), last[i].eq(single[i]), before_last[i].eq(count == 1)]
+            with m.Elif(self.step & further[i]):
+                m.d.sync += [remaining.eq(limit), first[i].eq(1), last[i].eq(limit_is[0]), before_last[i].eq(limit_is[1])]
             with m.Elif(self.step & move[i]):
-                m.d.comb += next_last[i].eq(remaining == 1)
                 m.d.sync += [remaining.eq(remaining - 1), first[i].eq(0)]
-            with m.Else():
-                m.d.comb += next_last[i].eq(last[i])
+                m.d.sync += [last[i].eq(before_last[i]), before_last[i].eq(remaining == 2)]
 
-            start = Signal(self.address_width, name=f"start_{i}", reset_less=True)  # where this level's iteration began
-            with m.If(self.load):
-                m.d.sync += start.eq(self.base)
-            with m.Elif(self.step & move[i:].any()):
-                m.d.sync += start.eq(moved)
-            starts.append(start)
-            if self.stride_widths[i]:
-                stride = getattr(self, f"stride_{i}")
-                held = Signal.like(stride, name=f"held_stride_{i}", reset_less=True)
-                with m.If(self.load):
-                    m.d.sync += held.eq(stride)
-                increments.append(Mux(move[i], held, 0))
-
-        origin = reduce(or_, (Mux(move[i], start, 0) for i, start in enumerate(starts)))
-        m.d.comb += moved.eq(origin + reduce(or_, increments))
-
-        chooses: list[Value] = []
-        inner: Value = Const(1, 1)
-        for i in range(self.levels):
-            chooses.append(inner & ~next_last[i])
-            inner = inner & next_last[i]
-        m.d.sync += [last.eq(next_last), move.eq(Cat(chooses))]
+        # Which level moves next. Levels inside `inner` never move, and any level outside it is followed by `inner`.
+        outer = Signal(self.levels)  # the level that moves after the last step of `inner`
+        leave = Signal()  # the next step is the last one of `inner`
         m.d.comb += [
-            self.address.eq(starts[0]),
+            outer.eq(_lowest_zero(last | inner)),
+            leave.eq(at_inner & (inner & before_last).any()),
+        ]
+        with m.If(self.load):
+            m.d.sync += [inner.eq(_lowest_zero(single)), move.eq(_lowest_zero(single)), at_inner.eq(1)]
+            m.d.sync += [whole_first.eq(1), whole_last.eq(single.all())]
+        with m.Elif(self.step):
+            m.d.sync += [move.eq(Mux(leave, outer, inner)), at_inner.eq(~leave)]
+            m.d.sync += [whole_first.eq(0), whole_last.eq(leave & (last | inner).all())]
+
+        # Addresses. After a step of level i the address is where the iterations of all levels up to i begin, so in the cycle after that
+        # their next ones can be computed from it; none of these is needed before another step has moved `inner`.
+        address = Signal(self.address_width, reset_less=True)
+        strides = [getattr(self, f"stride_{i}") if width else Const(0) for i, width in enumerate(self.stride_widths)]
+        increment: Value = Const(
+            0
+        )  # the stride of `inner`: of two levels it is selected at `load`, of several such pairs at the step
+        for i in reversed(range(0, self.levels, 2)):
+            outside = strides[i + 1] if i + 1 < self.levels else strides[i]
+            pair = Signal.like(Mux(single[i], outside, strides[i]), name=f"pair_stride_{i}", reset_less=True)
+            with m.If(self.load):
+                m.d.sync += pair.eq(Mux(single[i], outside, strides[i]))
+            if i + 2 >= self.levels:
+                increment = pair
+            else:
+                here = Signal(name=f"inner_in_{i}", reset_less=True)
+                with m.If(self.load):
+                    m.d.sync += here.eq(~single[i : i + 2].all())
+                increment = Mux(here, pair, increment)
+        nexts: list[Value] = [Const(0)]
+        for i in range(1, self.levels):
+            stride = Signal.like(strides[i], name=f"held_stride_{i}", reset_less=True)
+            moved = Signal(name=f"moved_{i}", reset_less=True)  # the step before moved this level or one outside it
+            following = Signal(self.address_width, name=f"next_{i}", reset_less=True)  # where the level's next iteration begins
+            with m.If(self.load):
+                m.d.sync += stride.eq(strides[i])
+            m.d.sync += moved.eq(self.load | (self.step & (move[i] | further[i])))
+            with m.If(moved):
+                m.d.sync += following.eq(address + stride)
+            nexts.append(Mux(move[i], following, 0))
+        with m.If(self.load):
+            m.d.sync += address.eq(self.base)
+        with m.Elif(self.step):
+            m.d.sync += address.eq(Mux(at_inner, address + increment, reduce(or_, nexts)))
+
+        m.d.comb += [
+            self.address.eq(address),
             self.firsts.eq(first),
             self.lasts.eq(last),
-            self.first.eq(first.all()),
-            self.last.eq(last.all()),
+            self.first.eq(whole_first),
+            self.last.eq(whole_last),
         ]
         return m

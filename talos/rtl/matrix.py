@@ -85,26 +85,47 @@ class MatrixUnit(wiring.Component):
         m.submodules.array = array = SystolicArray(config=config)
         m.submodules.accumulator = accumulator = Accumulator(config=config)
 
-        # Issue of pixels.
+        # Issue of pixels. What decides is known a cycle ahead.
         active = Signal()
+        free = Signal()
         issue = Signal()
-        tile_first = nest.firsts[_PIXEL_LOOPS].all()
+        tile_first = Signal(reset_less=True)  # the current pixel is the first of its tile
         tile_last = nest.lasts[_PIXEL_LOOPS].all()
         full = Signal()  # all words of the next tile are injected
+        next_active = Signal()
+        next_tile_first = Signal()
+        next_full = Signal()
+        may_issue = Signal()  # but for `blocked`
         recent = Signal(RMW)  # issues of the last cycles, the latest in bit 0
         guard = Signal(RMW)  # those that the first pixel of a tile must not follow
-        tile_guard = Signal(RMW, reset_less=True)  # the same after the instruction's first pixel
+        tile_guard = Signal(RMW)  # the same after the instruction's first pixel
+        blocked = Signal()  # (guard & recent) != 0
         m.d.comb += [
             self.act.address.eq(nest.address),
-            self.act.valid.eq(active & (~tile_first | (full & ~(guard & recent).any()))),
+            self.act.valid.eq(may_issue & ~(tile_first & blocked)),
             issue.eq(self.act.valid & self.act.grant),
+            next_active.eq(self.start | (active & ~(issue & nest.last))),
+            next_tile_first.eq(free | Mux(issue, tile_last, tile_first)),
         ]
-        m.d.sync += recent.eq(Cat(issue, recent))
-        with m.If(issue):
-            m.d.sync += guard.eq(tile_guard)
+        m.d.sync += [
+            active.eq(next_active),
+            tile_first.eq(next_tile_first),
+            full.eq(next_full),
+            may_issue.eq(next_active & (~next_tile_first | next_full)),
+            recent.eq(Cat(issue, recent)),
+        ]
+        with m.If(free):
+            m.d.sync += [
+                guard.eq(head.accumulate.replicate(RMW)),
+                blocked.eq(head.accumulate & (issue | recent[: RMW - 1].any())),
+            ]
+        with m.Elif(issue):
+            m.d.sync += [guard.eq(tile_guard), blocked.eq((tile_guard & Cat(1, recent)).any())]
+        with m.Else():
+            m.d.sync += blocked.eq((guard & Cat(0, recent)).any())
 
-        # Acceptance of instructions, in the cycle of the last pixel at the earliest.
-        free = Signal()
+        # Acceptance of instructions, in the cycle of the last pixel at the earliest. All but `active` take the queue's head whenever they
+        # are free, so that the semaphores, which come late in the cycle, decide about few registers.
         accumulate = Signal(reset_less=True)
         post = Signal.like(head.post, reset_less=True)
         m.d.comb += [
@@ -112,27 +133,25 @@ class MatrixUnit(wiring.Component):
             self.start.eq(self.instr.valid & self.sync_ready & free),
             self.instr.ready.eq(self.start),
             self.wait.eq(Mux(self.instr.valid, head.wait, 0)),
-            nest.load.eq(self.start),
+            nest.load.eq(free),
             nest.step.eq(issue),
             nest.base.eq(head.act),
         ]
         for i, (count, stride) in enumerate(_LOOPS):
             m.d.comb += [getattr(nest, f"count_{i}").eq(head[count]), getattr(nest, f"stride_{i}").eq(head[stride])]
-        with m.If(self.start):
+        few_columns = Signal(RMW, reset_less=True)  # bit i: out_w is i + 1
+        few_rows = Signal(RMW, reset_less=True)
+        with m.If(free):
             m.d.sync += [
-                active.eq(1),
                 accumulate.eq(head.accumulate),
                 post.eq(head.post),
-                guard.eq(head.accumulate.replicate(RMW)),
-                tile_guard.eq(0),
+                few_columns.eq(Cat(head.out_w == i for i in range(RMW))),
+                few_rows.eq(Cat(head.out_h == i for i in range(RMW))),
             ]
-            for pixels in range(1, RMW + 1):
-                one_row = (head.out_h == 0) & (head.out_w == pixels - 1)
-                one_column = (head.out_w == 0) & (head.out_h == pixels - 1)
-                with m.If(one_row | one_column):
-                    m.d.sync += tile_guard.eq((1 << (RMW + 1 - pixels)) - 1)
-        with m.Elif(free):
-            m.d.sync += active.eq(0)
+        for pixels in range(1, RMW + 1):  # at most so many in a tile; a prime number of them is one row or one column
+            m.d.comb += tile_guard[RMW - pixels].eq(
+                (few_rows[0] & few_columns[:pixels].any()) | (few_columns[0] & few_rows[:pixels].any())
+            )
 
         # Depthwise: the vectors of an output row that only fill the filter.
         outputs: Value = issue  # the vector issued has an accumulator entry
@@ -142,7 +161,7 @@ class MatrixUnit(wiring.Component):
             warm_left = Signal.like(head.warmup, reset_less=True)
             warming = Signal(reset_less=True)  # warm_left != 0
             outputs = issue & ~warming
-            with m.If(self.start):
+            with m.If(free):
                 m.d.sync += [
                     down.eq(head.depthwise),
                     warmup.eq(head.warmup),
@@ -158,7 +177,7 @@ class MatrixUnit(wiring.Component):
         # Accumulator entry of the pixel: each tile of a block begins again at the block's first entry.
         entry = Signal(accumulator.address_width, reset_less=True)
         block_entry = Signal(accumulator.address_width, reset_less=True)
-        with m.If(self.start):
+        with m.If(free):
             m.d.sync += [entry.eq(head.acc), block_entry.eq(head.acc)]
         with m.Elif(outputs):
             with m.If(tile_last & ~nest.lasts[_TILE_LOOPS].all()):
@@ -176,13 +195,10 @@ class MatrixUnit(wiring.Component):
             switch.eq(issue & tile_first),
             self.weights.ready.eq(~full | switch),
             inject.eq(self.weights.valid & self.weights.ready),
+            next_full.eq(Mux(self.weights.ready, self.weights.valid & (slot == config.rows - 1), 1)),
         ]
-        with m.If(switch):
-            m.d.sync += full.eq(0)
         with m.If(inject):
             m.d.sync += slot.eq(slot + 1)  # rows is a power of two
-            with m.If(slot == config.rows - 1):
-                m.d.sync += full.eq(1)
 
         # Into the array: weights and control wait as long as the activations are under way.
         injection = data.StructLayout({"switch": 1, "strobe": 1, "slot": range(config.rows), "word": 8 * config.cols})
@@ -212,10 +228,10 @@ class MatrixUnit(wiring.Component):
             m.d.comb += array.i_down.eq(down_line[-1])
 
         # Behind the array: the control that belongs to each vector arrives with its sums.
-        depth = ACT_READ + array_latency(config) - ACC_SUMS
+        depth = ACT_READ + array_latency(config) - ACC_SUMS  # the accumulator is told a cycle before
         overwrite = ~accumulate & nest.firsts[_TILE_LOOPS].all()
         access = Cat(entry, overwrite)
-        line = Signal(depth * len(access), reset_less=True)
+        line = Signal((depth - 1) * len(access), reset_less=True)
         ending = Cat(nest.last, post)
         end_line = Signal((depth + RMW) * len(ending), reset_less=True)
         valid_line = Signal(depth + RMW)
@@ -226,7 +242,7 @@ class MatrixUnit(wiring.Component):
         ]
         m.d.comb += [
             Cat(accumulator.i_address, accumulator.i_overwrite).eq(line[-len(access) :]),
-            accumulator.i_valid.eq(valid_line[depth - 1]),
+            accumulator.i_valid.eq(valid_line[depth - 2]),
             accumulator.i_sums.eq(array.o_sums),
             self.done.eq(valid_line[-1] & end_line[-len(ending)]),
             self.post.eq(end_line[-len(ending) + 1 :]),

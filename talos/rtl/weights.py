@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
 from talos.isa import INSTRUCTIONS, Opcode, Unit
 from talos.latency import urgent_beats
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
+from talos.rtl.block_ram import BLOCK_RAM
 from talos.rtl.burst import BurstSplitter
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import region_address
@@ -59,9 +61,11 @@ class WeightFifo(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.config.axi_data_width, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(shape=self.config.axi_data_width, depth=self.depth, init=[], attrs=BLOCK_RAM)
         write = memory.write_port()
-        read = memory.read_port()
+        read = memory.read_port(domain="comb")
+        output = Signal(self.config.axi_data_width, reset_less=True)
+        fetch = Signal()
         head = Signal(range(self.depth))
         tail = Signal(range(self.depth))
         fetched = Signal()  # the RAM's output holds a beat
@@ -76,18 +80,19 @@ class WeightFifo(wiring.Component):
             write.en.eq(self.i.valid),
             held_free.eq(~held_valid | accept),
             read.addr.eq(head),
-            read.en.eq(~fetched | held_free),
-            self.freed.eq(read.en & (self.level != 0)),
+            fetch.eq(~fetched | held_free),
+            self.freed.eq(fetch & (self.level != 0)),
         ]
-        m.d.sync += [
-            tail.eq(tail + self.i.valid),
-            head.eq(head + self.freed),
-            self.level.eq(self.level + self.i.valid - self.freed),
-        ]
-        with m.If(read.en):
-            m.d.sync += fetched.eq(self.level != 0)
+        # `freed` is the end of a long path, so it only enables.
+        m.d.sync += tail.eq(tail + self.i.valid)
+        with m.If(self.freed):
+            m.d.sync += head.eq(head + 1)
+        with m.If(self.freed ^ self.i.valid):
+            m.d.sync += self.level.eq(self.level + Mux(self.i.valid, 1, -1))
+        with m.If(fetch):
+            m.d.sync += [output.eq(read.data), fetched.eq(self.level != 0)]
         with m.If(held_free):
-            m.d.sync += [held.eq(read.data), held_valid.eq(fetched)]
+            m.d.sync += [held.eq(output), held_valid.eq(fetched)]
 
         if self.config.cols < self.config.beat_bytes:
             self._elaborate_split(m, held, held_valid, accept)
@@ -135,8 +140,9 @@ class WeightsUnit(wiring.Component):
     """Executes STREAM: the bytes go through the FIFO to the matrix unit as words of `cols` bytes.
 
     An instruction started in cycle t has its first burst on offer in t + 2 if there is room for the longest burst beside the beats
-    stored and under way. `done` comes with the last burst's request; the next instruction can start as soon as this one's run is in the
-    splitter, and its bursts follow. Weights take no part in the semaphores' order: MATMUL waits for the words themselves.
+    stored and under way in the cycle before, and for another one if a burst was asked for in that cycle. `done` comes with the last
+    burst's request; the next instruction can start as soon as this one's run is in the splitter, and its bursts follow. Weights take
+    no part in the semaphores' order: MATMUL waits for the words themselves.
 
     Members
     -------
@@ -147,7 +153,7 @@ class WeightsUnit(wiring.Component):
         Always ready.
     words : Out(stream of 8 · cols bits)
     urgent : Out(1)
-        Fewer than `latency.urgent_beats` were stored and under way in the cycle before.
+        Fewer than `latency.urgent_beats` were stored and under way two cycles before.
     error : Out(1)
         The bus answered a beat of the cycle before with an error.
 
@@ -177,16 +183,25 @@ class WeightsUnit(wiring.Component):
         instr = instruction_view(Opcode.STREAM, self.instr.payload)
         run_valid = Signal()
         run = Signal.like(splitter.run.payload, reset_less=True)
-        committed = Signal(range(fifo.depth + 1))  # beats stored and under way
+        # What was asked for and freed in a cycle is counted in the next one: `space` is of the cycle before, and a burst asked for since
+        # takes the room of a longest one.
+        burst = self.config.max_burst
+        space = Signal(signed(exact_log2(fifo.depth) + 2), init=fifo.depth - burst)  # beats beside the longest burst
+        under_way = Signal(range(fifo.depth + 1))
         asked = Signal()
         room = Signal()
+        was_asked = Signal()
+        was_freed = Signal()
+        beats = Signal.like(self.ar.payload.beats, name="beats_asked", reset_less=True)  # minus one
+        counted = Signal(range(burst + 1))
         m.d.comb += [
             self.wait.eq(Mux(self.instr.valid, header_view(self.instr.payload).wait, 0)),
             self.start.eq(self.instr.valid & self.sync_ready & ~run_valid),
             self.instr.ready.eq(self.start),
             splitter.run.valid.eq(run_valid),
             splitter.run.payload.eq(run),
-            room.eq(committed <= fifo.depth - self.config.max_burst),
+            room.eq((space >= 0) & (~was_asked | (space >= burst))),
+            counted.eq(Mux(was_asked, beats + 1, 0)),
             self.ar.valid.eq(splitter.burst.valid & room),
             self.ar.payload.eq(splitter.burst.payload),
             splitter.burst.ready.eq(self.ar.ready & room),
@@ -198,8 +213,12 @@ class WeightsUnit(wiring.Component):
             fifo.i.payload.eq(self.r.payload.data),
         ]
         m.d.sync += [
-            committed.eq(committed + Mux(asked, self.ar.payload.beats + 1, 0) - fifo.freed),
-            self.urgent.eq(committed < urgent_beats(self.config)),
+            was_asked.eq(asked),
+            was_freed.eq(fifo.freed),
+            beats.eq(self.ar.payload.beats),
+            space.eq(space - counted + was_freed),
+            under_way.eq(under_way + counted - self.r.valid),
+            self.urgent.eq(space > fifo.depth - burst - urgent_beats(self.config)),
             self.error.eq(self.r.valid & self.r.payload.error),
         ]
         with m.If(self.start):
@@ -214,7 +233,7 @@ class WeightsUnit(wiring.Component):
 
         running = Signal()
         m.d.comb += [
-            running.eq(run_valid | splitter.burst.valid | (committed != fifo.level)),
+            running.eq(run_valid | splitter.burst.valid | was_asked | (under_way != 0)),
             self.idle.eq(~running),
             self.busy.eq(self.r.valid),
             self.stall.eq(running & ~self.r.valid),

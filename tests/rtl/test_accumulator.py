@@ -27,21 +27,22 @@ def test_accesses_and_drains():
     async def bench(ctx):
         nonlocal refused, granted
         recent = []
+        access, entry, overwrite = False, 0, False  # announced in the cycle before
         for cycle in range(cycles):
-            # Entries accessed in the last RMW cycles are in flight.
-            free = [e for e in range(depth) if e not in recent]
-            access = rng.random() < 0.8
-            entry = int(rng.choice(free))
-            overwrite = bool(rng.random() < 0.2) or not written[entry]
-            ctx.set(dut.i_valid, int(access))
-            ctx.set(dut.i_address, entry)
-            ctx.set(dut.i_overwrite, int(overwrite))
             if access:
                 sums = rng.integers(-limit, limit, cols)
                 pending[cycle + ACC_SUMS] = sums
                 effects[cycle + RMW] = (entry, sums, overwrite)
                 written[entry] = True
             recent = [*recent, entry if access else -1][-RMW:]
+            # Entries accessed in the last RMW cycles are in flight.
+            free = [e for e in range(depth) if e not in recent]
+            next_access = rng.random() < 0.8
+            next_entry = int(rng.choice(free))
+            next_overwrite = bool(rng.random() < 0.2) or not written[next_entry]
+            ctx.set(dut.i_valid, int(next_access))
+            ctx.set(dut.i_address, next_entry)
+            ctx.set(dut.i_overwrite, int(next_overwrite))
 
             sums = pending.pop(cycle, None)
             if sums is not None:
@@ -64,6 +65,7 @@ def test_accesses_and_drains():
                 granted += grant
                 if grant:
                     drains[cycle + ACC_READ] = memory[target].copy()
+            access, entry, overwrite = next_access, next_entry, next_overwrite
             await ctx.tick()
             if cycle in effects:
                 where, value, replace = effects.pop(cycle)
@@ -89,7 +91,7 @@ def test_sums_wrap_at_32_bits():
             ctx.set(dut.i_overwrite, i == 0)
             await ctx.tick()
             ctx.set(dut.i_valid, 0)
-            await ctx.tick().repeat(RMW)
+            await ctx.tick().repeat(1 + RMW)
         ctx.set(dut.drain.valid, 1)
         await ctx.tick().repeat(ACC_READ)
         assert ctx.get(dut.drain.data) == (times * largest) & 0xFFFFFFFF

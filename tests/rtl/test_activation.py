@@ -37,10 +37,17 @@ class Traffic:
 
 
 def needs(config, address, width):
-    """Sub-banks of an access, from the definition: each line it touches lies in one (bank, parity)."""
+    """Sub-banks of an access, from the definition: each line it touches lies in one (bank, parity). If it goes on from an odd line
+    in the last eighth of a bank, the even halves of this bank and of the next one count."""
     lines = config.activation_bytes // config.line_bytes
+    per_bank = lines // config.activation_banks
     touched = {(address + i) // config.line_bytes % lines for i in range(width)}
-    return {(line // (lines // config.activation_banks), line % 2) for line in touched}
+    wanted = {(line // per_bank, line % 2) for line in touched}
+    bank, line = divmod(address // config.line_bytes % lines, per_bank)
+    rows = per_bank // 2
+    if len(touched) == 2 and line % 2 and line // 2 >= rows - max(1, rows // 8):
+        wanted |= {(bank, 0), ((bank + 1) % config.activation_banks, 0)}
+    return wanted
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -88,8 +95,8 @@ def test_bytes_and_grants(name):
                 wanted = needs(config, address, width)
                 assert grant == (not wanted & taken), f"read port {i} at {address}"
                 seen["read", i, grant] += 1
+                taken |= wanted  # granted or not, a request goes before those of lower priority
                 if grant:
-                    taken |= wanted
                     expected[cycle + ACT_READ, i] = bytes(content[(address + np.arange(width)) % size])
             granted = model.activation_read_grants(arbiter, *asked[:3])
             assert asked[1] < 0 or granted & 1 == read_grants[1]

@@ -21,11 +21,11 @@ def elements(base, counts, strides):
         yield address % (1 << WIDTH), firsts, lasts
 
 
-@pytest.mark.parametrize("levels", [1, 2, 4])
+@pytest.mark.parametrize("levels", [1, 2, 4, 6])
 def test_walks_nests_back_to_back(levels):
     rng = random.Random(levels)
-    widths = [4, 3, 3, 2][:levels]
-    stride_widths = [6, 9, 0, 7][:levels]
+    widths = [4, 3, 3, 2, 2, 2][:levels]
+    stride_widths = [6, 9, 0, 7, 8, 5][:levels]
     nests = []
     for _ in range(25):
         counts = [rng.choice([1, 1, 2, rng.randint(1, 1 << (width - 1))]) for width in widths]

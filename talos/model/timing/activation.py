@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
+from talos.latency import NEAR_END_BITS
 from talos.model.timing.compiled import compiled
 
 __all__ = ["activation_load_grant", "activation_read_grants", "activation_state"]
@@ -19,7 +20,8 @@ _BANK_SHIFT = 3  # from a line's number to its bank
 _MATRIX_BYTES = 4
 _VECTOR_BYTES = 5
 _BEAT_BYTES = 6
-_SIZE = 7
+_NEAR_END = 7  # bits of an odd line in the last rows of a bank
+_SIZE = 8
 
 
 def activation_state(config: AcceleratorConfig) -> NDArray[np.int64]:
@@ -30,6 +32,8 @@ def activation_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     a[_LINE_SHIFT] = config.line_bytes.bit_length() - 1
     a[_LINES_MASK] = lines - 1
     a[_BANK_SHIFT] = (lines // config.activation_banks).bit_length() - 1
+    row_bits = (lines // config.activation_banks).bit_length() - 2
+    a[_NEAR_END] = (1 << row_bits) - (1 << max(0, row_bits - NEAR_END_BITS)) << 1 | 1
     a[_MATRIX_BYTES] = config.matrix_bytes
     a[_VECTOR_BYTES] = config.cols
     a[_BEAT_BYTES] = config.beat_bytes
@@ -44,6 +48,10 @@ def _needs(a: NDArray[np.int64], address: int, width: int) -> int:
     line = address >> a[_LINE_SHIFT] & a[_LINES_MASK]
     needs = 1 << ((line >> a[_BANK_SHIFT]) * 2 + (line & 1))
     if (address & (a[_LINE_BYTES] - 1)) + width > a[_LINE_BYTES]:
+        if line & a[_NEAR_END] == a[_NEAR_END]:  # counts as needing both, see the RTL
+            needs |= 1 << (line >> a[_BANK_SHIFT]) * 2
+            line_in_next_bank = line + (1 << a[_BANK_SHIFT]) & a[_LINES_MASK]
+            needs |= 1 << (line_in_next_bank >> a[_BANK_SHIFT]) * 2
         line = line + 1 & a[_LINES_MASK]
         needs |= 1 << ((line >> a[_BANK_SHIFT]) * 2 + (line & 1))
     return needs
@@ -54,13 +62,12 @@ def activation_read_grants(a: NDArray[np.int64], matrix: int, vector: int, store
     """Bit 0: the vector unit's read is granted, bit 1: the store unit's. Without a request the bit is 1."""
     if vector < 0 and store < 0:
         return 3
-    taken = _needs(a, matrix, a[_MATRIX_BYTES])
+    asked = _needs(a, matrix, a[_MATRIX_BYTES])
     grants = 0
     needs = _needs(a, vector, a[_VECTOR_BYTES])
-    if needs & taken == 0:
+    if needs & asked == 0:
         grants = 1
-        taken |= needs
-    if store < 0 or _needs(a, store, a[_BEAT_BYTES]) & taken == 0:
+    if store < 0 or _needs(a, store, a[_BEAT_BYTES]) & (asked | needs) == 0:
         grants |= 2
     return grants
 

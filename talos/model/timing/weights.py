@@ -50,13 +50,15 @@ _BEATS_PER_WORD = _DEPTH + 2
 _WORDS_PER_BEAT = _DEPTH + 3
 _FIXED = _DEPTH + 4
 _REQUESTS = _FIXED
-_COMMITTED = _REQUESTS + REQUESTS_SIZE  # beats in block RAM and under way
+_COMMITTED = _REQUESTS + REQUESTS_SIZE  # beats in block RAM and under way a cycle ago
 _LEVEL = _COMMITTED + 1  # beats in block RAM
 _FETCHED = _COMMITTED + 2  # the RAM's output holds a beat
 _HELD = _COMMITTED + 3  # the register holds a beat
 _FILLED = _COMMITTED + 4  # beats in the word register, or words in the beat register
 WEIGHTS_URGENT = _COMMITTED + 5
-_SIZE = _COMMITTED + 6
+_WAS_ASKED = _COMMITTED + 6  # beats asked for in the cycle before
+_WAS_FREED = _COMMITTED + 7
+_SIZE = _COMMITTED + 8
 
 _REGION, _ADDRESS, _BYTES = (column(Opcode.STREAM, name) for name in ("region", "address", "bytes"))
 
@@ -87,13 +89,15 @@ def weights_free(state: NDArray[np.int64]) -> bool:
 @compiled
 def weights_idle(state: NDArray[np.int64]) -> bool:
     """Nothing to ask for and nothing under way; words may be stored."""
-    return state[_COMMITTED] == state[_LEVEL] and not requests_active(state, _REQUESTS)
+    stored = state[_COMMITTED] + state[_WAS_ASKED] - state[_WAS_FREED]
+    return stored == state[_LEVEL] and not requests_active(state, _REQUESTS)
 
 
 @compiled
 def weights_beats(state: NDArray[np.int64]) -> int:
     """Beats of the burst asked for in this cycle, 0 for none."""
-    if state[_COMMITTED] > state[_DEPTH] - state[MAX_BURST]:
+    longest = state[MAX_BURST] if state[_WAS_ASKED] == 0 else 2 * state[MAX_BURST]
+    if state[_COMMITTED] > state[_DEPTH] - longest:
         return 0
     return requests_beats(state, _REQUESTS)
 
@@ -149,7 +153,9 @@ def weights_clock(
         freed = 1 if level != 0 else 0
         state[_FETCHED] = freed
     state[_LEVEL] = level + (beat != 0) - freed
-    state[_COMMITTED] = committed + (requests_beats(state, _REQUESTS) if asked != 0 else 0) - freed
+    state[_COMMITTED] = committed + state[_WAS_ASKED] - state[_WAS_FREED]
+    state[_WAS_ASKED] = requests_beats(state, _REQUESTS) if asked != 0 else 0
+    state[_WAS_FREED] = freed
 
     requests_clock(state, _REQUESTS, asked)
     if start != 0:
