@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
 
 from talos.config import AcceleratorConfig
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.unit import ReadPort
 
 __all__ = ["ACC_ADDRESS", "Accumulator"]
@@ -54,7 +55,9 @@ class Accumulator(wiring.Component):
         cols = self.config.cols
         entry = data.ArrayLayout(signed(32), cols)
         top = self.address_width - 1
-        memories = [Memory(shape=unsigned(32 * cols), depth=self.config.half_depth, init=[]) for _ in range(2)]
+        memories = [
+            Memory(shape=unsigned(32 * cols), depth=self.config.half_depth, init=[], attrs=NO_COLLISION) for _ in range(2)
+        ]
 
         # Stage i holds the access of i + 1 cycles ago.
         valid = [Signal(name=f"valid_{i}") for i in range(3)]

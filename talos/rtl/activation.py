@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.unit import ReadPort, WritePort
 
 __all__ = ["ActivationMemory"]
@@ -150,7 +151,7 @@ class ActivationMemory(wiring.Component):
         memory_reads = []
         memory_writes = []
         for bank, parity in geometry.sub_banks:
-            memory = Memory(shape=8 * geometry.line_bytes, depth=geometry.depth, init=[])
+            memory = Memory(shape=8 * geometry.line_bytes, depth=geometry.depth, init=[], attrs=NO_COLLISION)
             m.submodules[f"memory_{bank}_{'odd' if parity else 'even'}"] = memory
             memory_reads.append(memory.read_port())
             memory_writes.append(memory.write_port(granularity=8))

@@ -11,6 +11,7 @@ from talos.isa import TableKind
 from talos.latency import RECORD_DELAY
 from talos.parameters import CODES, RECORD_BYTES
 from talos.rtl.lane import SETS, record_layout, table_write_layout
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.pipeline import delay
 from talos.rtl.tables import ENTRY_WIDTH
 
@@ -51,7 +52,7 @@ class ParameterMemory(wiring.Component):
         beats = self.word_bytes // self.config.beat_bytes  # of a word: more than one with beats below 8 bytes
         groups = self.word_bytes // RECORD_BYTES
         m.submodules.words = memory = Memory(
-            shape=unsigned(8 * self.word_bytes), depth=self.config.parameter_bytes // self.word_bytes, init=[]
+            shape=unsigned(8 * self.word_bytes), depth=self.config.parameter_bytes // self.word_bytes, init=[], attrs=NO_COLLISION
         )
         write = memory.write_port(granularity=width)
         beat_bits, group_bits = exact_log2(beats), exact_log2(groups)

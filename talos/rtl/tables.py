@@ -10,6 +10,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from talos.parameters import CODES
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.pipeline import delay
 
 __all__ = ["ADD_TABLE", "ENTRY_WIDTH", "LOOKUP", "AddTable", "LookupTable"]
@@ -54,7 +55,7 @@ class AddTable(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=unsigned(ENTRY_WIDTH), depth=CODES, init=[])
+        m.submodules.memory = memory = Memory(shape=unsigned(ENTRY_WIDTH), depth=CODES, init=[], attrs=NO_COLLISION)
         write = memory.write_port()
         read = memory.read_port()
         m.d.comb += [write.en.eq(self.write), write.addr.eq(self.index), write.data.eq(self.entry)]
@@ -110,7 +111,7 @@ class LookupTable(wiring.Component):
         m.d.sync += result.eq(code)
         m.d.comb += self.result.eq(result)
         if self.present:
-            m.submodules.memory = memory = Memory(shape=unsigned(8), depth=CODES, init=[])
+            m.submodules.memory = memory = Memory(shape=unsigned(8), depth=CODES, init=[], attrs=NO_COLLISION)
             write = memory.write_port()
             read = memory.read_port()
             entry = Signal(8, reset_less=True)

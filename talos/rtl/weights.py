@@ -14,6 +14,7 @@ from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
 from talos.rtl.burst import BurstSplitter
 from talos.rtl.layouts import header_view, instruction_view
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.requests import region_address
 from talos.rtl.unit import unit_ports
 
@@ -59,7 +60,7 @@ class WeightFifo(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.config.axi_data_width, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(shape=self.config.axi_data_width, depth=self.depth, init=[], attrs=NO_COLLISION)
         write = memory.write_port()
         read = memory.read_port()
         head = Signal(range(self.depth))
