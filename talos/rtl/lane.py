@@ -133,10 +133,14 @@ class Lane(wiring.Component):
         stage = NORMALIZE - 1
         m.d.sync += mantissa.eq(Mux(add[stage], constants.mantissa, self._records(m, "mantissa", index[stage])))
         m.submodules.multiplier = multiplier = WideMultiplier()
-        m.d.comb += [multiplier.a.eq(normalizer.significand), multiplier.b.eq(mantissa)]
+        m.d.comb += [
+            multiplier.a.eq(normalizer.significand),
+            multiplier.b.eq(mantissa),
+            multiplier.invert.eq(normalizer.negative),
+        ]
 
         negative = delay(m, normalizer.negative, WIDE_MULTIPLY, "negative")[-1]
-        product = (Cat(multiplier.o, Const(0, SUM_WIDTH - len(multiplier.o))) ^ negative.replicate(SUM_WIDTH)).as_signed()
+        product = Cat(multiplier.o, negative.replicate(SUM_WIDTH - len(multiplier.o))).as_signed()
         total = Signal(signed(SUM_WIDTH), reset_less=True)
         m.d.sync += total.eq(add_carry(product, self._addend(m, add[_TABLE]), negative))
 

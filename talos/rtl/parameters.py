@@ -198,5 +198,5 @@ class ParameterFetch(wiring.Component):
             self.table_write.add.eq(arriving & (kind == TableKind.ADD)),
             self.table_write.index.eq(indices[-1]),
             self.table_write.entry.eq(entry),
-            self.table_done.eq(arriving & (indices[-1] == CODES - 1)),
+            self.table_done.eq(delay(m, active & (index == CODES - 1), RECORD_DELAY + 1, "table_last", reset=True)[-1]),
         ]

@@ -67,7 +67,7 @@ class Rounder(wiring.Component):
         place = delay(m, self.exponent[:6], 3, "place")
         below = delay(m, self.exponent[-1], 3, "below")[3]
         above = delay(m, ~self.exponent[-1] & self.exponent[6:-1].any(), 3, "above")[3]
-        window, lost, huge = self._elaborate_coarse(m, magnitude, place[2][3:])
+        window, lost, huge = self._elaborate_coarse(m, magnitude, place[2][3:], place[3][3:])
 
         placed = Signal(_PLACED, reset_less=True)
         sticky = Signal(reset_less=True)
@@ -86,20 +86,27 @@ class Rounder(wiring.Component):
         self._elaborate_code(m, whole, up, negative[6])
         return m
 
-    def _elaborate_coarse(self, m: Module, magnitude: Signal, amount: Value) -> tuple[Signal, Signal, Signal]:
-        """The bits that the fine shift may place, shifted by multiples of 8; whether there are any below them, and above them."""
+    def _elaborate_coarse(self, m: Module, magnitude: Signal, amount: Value, amount_later: Value) -> tuple[Signal, Value, Value]:
+        """The bits that the fine shift may place, shifted by multiples of 8; and one cycle later, with `amount_later`: whether there are
+        any below them, and above them."""
         width = _PLACED + _FINE
         window = Signal(width, reset_less=True)
-        lost = Signal(reset_less=True)
-        huge = Signal(reset_less=True)
         m.d.sync += window.eq(Cat(Const(0, _LEFT), magnitude) >> Cat(Const(0, 3), amount))
-        with m.Switch(amount):
-            for i in range(8):
-                bottom = max(8 * i - _LEFT, 0)
-                top = max(8 * i - _LEFT + width, 0)
-                with m.Case(i):
-                    m.d.sync += [lost.eq(magnitude[:bottom].any()), huge.eq(magnitude[top:].any())]
-        return window, lost, huge
+        # A shift by 8·i moves groups 0 … i of the low bits out at the bottom, groups i … 7 of the high ones do not fit in at the top.
+        below: list[Value] = []
+        above: list[Value] = []
+        for i in range(8):
+            bottom = [max(8 * j - _LEFT, 0) for j in (i - 1, i)]
+            top = [8 * j - _LEFT + width for j in (i, i + 1)]
+            for groups, name, part, inside in (
+                (below, "below", magnitude[bottom[0] : bottom[1]], amount_later >= i),
+                (above, "above", magnitude[top[0] : top[1]], amount_later <= i),
+            ):
+                if len(part):
+                    group = Signal(name=f"{name}_{i}", reset_less=True)
+                    m.d.sync += group.eq(part.any())
+                    groups.append(group & inside)
+        return window, reduce(or_, below), reduce(or_, above)
 
     def _elaborate_ties(
         self, m: Module, placed: Signal, sticky: Signal, nothing: Signal, saturated: Signal

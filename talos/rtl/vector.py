@@ -1,6 +1,6 @@
 """Vector unit: from accumulators or activation memory through requantization, addition and table to activation memory."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -194,15 +194,15 @@ class VectorUnit(wiring.Component):
 
     def _elaborate_writes(self, m: Module, lanes: LaneGroup, load: Signal, current: data.View, finished: Signal) -> None:
         nest = pixel_nest(m, "destination_nest", self.config, current, "dst")
-        tail = Signal(unsigned(7), reset_less=True)
+        tail = Signal(range(self.config.cols + 1), reset_less=True)
         with m.If(load):
-            m.d.sync += tail.eq(current.tail)
+            m.d.sync += tail.eq(current.tail + 1)
         m.d.comb += [
             nest.load.eq(load),
             nest.step.eq(lanes.valid),
             finished.eq(lanes.valid & nest.last),
             self.act_write.valid.eq(lanes.valid),
             self.act_write.address.eq(nest.address),
-            self.act_write.count.eq(Mux(nest.lasts[-1], tail + 1, self.config.cols)),
+            self.act_write.count.eq(Mux(nest.lasts[-1], tail, self.config.cols)),
             self.act_write.data.eq(lanes.bytes),
         ]
