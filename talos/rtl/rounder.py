@@ -79,7 +79,7 @@ class Rounder(wiring.Component):
         m.d.sync += [
             placed.eq(window >> fine),
             sticky.eq(lost | (window[:_FINE] & low_bits).any()),
-            saturated.eq(~above & (huge | (window[_PLACED:] & kept_high).any() | (below & window.any()))),
+            saturated.eq(~above & (huge | (window[_PLACED:] & kept_high).any() | (below & (lost | window.any())))),
             nothing.eq(above),
         ]
         whole, up = self._elaborate_ties(m, placed, sticky, nothing, saturated)
