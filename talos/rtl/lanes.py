@@ -84,17 +84,22 @@ class LaneGroup(wiring.Component):
         # lanes is known a cycle ahead.
         again = Signal()
         swapped = Signal()  # the operand is b's
+        narrow = Signal(reset_less=True)  # the operand is a code: only its low byte counts
         adding = Signal(reset_less=True)
         entering = Signal(tag_layout)
         line = [data.View(tag_layout, value) for value in delay(m, entering, LANE, "tag", reset=True)]
         finished = line[LANE]
         next_again = line[LANE - 1].valid & ~line[LANE - 1].final
         m.d.comb += entering.eq(first_pass)
-        m.d.sync += adding.eq(~modes.requantize | (next_again if config.residual else 0))
+        next_swapped = modes.add & modes.swap & (next_again | ~modes.requantize)
+        wide = modes.from_accumulator | modes.sum
+        m.d.sync += [adding.eq(~modes.requantize), narrow.eq(~wide)]
         if config.residual:
             m.d.sync += [
                 again.eq(next_again),
-                swapped.eq(modes.add & modes.swap & (next_again | ~modes.requantize)),
+                swapped.eq(next_swapped),
+                adding.eq(~modes.requantize | next_again),
+                narrow.eq(~wide | next_again | next_swapped),
             ]
             with m.If(again):
                 m.d.comb += [entering.eq(finished), entering.final.eq(1), entering.release.eq(0)]
@@ -105,11 +110,13 @@ class LaneGroup(wiring.Component):
         for i in range(lanes):
             lane = Lane(config=config)
             m.submodules[f"lane_{i}"] = lane
-            operand = Signal(signed(32), name=f"operand_{i}")
+            value = Signal(8, name=f"value_{i}")
+            code = Signal(8, name=f"code_{i}")
             m.d.comb += [
-                operand.eq(Mux(again, lane.result, operands[i])),
-                lane.operand.eq(Mux(swapped, residuals[i].as_signed(), operand)),
-                lane.addend.eq(Mux(modes.swap, operand[:8], residuals[i])),
+                value.eq(Mux(again, lane.result, operands[i][:8])),
+                code.eq(Mux(swapped, residuals[i], value)),
+                lane.operand.eq(Cat(code, Mux(narrow, code[7].replicate(24), operands[i][8:]))),
+                lane.addend.eq(Mux(modes.swap, value, residuals[i])),
                 lane.add.eq(adding),
                 lane.set_index.eq(Cat(first_pass.substep[: self.substep_bits], which)),
                 lane.constants.eq(self.constants),

@@ -13,8 +13,8 @@ WINDOW_WIDTH = 24
 class WindowReducer(wiring.Component):
     """`values` is the maximum or sum of the int8 `data` of this cycle and those of the window so far.
 
-    A sum begins with 0, left behind by the window before; a maximum takes its first position whatever there is. A maximum uses the low
-    byte alone; what is above it is the sum's.
+    A sum begins with 0, left behind by the window before; a maximum takes its first position whatever there is. Of a maximum only the
+    low byte is given; what is above it is the sum's.
 
     Parameters
     ----------
@@ -59,10 +59,10 @@ class WindowReducer(wiring.Component):
             m.d.comb += [
                 total.eq(so_far + codes[c]),
                 maximum.eq(Mux(self.first | (codes[c] > low), codes[c], low)),
-                self.values[c].eq(Mux(self.sum, total, maximum)),
+                self.values[c].eq(Cat(Mux(self.sum, total[:8], maximum[:8]), total[8:])),
             ]
             with m.If(self.last):
                 m.d.sync += so_far.eq(0)
             with m.Elif(self.valid):
-                m.d.sync += so_far.eq(Cat(self.values[c][:8], total[8:]))
+                m.d.sync += so_far.eq(self.values[c])
         return m
