@@ -25,10 +25,10 @@ RMW = 3
 ACC_SUMS = 2
 """Accumulators: the column sums that an access in cycle t adds arrive in cycle t + ACC_SUMS."""
 
-LANE = 25
+LANE = 23
 """Requantization lane: operand in cycle t, int8 result in cycle t + LANE (odd, so that a second pass falls into the free slots)."""
 
-SET_RELEASE = 12
+SET_RELEASE = 7
 """Requantization lane: the parameters of an operand of cycle t are read for the last time in cycle t + SET_RELEASE."""
 
 RECORD_DELAY = 3

@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
 
 from talos.config import AcceleratorConfig
-from talos.rtl.block_ram import BLOCK_RAM
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.unit import ReadPort
 
 __all__ = ["ACC_ADDRESS", "Accumulator"]
@@ -56,7 +56,9 @@ class Accumulator(wiring.Component):
         cols = self.config.cols
         entry = data.ArrayLayout(signed(32), cols)
         top = self.address_width - 1
-        memories = [Memory(shape=unsigned(32 * cols), depth=self.config.half_depth, init=[], attrs=BLOCK_RAM) for _ in range(2)]
+        memories = [
+            Memory(shape=unsigned(32 * cols), depth=self.config.half_depth, init=[], attrs=NO_COLLISION) for _ in range(2)
+        ]
 
         # Stage i holds the access of i cycles ago.
         valid = [Signal(name=f"valid_{i}") for i in range(4)]
@@ -76,8 +78,7 @@ class Accumulator(wiring.Component):
         updated = Signal(entry, reset_less=True)
         for half, memory in enumerate(memories):
             m.submodules[f"half_{half}"] = memory
-            read = memory.read_port(domain="comb")
-            fetched = Signal(32 * cols, name=f"fetched_{half}", reset_less=True)
+            read = memory.read_port()
             write = memory.write_port()
             output = Signal(32 * cols, name=f"output_{half}", reset_less=True)
             m.d.comb += [
@@ -86,7 +87,7 @@ class Accumulator(wiring.Component):
                 write.data.eq(Value.cast(updated)),
                 write.en.eq(valid[3] & (address[3][top] == half)),
             ]
-            m.d.sync += [fetched.eq(read.data), output.eq(fetched)]
+            m.d.sync += output.eq(read.data)
             read_data.append(output)
 
         for c in range(cols):

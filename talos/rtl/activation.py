@@ -12,7 +12,7 @@ from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
 from talos.latency import NEAR_END_BITS
-from talos.rtl.block_ram import BLOCK_RAM
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.unit import ReadPort, WritePort
 
 __all__ = ["ActivationMemory"]
@@ -166,24 +166,18 @@ class ActivationMemory(wiring.Component):
         m = Module()
         geometry = _Geometry.of(self.config)
         reads: list[Value] = []  # of each sub-bank: the line at its row register, a cycle later
-        writes: list[list[Any]] = []  # of each sub-bank: the write ports of its bytes
+        writes: list[Any] = []  # of each sub-bank: the write port
         rows = []
         for bank, parity in geometry.sub_banks:
             # Nobody needs a byte that is written in the cycle in which it is read: a read comes after the write or has been granted
-            # before it. Other bytes of that line may be needed, so each has a memory of its own.
-            name = f"{bank}_{'odd' if parity else 'even'}"
+            # before it.
+            memory = Memory(shape=8 * geometry.line_bytes, depth=geometry.depth, init=[], attrs=NO_COLLISION)
+            m.submodules[f"memory_{bank}_{'odd' if parity else 'even'}"] = memory
             row = Signal(exact_log2(geometry.depth), name=f"read_row_{bank}_{parity}", reset_less=True)
-            line = Signal(8 * geometry.line_bytes, name=f"fetched_{bank}_{parity}", reset_less=True)
-            ports = []
-            for i in range(geometry.line_bytes):
-                memory = Memory(shape=8, depth=geometry.depth, init=[], attrs=BLOCK_RAM)
-                m.submodules[f"memory_{name}_{i}"] = memory
-                read = memory.read_port(domain="comb")
-                m.d.comb += read.addr.eq(row)
-                m.d.sync += line.word_select(i, 8).eq(read.data)
-                ports.append(memory.write_port())
-            reads.append(line)
-            writes.append(ports)
+            read = memory.read_port()
+            m.d.comb += read.addr.eq(row)
+            reads.append(read.data)
+            writes.append(memory.write_port(granularity=8))
             rows.append(row)
         self._elaborate_reads(m, geometry, rows, reads)
         self._elaborate_writes(m, geometry, writes)
@@ -228,7 +222,7 @@ class ActivationMemory(wiring.Component):
             ]
             m.d.comb += port.data.eq(content)
 
-    def _elaborate_writes(self, m: Module, geometry: _Geometry, memory_writes: Sequence[Sequence[Any]]) -> None:
+    def _elaborate_writes(self, m: Module, geometry: _Geometry, memory_writes: Sequence[Any]) -> None:
         names = ("vector_write", "load_write")
         ports = [getattr(self, name) for name in names]
         accesses = [_Access(m, geometry, p.address, len(p.data) // 8, n) for p, n in zip(ports, names, strict=True)]
@@ -282,5 +276,5 @@ class ActivationMemory(wiring.Component):
                 enable.eq(masks[0] | masks[1]),
             ]
             line = Mux(from_load, stages[1][-1], stages[0][-1])
-            for byte, write in enumerate(memory_writes[i]):
-                m.d.comb += [write.addr.eq(row), write.data.eq(line.word_select(byte, 8)), write.en.eq(enable[byte])]
+            write = memory_writes[i]
+            m.d.comb += [write.addr.eq(row), write.data.eq(line), write.en.eq(enable)]

@@ -1,11 +1,11 @@
 """The reading side of the vector unit: which accumulators and which bytes to ask for, in which cycle."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
-from talos.isa import Opcode, Source
+from talos.isa import ADDRESS, Opcode, Source
 from talos.latency import ACC_READ, ACT_READ
 from talos.rtl.lane import SETS
 from talos.rtl.layouts import instruction_layout
@@ -25,6 +25,12 @@ def arrival_layout() -> data.StructLayout:
     return data.StructLayout({"residual": 1, "window": 1, "first": 1, "launch": 1, "set": range(SETS), "block_end": 1})
 
 
+def _request_layout() -> data.StructLayout:
+    """A read to be asked for. `residual`: of b; otherwise of the source. `first`, `last`: of a pixel's source; `block_end`: the last
+    one that uses the block's parameters; `end`: the instruction's last one."""
+    return data.StructLayout({"address": ADDRESS, "residual": 1, "first": 1, "last": 1, "block_end": 1, "end": 1})
+
+
 class PixelIssue(wiring.Component):
     """Issues the reads of one VECTOR instruction: for each pixel first b (if it is added), then the source.
 
@@ -32,31 +38,44 @@ class PixelIssue(wiring.Component):
     many with a requantization before the addition. Then it also waits for an even cycle (counted from `load`), so that second passes,
     an odd number of cycles later, never meet first ones. And it waits for the block's parameters.
 
+    ::
+
+        nests ─► second ─► head ─► act_read, acc_read
+                 (made ahead)      valid: a register
+
+    A grant comes late in its cycle. So the requests are made two ahead of it, and whether the head may be asked for in the next cycle is
+    known for both answers before the grant chooses.
+
     Members
     -------
-    load, instruction
-        Take an instruction; its first read is in the next cycle at the earliest.
+    prepare, instruction
+        Take an instruction, which must stay there until `end`; not while one is being issued. In the cycle after, at the earliest, comes
+    load
+        from where on its reads are asked for: the first one in the next cycle at the earliest.
     act_read, acc_read
         Read ports of the activation memory and the accumulators.
-    ready, take
-        The block's parameters can be used; they are used for the last time.
+    ready, ready_after, take
+        The parameters of the next pixel's block can be used from the next cycle on: if no block is taken in this cycle, and if one is.
+        Those of a block are used for the last time.
     stall
         A read is refused in this cycle.
     end
         The instruction's last read is granted in this cycle.
     arrival
-        What arrives from the memory of the instruction's source; `residual` always belongs to `act_read.data`.
+        What arrives from the memory of the instruction's source; `residual` always belongs to `act_read.data`. A register.
     """
 
     def __init__(self, *, config: AcceleratorConfig) -> None:
         self.config = config
         super().__init__(
             {
+                "prepare": In(1),
                 "load": In(1),
                 "instruction": In(instruction_layout(Opcode.VECTOR)),
                 "act_read": Out(ReadPort(config.cols)),
                 "acc_read": Out(ReadPort(4 * config.cols, 16)),
                 "ready": In(1),
+                "ready_after": In(1),
                 "take": Out(1),
                 "stall": Out(1),
                 "end": Out(1),
@@ -69,95 +88,158 @@ class PixelIssue(wiring.Component):
         config, fields = self.config, self.instruction
         substeps = config.cols // config.lanes
 
-        active = Signal()
+        # Static while the instruction is issued.
         from_accumulator = Signal(reset_less=True)
         requantize = Signal(reset_less=True)
-        add = Signal(reset_less=True)
-        residual = Signal()  # b of this pixel is still to be read
-        acc = Signal(16, reset_less=True)
-        odd = Signal(reset_less=True)
-        slots = Signal(range(2 * substeps), reset_less=True)  # cycles until the lanes are free again
-        which = Signal(range(SETS))
+        two_pass = Signal(reset_less=True)
+        with m.If(self.prepare):
+            m.d.sync += [
+                from_accumulator.eq(fields.source == Source.ACCUMULATOR),
+                requantize.eq(fields.requantize),
+                two_pass.eq(fields.requantize & fields.add & config.residual),
+            ]
 
-        # Accumulators have no windows; their instructions use the nest for its counts.
-        window = (fields.source != Source.ACCUMULATOR) if config.pool else None
-        nest = pixel_nest(m, "source_nest", config, fields, "a", window=window)
-        m.d.comb += nest.load.eq(self.load)
-        window_levels = nest.levels - 3
-        window_first = nest.firsts[:window_levels].all()
-        window_last = nest.lasts[:window_levels].all()
+        # Requests, two ahead.
+        made = Signal(_request_layout())
+        push = Signal()
+        head = Signal(_request_layout(), reset_less=True)
+        second = Signal(_request_layout(), reset_less=True)
+        head_valid = Signal()
+        second_valid = Signal()
+        self._elaborate_requests(m, made, push, ~second_valid, requantize)
 
-        two_pass = requantize & add
-        free = Signal()
-        m.d.comb += free.eq((slots == 0) & ~(two_pass & odd) & (self.ready | ~requantize))
-
-        acc_valid = active & from_accumulator & ~residual & free
-        act_valid = active & (residual | (~from_accumulator & (free | ~window_last)))
-        got_source = Signal()
+        asks_act = Signal()
+        asks_acc = Signal()
+        pop = Signal()
         launch = Signal()
         m.d.comb += [
-            self.acc_read.valid.eq(acc_valid),
-            self.acc_read.address.eq(acc),
-            self.act_read.valid.eq(act_valid),
-            self.act_read.address.eq(nest.address),
-            got_source.eq(Mux(from_accumulator, acc_valid & self.acc_read.grant, act_valid & self.act_read.grant & ~residual)),
-            launch.eq(got_source & window_last),
-            nest.step.eq(got_source),
-            self.end.eq(got_source & nest.last),
-            self.stall.eq((acc_valid & ~self.acc_read.grant) | (act_valid & ~self.act_read.grant)),
+            self.act_read.valid.eq(asks_act),
+            self.act_read.address.eq(head.address),
+            self.acc_read.valid.eq(asks_acc),
+            pop.eq((asks_act & self.act_read.grant) | (asks_acc & self.acc_read.grant)),
+            launch.eq(pop & head.last),
+            self.take.eq(pop & head.block_end),
+            self.end.eq(pop & head.end),
+            self.stall.eq((asks_act & ~self.act_read.grant) | (asks_acc & ~self.acc_read.grant)),
         ]
-        block_end = launch & nest.lasts[: nest.levels - 1].all() & requantize
-        m.d.comb += self.take.eq(block_end)
+        following = Mux(second_valid, Value.cast(second), Value.cast(made))
+        with m.If(~second_valid):
+            m.d.sync += second.eq(made)
+        with m.If(pop | ~head_valid):
+            m.d.sync += head.eq(following)
+        m.d.sync += [
+            head_valid.eq(Mux(pop, second_valid | push, head_valid | push)),
+            second_valid.eq(~pop & head_valid & (second_valid | push)),
+        ]
 
+        # May the head of the next cycle be asked for? The answer if this cycle's is granted, and if it is not.
+        issuing = Signal()
+        odd = Signal(reset_less=True)
+        slots = Signal(range(2 * substeps), reset_less=True)  # cycles until the lanes are free again
+        idle_lanes = Signal()  # in the next cycle, without a launch in this one
+        free = Signal()
+        free_after_launch = Signal()
+        m.d.comb += [
+            idle_lanes.eq(self.load | ((slots <= 1) & ~(two_pass & ~odd))),
+            free.eq(idle_lanes & (self.ready | ~requantize)),
+            free_after_launch.eq(
+                (~two_pass if substeps == 1 else 0) & (Mux(head.block_end, self.ready_after, self.ready) | ~requantize)
+            ),
+        ]
+        waiting = data.View(_request_layout(), Mux(head_valid, Value.cast(head), Value.cast(made)))
+        asks_if = {}
+        for granted, request, there, may in (
+            (0, waiting, (self.load | issuing) & (head_valid | push), free),
+            (
+                1,
+                data.View(_request_layout(), following),
+                ~head.end & (second_valid | push),
+                Mux(head.last, free_after_launch, free),
+            ),
+        ):
+            asks = Signal(name=f"asks_if_{granted}")
+            acc = Signal(name=f"acc_if_{granted}")
+            m.d.comb += [asks.eq(there & (~request.last | may)), acc.eq(from_accumulator & ~request.residual)]
+            asks_if[granted] = (asks & ~acc, asks & acc)
+        m.d.sync += [
+            asks_act.eq(Mux(pop, asks_if[1][0], asks_if[0][0])),
+            asks_acc.eq(Mux(pop, asks_if[1][1], asks_if[0][1])),
+        ]
+
+        which = Signal(range(SETS))
+        acc = Signal(16, reset_less=True)
+        m.d.comb += self.acc_read.address.eq(acc)
         m.d.sync += odd.eq(~odd)
         with m.If(slots != 0):
             m.d.sync += slots.eq(slots - 1)
         with m.If(launch):
             m.d.sync += [acc.eq(acc + 1), slots.eq(Mux(two_pass, 2 * substeps - 1, substeps - 1))]
-        with m.If(block_end):
+        with m.If(self.take):
             m.d.sync += which.eq(which + 1)
         with m.If(self.end):
-            m.d.sync += active.eq(0)
-
-        got_residual = Signal()
-        if config.residual:
-            self._elaborate_residual(m, residual, got_residual, launch, add)
+            m.d.sync += issuing.eq(0)
+        with m.If(self.prepare):
+            m.d.sync += acc.eq(fields.acc)
         with m.If(self.load):
-            m.d.sync += [
-                active.eq(1),
-                from_accumulator.eq(fields.source == Source.ACCUMULATOR),
-                requantize.eq(fields.requantize),
-                acc.eq(fields.acc),
-                odd.eq(0),
-                slots.eq(0),
-            ]
+            m.d.sync += [issuing.eq(1), odd.eq(0), slots.eq(0)]
 
-        tag = Signal(arrival_layout())
-        m.d.comb += [
-            tag.residual.eq(got_residual),
-            tag.window.eq(got_source),
-            tag.first.eq(window_first),
-            tag.launch.eq(launch),
-            tag.set.eq(which),
-            tag.block_end.eq(block_end),
-        ]
-        line = delay(m, tag, max(ACT_READ, ACC_READ), "tag", reset=True)
-        m.d.comb += [
-            self.arrival.eq(Mux(from_accumulator, line[ACC_READ], line[ACT_READ])),
-            self.arrival.residual.eq(data.View(arrival_layout(), line[ACT_READ]).residual),
-        ]
+        self._elaborate_arrival(m, pop, head, which, from_accumulator)
         return m
 
-    def _elaborate_residual(self, m: Module, residual: Signal, got: Signal, launch: Signal, add: Signal) -> None:
-        """b of a pixel is read before its source."""
-        fields = self.instruction
-        nest = pixel_nest(m, "residual_nest", self.config, fields, "b")
-        m.d.comb += [nest.load.eq(self.load), got.eq(self.act_read.valid & residual & self.act_read.grant), nest.step.eq(got)]
+    def _elaborate_requests(self, m: Module, made: data.View, push: Signal, room: Value, requantize: Signal) -> None:
+        """The requests in their order, one in each cycle with `room`."""
+        config, fields = self.config, self.instruction
+        # Accumulators have no windows; their instructions use the nest for its counts.
+        window = (fields.source != Source.ACCUMULATOR) if config.pool else None
+        nest = pixel_nest(m, "source_nest", config, fields, "a", window=window)
+        window_levels = nest.levels - 3
+        making = Signal()
+        residual = Signal()  # b of the pixel is still to be read
+        m.d.comb += [
+            push.eq(making & room),
+            nest.load.eq(self.prepare),
+            nest.step.eq(push & ~residual),
+            made.address.eq(nest.address),
+            made.residual.eq(residual),
+            made.first.eq(nest.firsts[:window_levels].all()),
+            made.last.eq(~residual & nest.lasts[:window_levels].all()),
+            made.block_end.eq(~residual & nest.lasts[: nest.levels - 1].all() & requantize),
+            made.end.eq(~residual & nest.last),
+        ]
+        with m.If(push & made.end):
+            m.d.sync += making.eq(0)
+        with m.If(self.prepare):
+            m.d.sync += making.eq(1)
+        if not config.residual:
+            return
+        nest = pixel_nest(m, "residual_nest", config, fields, "b")
+        m.d.comb += [nest.load.eq(self.prepare), nest.step.eq(push & residual)]
         with m.If(residual):
-            m.d.comb += self.act_read.address.eq(nest.address)
-        with m.If(got):
-            m.d.sync += residual.eq(0)
-        with m.If(launch):
-            m.d.sync += residual.eq(add & ~self.end)
+            m.d.comb += made.address.eq(nest.address)
+        with m.If(push):
+            m.d.sync += residual.eq(made.last & fields.add)
+        with m.If(self.prepare):
+            m.d.sync += residual.eq(fields.add)
+
+    def _elaborate_arrival(self, m: Module, pop: Signal, head: data.View, which: Signal, from_accumulator: Signal) -> None:
+        """What was granted travels beside the memories."""
+        tag = Signal(arrival_layout())
+        m.d.comb += [
+            tag.residual.eq(pop & head.residual),
+            tag.window.eq(pop & ~head.residual),
+            tag.first.eq(head.first),
+            tag.launch.eq(pop & head.last),
+            tag.set.eq(which),
+            tag.block_end.eq(head.block_end),
+        ]
+        line = delay(m, tag, max(ACT_READ, ACC_READ) - 1, "tag", reset=True)
+        source = Signal(reset_less=True)  # of the instruction whose reads are under way
         with m.If(self.load):
-            m.d.sync += [residual.eq(fields.add), add.eq(fields.add)]
+            m.d.sync += source.eq(from_accumulator)
+        from_act = data.View(arrival_layout(), line[ACT_READ - 1])
+        arrival = Signal(arrival_layout())
+        m.d.sync += [
+            arrival.eq(Mux(source, line[ACC_READ - 1], line[ACT_READ - 1])),
+            arrival.residual.eq(from_act.residual),
+        ]
+        m.d.comb += self.arrival.eq(arrival)

@@ -1,6 +1,6 @@
 """A requantization lane: one int8 result per cycle, bit for bit what `talos.numerics` specifies."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -9,7 +9,7 @@ from talos.config import AcceleratorConfig
 from talos.latency import LANE, SET_RELEASE
 from talos.rtl.normalizer import NORMALIZE, Normalizer
 from talos.rtl.pipeline import delay
-from talos.rtl.rounder import ROUND, SUM_WIDTH, Rounder
+from talos.rtl.rounder import ROUND, SUM_WIDTH, Rounder, add_carry
 from talos.rtl.tables import ADD_TABLE, ENTRY_WIDTH, LOOKUP, AddTable, LookupTable
 from talos.rtl.wide_multiplier import WIDE_MULTIPLY, WideMultiplier
 
@@ -20,7 +20,8 @@ SETS = 2
 
 _SUM = NORMALIZE + WIDE_MULTIPLY + 1  # cycle of the sum
 assert _SUM + ROUND + LOOKUP == LANE
-assert _SUM == SET_RELEASE
+_SHIFT = NORMALIZE  # cycle in which the shift is read
+assert _SHIFT == SET_RELEASE
 
 _TABLE = _SUM - 1 - ADD_TABLE  # cycle in which the ADD table takes its code
 
@@ -112,7 +113,7 @@ class Lane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         add = delay(m, self.add, LANE - LOOKUP, "add")
-        index = delay(m, self.set_index, _SUM, "set_index")
+        index = delay(m, self.set_index, _SHIFT, "set_index")
         constants = self.constants
 
         m.submodules.normalizer = normalizer = Normalizer(pairs=self.config.multiply)
@@ -132,20 +133,29 @@ class Lane(wiring.Component):
         stage = NORMALIZE - 1
         m.d.sync += mantissa.eq(Mux(add[stage], constants.mantissa, self._records(m, "mantissa", index[stage])))
         m.submodules.multiplier = multiplier = WideMultiplier()
-        m.d.comb += [multiplier.a.eq(normalizer.significand), multiplier.b.eq(mantissa)]
+        m.d.comb += [
+            multiplier.a.eq(normalizer.significand),
+            multiplier.b.eq(mantissa),
+            multiplier.invert.eq(normalizer.negative),
+        ]
 
         negative = delay(m, normalizer.negative, WIDE_MULTIPLY, "negative")[-1]
+        product = Cat(multiplier.o, negative.replicate(SUM_WIDTH - len(multiplier.o))).as_signed()
         total = Signal(signed(SUM_WIDTH), reset_less=True)
-        m.d.sync += total.eq((multiplier.o ^ negative.replicate(SUM_WIDTH)).as_signed() + self._addend(m, add[_TABLE]) + negative)
+        m.d.sync += total.eq(add_carry(product, self._addend(m, add[_TABLE]), negative))
 
+        # The exponent is that of the sum, whatever the table adds: shift + 9 + adjust − 8 − carry.
         shift = Signal(signed(9), reset_less=True)
-        m.d.sync += shift.eq(Mux(add[_SUM], constants.shift, self._records(m, "shift", index[_SUM])))
+        exponent = Signal(signed(11), reset_less=True)
+        m.d.sync += [
+            shift.eq(Mux(add[_SHIFT], constants.shift, self._records(m, "shift", index[_SHIFT]))),
+            exponent.eq(add_carry(shift, Cat(normalizer.adjust, Const(0, 1)), ~normalizer.carry)),
+        ]
         m.submodules.rounder = rounder = Rounder()
-        late = add[_SUM + 7]
+        late = add[_SUM + 5]
         m.d.comb += [
             rounder.sum.eq(total),
-            rounder.shift.eq(shift),
-            rounder.adjust.eq(delay(m, normalizer.adjust, _SUM - NORMALIZE, "adjust")[-1]),
+            rounder.exponent.eq(delay(m, exponent, _SUM - _SHIFT - 2, "exponent")[-1]),
             rounder.zero_point.eq(constants.zero_point[late]),
             rounder.low.eq(constants.low[late]),
             rounder.high.eq(constants.high[late]),

@@ -80,14 +80,27 @@ class LaneGroup(wiring.Component):
         which = Signal(range(SETS), reset_less=True)
         operands = self._elaborate_operands(m, first_pass, which)
 
-        # A tag travels beside the operands; the second pass of an operand begins where its first one ends.
+        # A tag travels beside the operands; the second pass of an operand begins where its first one ends. What is chosen by that for all
+        # lanes is known a cycle ahead.
         again = Signal()
+        swapped = Signal()  # the operand is b's
+        narrow = Signal(reset_less=True)  # the operand is a code: only its low byte counts
+        adding = Signal(reset_less=True)
         entering = Signal(tag_layout)
         line = [data.View(tag_layout, value) for value in delay(m, entering, LANE, "tag", reset=True)]
         finished = line[LANE]
+        next_again = line[LANE - 1].valid & ~line[LANE - 1].final
         m.d.comb += entering.eq(first_pass)
+        next_swapped = modes.add & modes.swap & (next_again | ~modes.requantize)
+        wide = modes.from_accumulator | modes.sum
+        m.d.sync += [adding.eq(~modes.requantize), narrow.eq(~wide)]
         if config.residual:
-            m.d.comb += again.eq(finished.valid & ~finished.final)
+            m.d.sync += [
+                again.eq(next_again),
+                swapped.eq(next_swapped),
+                adding.eq(~modes.requantize | next_again),
+                narrow.eq(~wide | next_again | next_swapped),
+            ]
             with m.If(again):
                 m.d.comb += [entering.eq(finished), entering.final.eq(1), entering.release.eq(0)]
         m.d.comb += self.release.eq(line[SET_RELEASE].valid & line[SET_RELEASE].release)
@@ -97,13 +110,14 @@ class LaneGroup(wiring.Component):
         for i in range(lanes):
             lane = Lane(config=config)
             m.submodules[f"lane_{i}"] = lane
-            operand = Signal(signed(32), name=f"operand_{i}")
-            swapped = entering.final & modes.add & modes.swap
+            value = Signal(8, name=f"value_{i}")
+            code = Signal(8, name=f"code_{i}")
             m.d.comb += [
-                operand.eq(Mux(again, lane.result, operands[i])),
-                lane.operand.eq(Mux(swapped, residuals[i].as_signed(), operand)),
-                lane.addend.eq(Mux(modes.swap, operand[:8], residuals[i])),
-                lane.add.eq(again | ~modes.requantize),
+                value.eq(Mux(again, lane.result, operands[i][:8])),
+                code.eq(Mux(swapped, residuals[i], value)),
+                lane.operand.eq(Cat(code, Mux(narrow, code[7].replicate(24), operands[i][8:]))),
+                lane.addend.eq(Mux(modes.swap, value, residuals[i])),
+                lane.add.eq(adding),
                 lane.set_index.eq(Cat(first_pass.substep[: self.substep_bits], which)),
                 lane.constants.eq(self.constants),
                 lane.record_write.eq(self.record_write[i]),
@@ -131,6 +145,7 @@ class LaneGroup(wiring.Component):
             window.data.eq(self.act_data),
             window.valid.eq(arrival.window),
             window.first.eq(arrival.first),
+            window.last.eq(arrival.launch),
             window.sum.eq(modes.sum),
         ]
 

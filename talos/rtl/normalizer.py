@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from talos.rtl.leading_zeros import leading_zeros
-from talos.rtl.pair_product import PAIR_PRODUCT, PairProduct
+from talos.rtl.pair_product import PairProduct
 from talos.rtl.pipeline import delay
 
 __all__ = ["NORMALIZE", "Normalizer"]
@@ -42,7 +42,9 @@ class Normalizer(wiring.Component):
     negative
         Its sign, with the same timing.
     adjust
-        Leading zeros less carry, what the exponent is raised by; 8 if `add` is 1. One cycle later than `significand`.
+        Leading zeros, or 8 if `add` is 1. One cycle later than `significand`.
+    carry
+        The rounding to 24 bits gave 2^24: the exponent is raised by `adjust` − `carry`. In the cycle of `adjust`.
     """
 
     def __init__(self, *, pairs: bool) -> None:
@@ -60,20 +62,27 @@ class Normalizer(wiring.Component):
                 "addend_zero": In(signed(8)),
                 "significand": Out(24),
                 "negative": Out(1),
-                "adjust": Out(6),
+                "adjust": Out(5),
+                "carry": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        add = delay(m, self.add, 3, "add")
+        add = delay(m, self.add, 4, "add")
+        negative_at = 3  # cycles from the operand to its sign
 
         operand = Signal(signed(32), reset_less=True)
         bias = Signal(signed(32), reset_less=True)
+        addend = Signal(signed(8), reset_less=True)
         code = Cat(self.operand[:7], ~self.operand[7])
+        is_code = self.add & self.unsigned
+        if self.pairs:
+            is_code = is_code & ~self.multiply
         m.d.sync += [
-            operand.eq(Mux(self.add & self.unsigned, code, self.operand)),
+            operand.eq(Mux(is_code, code, self.operand)),
             bias.eq(Mux(self.add, 0, self.bias)),
+            addend.eq(self.addend),
         ]
 
         total = Signal(signed(32), reset_less=True)
@@ -91,45 +100,53 @@ class Normalizer(wiring.Component):
         if self.pairs:
             m.submodules.product = product = PairProduct()
             m.d.comb += [
-                product.a.eq(self.operand),
-                product.b.eq(self.addend),
+                product.a.eq(operand),
+                product.b.eq(addend),
                 product.zero_a.eq(self.operand_zero),
                 product.zero_b.eq(self.addend_zero),
             ]
-            with m.If(add[PAIR_PRODUCT] & self.multiply):
+            with m.If(add[negative_at] & self.multiply):
                 m.d.comb += [chosen.eq(product.magnitude), negative.eq(product.negative)]
-        m.d.comb += self.negative.eq(delay(m, negative, NORMALIZE - PAIR_PRODUCT, "negative")[-1])
+        m.d.comb += self.negative.eq(delay(m, negative, NORMALIZE - negative_at, "negative")[-1])
 
+        # Leading zeros in two steps: bytes, then bits of the first byte that is not 0.
         counted = Signal(32, reset_less=True)
-        amount = Signal(5, reset_less=True)
-        adjust = Signal(5, reset_less=True)
-        zeros = Signal(5)
-        m.d.comb += zeros.eq(leading_zeros(magnitude))
+        coarse_amount = Signal(2, reset_less=True)
+        of_byte = [Signal(3, name=f"zeros_{i}", reset_less=True) for i in range(4)]  # of the first byte, of the second, …
+        shift = Signal(5, reset_less=True)  # of an operand that is not normalized
         m.d.sync += [
             counted.eq(chosen),
-            amount.eq(Mux(add[3], self.align + _DROP, zeros)),
-            adjust.eq(Mux(add[3], _DROP, zeros)),
+            coarse_amount.eq(Mux(add[3], shift[3:], leading_zeros(Cat(magnitude.word_select(i, 8).any() for i in range(4))))),
+            *(zeros.eq(leading_zeros(magnitude.word_select(3 - i, 8))) for i, zeros in enumerate(of_byte)),
+            shift.eq(self.align + _DROP),
         ]
 
         coarse = Signal(32, reset_less=True)
         fine = Signal(3, reset_less=True)
+        adjust = Signal(5, reset_less=True)
         normal = Signal(32, reset_less=True)
+        fine_zeros = Cat(*of_byte).word_select(coarse_amount, 3)
         m.d.sync += [
-            coarse.eq(counted << Cat(Const(0, 3), amount[3:])),
-            fine.eq(amount[:3]),
+            coarse.eq(counted << Cat(Const(0, 3), coarse_amount)),
+            fine.eq(Mux(add[4], shift[:3], fine_zeros)),
+            adjust.eq(Mux(add[4], _DROP, Cat(fine_zeros, coarse_amount))),
             normal.eq(coarse << fine),
         ]
 
-        # A carry out of the rounding leaves only zeros behind it: putting back the top bit halves the value, `adjust` says so.
+        # A carry out of the rounding leaves only zeros behind it: putting back the top bit halves the value, `carry` says so.
         kept = Signal(24, reset_less=True)
         up = Signal(reset_less=True)
         rounded = Signal(25)
-        m.d.sync += [kept.eq(normal[_DROP:]), up.eq(normal[_DROP - 1] & (normal[: _DROP - 1].any() | normal[_DROP]))]
+        carry = Signal(reset_less=True)
+        m.d.sync += [
+            kept.eq(normal[_DROP:]),
+            up.eq(normal[_DROP - 1] & (normal[: _DROP - 1].any() | normal[_DROP])),
+            carry.eq(rounded[24]),
+        ]
         m.d.comb += [
             rounded.eq(kept + up),
             self.significand.eq(Cat(rounded[:23], rounded[23] | rounded[24])),
+            self.adjust.eq(delay(m, adjust, 3, "adjust")[3]),
+            self.carry.eq(carry),
         ]
-        adjusted = Signal(6, reset_less=True)
-        m.d.sync += adjusted.eq(delay(m, adjust, 3, "adjust")[3] - rounded[24])
-        m.d.comb += self.adjust.eq(adjusted)
         return m

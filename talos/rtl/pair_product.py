@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["PAIR_PRODUCT", "PairProduct"]
 
-PAIR_PRODUCT = 3
-"""Cycles from the codes to the magnitude of their product."""
+PAIR_PRODUCT = 2
+"""Cycles from the codes to their product."""
 
 _DIFFERENCE = 9  # bits of code - zero point
 _MAGNITUDE = 16  # 255 · 255
@@ -16,7 +16,8 @@ _MAGNITUDE = 16  # 255 · 255
 class PairProduct(wiring.Component):
     """|(a − zero_a) · (b − zero_b)|, PAIR_PRODUCT cycles after the codes; a new pair every cycle.
 
-    The differences and the product are registers right in front of and behind the multiplier: those that a DSP block contains.
+    The differences and the product are registers right in front of and behind the multiplier: those that a DSP block contains. The
+    magnitude is combinational behind the product.
 
     Members
     -------
@@ -37,14 +38,10 @@ class PairProduct(wiring.Component):
         x = Signal(signed(_DIFFERENCE), reset_less=True)
         y = Signal(signed(_DIFFERENCE), reset_less=True)
         product = Signal(signed(_MAGNITUDE + 1), reset_less=True)
-        magnitude = Signal(_MAGNITUDE, reset_less=True)
-        negative = Signal(reset_less=True)
         m.d.sync += [
             x.eq(self.a - self.zero_a),
             y.eq(self.b - self.zero_b),
             product.eq(x * y),
-            magnitude.eq(Mux(product[-1], -product, product)),
-            negative.eq(product[-1]),
         ]
-        m.d.comb += [self.magnitude.eq(magnitude), self.negative.eq(negative)]
+        m.d.comb += [self.magnitude.eq(Mux(product[-1], -product, product)), self.negative.eq(product[-1])]
         return m

@@ -1,6 +1,6 @@
 """Parameter memory, and the sequencer that brings records and tables from there to the lanes."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -11,6 +11,7 @@ from talos.isa import TableKind
 from talos.latency import RECORD_DELAY
 from talos.parameters import CODES, RECORD_BYTES
 from talos.rtl.lane import SETS, record_layout, table_write_layout
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.pipeline import delay
 from talos.rtl.tables import ENTRY_WIDTH
 
@@ -51,7 +52,7 @@ class ParameterMemory(wiring.Component):
         beats = self.word_bytes // self.config.beat_bytes  # of a word: more than one with beats below 8 bytes
         groups = self.word_bytes // RECORD_BYTES
         m.submodules.words = memory = Memory(
-            shape=unsigned(8 * self.word_bytes), depth=self.config.parameter_bytes // self.word_bytes, init=[]
+            shape=unsigned(8 * self.word_bytes), depth=self.config.parameter_bytes // self.word_bytes, init=[], attrs=NO_COLLISION
         )
         write = memory.write_port(granularity=width)
         beat_bits, group_bits = exact_log2(beats), exact_log2(groups)
@@ -70,19 +71,26 @@ class ParameterMemory(wiring.Component):
         return m
 
 
+def _counted(level: Value, up: Value, down: Value) -> Value:
+    """The next value of a count in thermometer code (bit i: more than i), which nothing takes beyond its ends."""
+    return Mux(up & ~down, Cat(Const(1, 1), level)[: len(level)], Mux(down & ~up, level[1:], level))
+
+
 class ParameterFetch(wiring.Component):
     """Reads the records of a VECTOR instruction's blocks into the lanes' free parameter sets, one record per cycle, or a table into
     all lanes, one entry per cycle.
 
     Members
     -------
-    records, table
-        Start: fetch `blocks` + 1 blocks of records, or the table of `kind`, from `param` (units of 8 bytes) on. The first read is in the
-        next cycle. Not while the last start's work is unfinished.
-    ready
-        The block of the next pixel has its records, or will have them in time for a pixel issued in this cycle. A register.
+    follow, records, table
+        Start: with `records` (and `follow`) fetch `blocks` + 1 blocks of records, with `table` the table of `kind`, from `param` (units of
+        8 bytes) on. The first read is in the next cycle. Not while the last start's work is unfinished, which holds for `follow` too:
+        it takes `param` and `blocks` before it is known whether this is a start.
+    ready, ready_after
+        The block of the next pixel has its records, or will have them in time for a pixel issued in the next cycle: without and with
+        `take` in this cycle.
     take
-        The last pixel of that block is issued in this cycle.
+        The last pixel of a block is issued in this cycle.
     release
         The oldest set is not used any more.
     record_write (one bit per lane), record_index, record; table_write
@@ -96,12 +104,14 @@ class ParameterFetch(wiring.Component):
         self.substeps = config.cols // config.lanes
         super().__init__(
             {
+                "follow": In(1),
                 "records": In(1),
                 "table": In(1),
                 "kind": In(1),
                 "param": In(14),
                 "blocks": In(10),
                 "ready": Out(1),
+                "ready_after": Out(1),
                 "take": In(1),
                 "release": In(1),
                 "record_write": Out(config.lanes),
@@ -136,21 +146,26 @@ class ParameterFetch(wiring.Component):
         column = Signal(range(cols))
         last = Signal()
         which = Signal(range(SETS))
-        free = Signal(range(SETS + 1), init=SETS)
-        ready = Signal(range(SETS + 1))
+        free = Signal(
+            SETS, init=(1 << SETS) - 1
+        )  # bit i: more than i sets are free, hold the records of a block that is still to be taken
+        ready = Signal(SETS)
         request = Signal()
         m.d.comb += [
-            request.eq(active & (free != 0)),
+            request.eq(active & free[0]),
             last.eq(request & (column == cols - 1)),
-            self.ready.eq(ready != 0),
+            self.ready.eq(ready[0] | last),
+            self.ready_after.eq(ready[1] | (ready[0] & last)),
         ]
-        m.d.sync += [free.eq(free + self.release - last), ready.eq(ready + last - self.take)]
+        m.d.sync += [free.eq(_counted(free, self.release, last)), ready.eq(_counted(ready, last, self.take))]
         with m.If(request):
             m.d.sync += [address.eq(address + 1), column.eq(column + 1)]
         with m.If(last):
             m.d.sync += [which.eq(which + 1), blocks.eq(blocks - 1), active.eq(blocks != 0)]
-        with m.If(self.records):
-            m.d.sync += [active.eq(1), address.eq(self.param), blocks.eq(self.blocks)]
+        with m.If(self.follow):
+            m.d.sync += [active.eq(self.records), blocks.eq(self.blocks)]
+        with m.If(self.follow | self.table):
+            m.d.sync += address.eq(self.param)
 
         lane_bits = exact_log2(lanes)
         lane = delay(m, Mux(request, 1 << column[:lane_bits], 0)[:lanes], RECORD_DELAY, "lane", reset=True)[-1]
@@ -170,7 +185,7 @@ class ParameterFetch(wiring.Component):
             with m.If(index == CODES - 1):
                 m.d.sync += active.eq(0)
         with m.If(self.table):
-            m.d.sync += [active.eq(1), address.eq(self.param), kind.eq(self.kind)]
+            m.d.sync += [active.eq(1), kind.eq(self.kind)]
 
         arriving = delay(m, active, RECORD_DELAY + 1, "table_active", reset=True)[-1]
         indices = delay(m, index, RECORD_DELAY + 1, "table_index")
@@ -183,5 +198,5 @@ class ParameterFetch(wiring.Component):
             self.table_write.add.eq(arriving & (kind == TableKind.ADD)),
             self.table_write.index.eq(indices[-1]),
             self.table_write.entry.eq(entry),
-            self.table_done.eq(arriving & (indices[-1] == CODES - 1)),
+            self.table_done.eq(delay(m, active & (index == CODES - 1), RECORD_DELAY + 1, "table_last", reset=True)[-1]),
         ]

@@ -1,15 +1,16 @@
 """The two 256-entry tables of a requantization lane.
 
-They are written only while no operand is in the lane; never reading and writing in one cycle spares the logic that would define what
-such a read gives.
+They are written only while no operand is in the lane. The register behind the read has no enable and no other source: it becomes the
+block RAM's output register.
 """
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from talos.parameters import CODES
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.pipeline import delay
 
 __all__ = ["ADD_TABLE", "ENTRY_WIDTH", "LOOKUP", "AddTable", "LookupTable"]
@@ -24,6 +25,17 @@ ENTRY_WIDTH = 30
 """Bits of an ADD entry: 24:0 signed mantissa, 29:25 left shift. A LOOKUP entry is its low 8 bits."""
 
 _MANTISSA = 25
+
+
+def _table(m: Module, address: Value, write: Value, index: Value, entry: Value) -> Signal:
+    """The word at `address`, two cycles later; `entry` is written at `index` with `write`."""
+    m.submodules.memory = memory = Memory(shape=unsigned(len(entry)), depth=CODES, init=[], attrs=NO_COLLISION)
+    writing = memory.write_port()
+    reading = memory.read_port()
+    m.d.comb += [writing.en.eq(write), writing.addr.eq(index), writing.data.eq(entry), reading.addr.eq(address), reading.en.eq(1)]
+    word = Signal(len(entry), reset_less=True)
+    m.d.sync += word.eq(reading.data)
+    return word
 
 
 class AddTable(wiring.Component):
@@ -54,24 +66,19 @@ class AddTable(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=unsigned(ENTRY_WIDTH), depth=CODES, init=[])
-        write = memory.write_port()
-        read = memory.read_port()
-        m.d.comb += [write.en.eq(self.write), write.addr.eq(self.index), write.data.eq(self.entry)]
-
         address = Signal(8, reset_less=True)
-        entry = Signal(ENTRY_WIDTH, reset_less=True)
-        m.d.sync += [address.eq(Cat(self.code[:7], ~self.code[7])), entry.eq(read.data)]
-        m.d.comb += [read.addr.eq(address), read.en.eq(~self.write)]
+        m.d.sync += address.eq(Cat(self.code[:7], ~self.code[7]))
+        entry = _table(m, address, self.write, self.index, self.entry)
 
+        # The fine shift first: it is the wider choice, of fewer bits then.
         shift = entry[_MANTISSA:]
-        coarse = Signal(signed(self.width), reset_less=True)
-        fine = Signal(3, reset_less=True)
-        m.d.sync += [coarse.eq(entry[:_MANTISSA].as_signed() << Cat(Const(0, 3), shift[3:])), fine.eq(shift[:3])]
+        fine = Signal(signed(_MANTISSA + 7), reset_less=True)
+        coarse = Signal(2, reset_less=True)
+        m.d.sync += [fine.eq(entry[:_MANTISSA].as_signed() << shift[:3]), coarse.eq(shift[3:])]
 
         enable = delay(m, self.enable, ADD_TABLE - 1, "enable")[-1]
         addend = Signal(signed(self.width), reset_less=True)
-        m.d.sync += addend.eq(Mux(enable, coarse << fine, 0))
+        m.d.sync += addend.eq(Mux(enable, fine << Cat(Const(0, 3), coarse), 0))
         m.d.comb += self.addend.eq(addend)
         return m
 
@@ -110,18 +117,7 @@ class LookupTable(wiring.Component):
         m.d.sync += result.eq(code)
         m.d.comb += self.result.eq(result)
         if self.present:
-            m.submodules.memory = memory = Memory(shape=unsigned(8), depth=CODES, init=[])
-            write = memory.write_port()
-            read = memory.read_port()
-            entry = Signal(8, reset_less=True)
-            m.d.comb += [
-                write.en.eq(self.write),
-                write.addr.eq(self.index),
-                write.data.eq(self.entry),
-                read.addr.eq(Cat(self.code[:7], ~self.code[7])),
-                read.en.eq(~self.write),
-            ]
-            m.d.sync += entry.eq(read.data)
+            entry = _table(m, Cat(self.code[:7], ~self.code[7]), self.write, self.index, self.entry)
             with m.If(enable):
                 m.d.sync += result.eq(entry)
         return m

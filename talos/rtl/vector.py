@@ -1,6 +1,6 @@
 """Vector unit: from accumulators or activation memory through requantization, addition and table to activation memory."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -88,14 +88,18 @@ class VectorUnit(wiring.Component):
         vector_head = instruction_view(Opcode.VECTOR, self.instr.payload)
         with m.FSM(name="state") as fsm:
             with m.State("IDLE"):
-                m.d.comb += self.start.eq(self.instr.valid & self.sync_ready)
+                # The head is copied before it is known whether it starts: `start` comes late.
+                m.d.comb += [self.start.eq(self.instr.valid & self.sync_ready), fetch.follow.eq(1)]
+                m.d.sync += current.eq(vector_head)
                 with m.If(self.start):
-                    m.d.sync += current.eq(vector_head)
                     with m.If(head.opcode == Opcode.TABLE):
                         m.next = "TABLE"
                     with m.Else():
                         m.d.comb += fetch.records.eq(vector_head.requantize)
-                        m.next = "DRAIN"
+                        m.next = "PREPARE"
+            with m.State("PREPARE"):
+                m.d.comb += issue.prepare.eq(1)
+                m.next = "DRAIN"
             with m.State("DRAIN"), m.If(~draining):
                 m.d.comb += load.eq(1)
                 m.next = "ISSUE"
@@ -114,7 +118,7 @@ class VectorUnit(wiring.Component):
 
         table = data.View(instruction_layout(Opcode.TABLE), current.as_value()[: instruction_layout(Opcode.TABLE).size])
         m.d.comb += [
-            fetch.param.eq(Mux(fetch.table, table.param, vector_head.param)),
+            fetch.param.eq(Mux(fetch.follow, vector_head.param, table.param)),
             fetch.kind.eq(table.kind),
             fetch.blocks.eq(vector_head.blocks),
             fetch.take.eq(issue.take),
@@ -125,6 +129,7 @@ class VectorUnit(wiring.Component):
             issue.load.eq(load),
             issue.instruction.eq(current),
             issue.ready.eq(fetch.ready),
+            issue.ready_after.eq(fetch.ready_after),
         ]
         wiring.connect(m, wiring.flipped(self.act_read), issue.act_read)
         wiring.connect(m, wiring.flipped(self.acc_read), issue.acc_read)
@@ -189,15 +194,15 @@ class VectorUnit(wiring.Component):
 
     def _elaborate_writes(self, m: Module, lanes: LaneGroup, load: Signal, current: data.View, finished: Signal) -> None:
         nest = pixel_nest(m, "destination_nest", self.config, current, "dst")
-        tail = Signal(unsigned(7), reset_less=True)
+        tail = Signal(range(self.config.cols + 1), reset_less=True)
         with m.If(load):
-            m.d.sync += tail.eq(current.tail)
+            m.d.sync += tail.eq(current.tail + 1)
         m.d.comb += [
             nest.load.eq(load),
             nest.step.eq(lanes.valid),
             finished.eq(lanes.valid & nest.last),
             self.act_write.valid.eq(lanes.valid),
             self.act_write.address.eq(nest.address),
-            self.act_write.count.eq(Mux(nest.lasts[-1], tail + 1, self.config.cols)),
+            self.act_write.count.eq(Mux(nest.lasts[-1], tail, self.config.cols)),
             self.act_write.data.eq(lanes.bytes),
         ]

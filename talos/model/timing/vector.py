@@ -74,7 +74,7 @@ _DST = _B + NEST_SIZE
 _CURRENT = _DST + NEST_SIZE  # the instruction taken last
 _RING = _CURRENT + COLUMNS  # what happens in each of the next cycles
 
-_IDLE, _DRAIN, _ISSUE, _TABLE, _COPY = range(5)
+_IDLE, _PREPARE, _DRAIN, _ISSUE, _TABLE, _COPY = range(6)
 _ASK_RESIDUAL, _ASK_WINDOW, _ASK_ENTRY = 1, 2, 3
 _WRITES, _RELEASES = 1, 2
 _SETS = 2
@@ -198,7 +198,7 @@ def _accept(state: NDArray[np.int64], row: NDArray[np.int64]) -> None:
     if row[OPCODE] == _TABLE_OPCODE:
         state[_STATE] = _TABLE
         return
-    state[_STATE] = _DRAIN
+    state[_STATE] = _PREPARE
     if row[_REQUANTIZE_FIELD] != 0:
         state[_FETCHING] = row[_BLOCKS_FIELD]
 
@@ -305,6 +305,8 @@ def vector_clock(state: NDArray[np.int64], row: NDArray[np.int64], start: bool, 
 
     if sequencer == _ISSUE:
         _issue(state, grant, access)
+    elif sequencer == _PREPARE:
+        state[_STATE] = _DRAIN
     elif sequencer == _DRAIN:
         if state[_DRAINING] == 0:
             _load(state)
