@@ -9,6 +9,7 @@ from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
 from talos.rtl.axi_read import read_request_layout
+from talos.rtl.spare import SpareBuffer
 
 __all__ = ["BurstSplitter", "run_layout"]
 
@@ -23,8 +24,9 @@ class BurstSplitter(wiring.Component):
 
     Bursts end at the run's last beat and at addresses that are multiples of `max_burst` beats. So none is longer than `max_burst`
     or crosses a 4 KiB boundary (`max_burst` beats divide 4096 bytes), and the length of a burst needs no comparison: it ends at the
-    last position of its segment unless it is the run's last. A run accepted in cycle t has its first burst on offer in t + 1; the
-    next run is accepted in the cycle in which the last burst of this one leaves.
+    last position of its segment unless it is the run's last. A run accepted in cycle t has its first burst on offer in t + 1 if no
+    other is before it; the next run is accepted while this one's bursts leave, and its first burst follows at once. `run.ready` and
+    `burst` are registers.
 
     Parameters
     ----------
@@ -61,38 +63,60 @@ class BurstSplitter(wiring.Component):
         segment_bits = beat_bits + position_bits
         top = self.config.max_burst - 1
         width = max(1, position_bits)  # no signal may be 0 bits wide: Verilog has none
+        m.submodules.spare = spare = SpareBuffer(shape=self.run.payload.shape())
+        wiring.connect(m, wiring.flipped(self.run), spare.i)
 
         valid = Signal()
         segment = Signal(self.config.axi_addr_width - segment_bits, reset_less=True)  # address of the burst's segment
         begin = Signal(width, reset_less=True)  # position of the burst's first beat in its segment
         end = Signal(width, reset_less=True)  # position of the run's last beat in the run's last segment
-        left = Signal(self.bytes_width + 1, reset_less=True)  # segments after this one
-        final = Signal(reset_less=True)  # left is 0
+        beats = Signal(width, reset_less=True)  # of the burst, minus one
+        left = Signal(max(1, self.bytes_width - segment_bits), reset_less=True)  # segments after this one, without `extra`
+        extra = Signal(reset_less=True)  # one more of them
+        final = Signal(reset_less=True)  # left and extra are 0
         tag = Signal(self.tag_width, reset_less=True)
 
-        payload = self.run.payload
-        span = Signal(max(self.bytes_width, segment_bits) + 1)  # offset of the run's last byte from its first segment's begin
-        stop = Signal(width)
+        # The run's length in segments is known before the address: the offset in the first one adds at most `extra`.
+        run = spare.o.payload
+        span = Signal(
+            segment_bits + 1
+        )  # offset of the run's last byte, its whole segments left out, from its first segment's begin
+        beyond = Signal(segment_bits + 1)  # the same from its first beat's begin
+        more = run.bytes[segment_bits:]
+        first_final = Signal()
+        next_final = Signal()
         m.d.comb += [
-            span.eq(payload.address[:segment_bits] + payload.bytes),
-            stop.eq(Mux(final, end, top)),
-            self.run.ready.eq(~valid | (self.burst.ready & final)),
+            span.eq(run.address[:segment_bits] + run.bytes[:segment_bits]),
+            beyond.eq(run.address[:beat_bits] + run.bytes[:segment_bits]),
+            first_final.eq((more == 0) & ~span[segment_bits]),
+            next_final.eq(Mux(extra, left == 0, left == 1)),
+            spare.o.ready.eq(~valid | (self.burst.ready & final)),
             self.burst.valid.eq(valid),
             self.burst.payload.address.eq(Cat(Const(0, beat_bits), begin[:position_bits], segment)),
-            self.burst.payload.beats.eq(stop - begin),
+            self.burst.payload.beats.eq(beats),
             self.final.eq(final),
             self.tag.eq(tag),
         ]
-        with m.If(self.run.ready):
-            m.d.sync += [
-                valid.eq(self.run.valid),
-                segment.eq(payload.address[segment_bits:]),
-                begin.eq(payload.address[beat_bits:segment_bits]),
-                end.eq(span[beat_bits:segment_bits]),
-                left.eq(span[segment_bits:]),
-                final.eq(span[segment_bits:] == 0),
-                tag.eq(payload.tag),
-            ]
-        with m.Elif(self.burst.ready):
-            m.d.sync += [segment.eq(segment + 1), begin.eq(0), left.eq(left - 1), final.eq(left == 1)]
+        with m.If(~valid | self.burst.ready):
+            with m.If(~valid | final):
+                m.d.sync += [
+                    valid.eq(spare.o.valid),
+                    segment.eq(run.address[segment_bits:]),
+                    begin.eq(run.address[beat_bits:segment_bits]),
+                    end.eq(span[beat_bits:segment_bits]),
+                    beats.eq(Mux(first_final, beyond[beat_bits:segment_bits], top ^ run.address[beat_bits:segment_bits])),
+                    left.eq(more),
+                    extra.eq(span[segment_bits]),
+                    final.eq(first_final),
+                    tag.eq(run.tag),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    segment.eq(segment + 1),
+                    begin.eq(0),
+                    beats.eq(Mux(next_final, end, top)),
+                    left.eq(left - ~extra),
+                    extra.eq(0),
+                    final.eq(next_final),
+                ]
         return m

@@ -11,10 +11,11 @@ from talos.config import AcceleratorConfig
 from talos.isa import ADDRESS, Opcode, Unit
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
-from talos.rtl.fifo import Fifo
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import RowRequests, region_address
 from talos.rtl.rows import ROW_COUNT, RowWalker, rows_layout
+from talos.rtl.skid import SkidBuffer
+from talos.rtl.spare import SpareBuffer
 from talos.rtl.unit import WritePort, unit_ports
 
 __all__ = ["LoadUnit"]
@@ -29,10 +30,11 @@ class LoadUnit(wiring.Component):
 
         instr ─┬─► RowRequests ──► ar                                                 (address side)
                └─► join, 2 entries ──► RowWalker ──► write register ──► write, param  (receiving side)
-                                             r ──────────┘
+                                  r ──► spare beat ──┘
 
-    An instruction starts when the address side's loop nest is free and the join has room; a FILL passes the address side at once.
-    A beat enters the write register in a cycle in which that is empty or its write is done, so `r.ready` follows the grant.
+    An instruction starts when the address side and the join have room; a FILL passes the address side at once. A beat enters the write
+    register in a cycle in which that is empty or its write is done; one that cannot enter waits beside it, so `r.ready` is a register.
+    `done` comes in the cycle after the last write was granted.
 
     Members
     -------
@@ -69,7 +71,7 @@ class LoadUnit(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.requests = requests = RowRequests(config=self.config)
-        m.submodules.join = join = Fifo(shape=rows_layout(self.config, _TAG.size), depth=2)
+        m.submodules.join = join = SkidBuffer(shape=rows_layout(self.config, _TAG.size))
         m.submodules.walker = walker = RowWalker(config=self.config, tag_width=_TAG.size)
         wiring.connect(m, wiring.flipped(self.ar), requests.burst)
         wiring.connect(m, join.o, walker.i)
@@ -84,7 +86,7 @@ class LoadUnit(wiring.Component):
 
         running = Signal()
         m.d.comb += [
-            running.eq(requests.active | join.o.valid | walker.active | stage_valid),
+            running.eq(requests.active | join.o.valid | walker.active | stage_valid | self.done),
             self.idle.eq(~running),
             self.busy.eq(self.param_valid | (self.write.valid & self.write.grant)),
             self.stall.eq(running & ~self.busy),
@@ -92,7 +94,7 @@ class LoadUnit(wiring.Component):
         ]
         return m
 
-    def _elaborate_start(self, m: Module, requests: RowRequests, join: Fifo) -> None:
+    def _elaborate_start(self, m: Module, requests: RowRequests, join: SkidBuffer) -> None:
         load = instruction_view(Opcode.LOAD, self.instr.payload)
         fill = instruction_view(Opcode.FILL, self.instr.payload)
         is_fill = Signal()
@@ -145,11 +147,15 @@ class LoadUnit(wiring.Component):
 
         beat = walker.beat.payload
         tag = data.View(_TAG, beat.tag)
+        m.submodules.spare = spare = SpareBuffer(shape=self.config.axi_data_width)
         free = Signal()
         m.d.comb += [
             free.eq(~valid | parameter | self.write.grant),
-            self.r.ready.eq(walker.beat.valid & ~tag.fill & free),
-            walker.beat.ready.eq(free & (tag.fill | self.r.valid)),
+            spare.i.valid.eq(self.r.valid),
+            spare.i.payload.eq(self.r.payload.data),
+            self.r.ready.eq(spare.i.ready),
+            spare.o.ready.eq(walker.beat.valid & ~tag.fill & free),
+            walker.beat.ready.eq(free & (tag.fill | spare.o.valid)),
             self.write.valid.eq(valid & ~parameter),
             self.write.address.eq(address),
             self.write.count.eq(count),
@@ -157,17 +163,19 @@ class LoadUnit(wiring.Component):
             self.param_valid.eq(valid & parameter),
             self.param_address.eq(address[exact_log2(beat_bytes) :]),
             self.param_data.eq(content),
+        ]
+        m.d.sync += [
+            self.error.eq(self.r.valid & self.r.ready & self.r.payload.error),
             self.done.eq(valid & last & free),
             self.post.eq(post),
         ]
-        m.d.sync += self.error.eq(self.r.valid & self.r.ready & self.r.payload.error)
         with m.If(free):
             m.d.sync += [
                 valid.eq(walker.beat.valid & walker.beat.ready),
                 parameter.eq(tag.parameter),
                 address.eq(beat.address),
                 count.eq(beat.stop - beat.start + 1),
-                content.eq(Mux(tag.fill, tag.value.replicate(beat_bytes), self.r.payload.data >> (beat.start << 3))),
+                content.eq(Mux(tag.fill, tag.value.replicate(beat_bytes), spare.o.payload >> (beat.start << 3))),
                 last.eq(beat.last),
                 post.eq(tag.post),
             ]

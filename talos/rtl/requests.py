@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amaranth import Array, Module, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
@@ -24,7 +24,8 @@ def region_address(bases: Sequence[Signal], region: Value, address: Value) -> Va
 class RowRequests(wiring.Component):
     """Asks for every row of an instruction, in order.
 
-    `load` in cycle t: the first row is at the loop nest's output in t + 1, its first burst on offer in t + 2, then one burst per cycle.
+    `load` in cycle t: the instruction is in a register in t + 1, its first row at the loop nest's output in t + 2, the first burst on
+    offer in t + 3, then one burst per cycle. The register keeps what is slow (semaphores, the region's base) away from the nest.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class RowRequests(wiring.Component):
     load : In(1)
         Take an instruction; only while `ready`.
     ready : Out(1)
-        The loop nest is free, from a register.
+        The register is free, or moves into the loop nest in this cycle; from registers.
     address, row_stride, plane_stride, row_bytes, rows, planes, tag : In
         The instruction; counts are minus one, `address` includes the region's base.
     burst : Out(stream of axi_read.read_request_layout)
@@ -75,19 +76,28 @@ class RowRequests(wiring.Component):
         m.submodules.splitter = splitter = BurstSplitter(
             config=self.config, bytes_width=ROW_COUNT["row_bytes"], tag_width=self.tag_width + 1
         )
+        fields = {
+            "address": self.config.axi_addr_width,
+            "row_stride": signed(32),
+            "plane_stride": signed(32),
+            **ROW_COUNT,
+            "tag": self.tag_width,
+        }
+        staged = Signal(data.StructLayout(fields), reset_less=True)
+        staged_valid = Signal()
         valid = Signal()
         row_bytes = Signal(ROW_COUNT["row_bytes"], reset_less=True)
         tag = Signal(self.tag_width, reset_less=True)
 
         m.d.comb += [
-            nest.load.eq(self.load),
-            nest.base.eq(self.address),
-            nest.count_0.eq(self.rows),
-            nest.count_1.eq(self.planes),
-            nest.stride_0.eq(self.row_stride),
-            nest.stride_1.eq(self.plane_stride),
+            self.ready.eq(~staged_valid | ~valid),
+            nest.load.eq(staged_valid & ~valid),
+            nest.base.eq(staged.address),
+            nest.count_0.eq(staged.rows),
+            nest.count_1.eq(staged.planes),
+            nest.stride_0.eq(staged.row_stride),
+            nest.stride_1.eq(staged.plane_stride),
             nest.step.eq(valid & splitter.run.ready),
-            self.ready.eq(~valid),
             splitter.run.valid.eq(valid),
             splitter.run.payload.address.eq(nest.address),
             splitter.run.payload.bytes.eq(row_bytes),
@@ -95,11 +105,14 @@ class RowRequests(wiring.Component):
             splitter.run.payload.tag[1:].eq(tag),
             self.burst_last.eq(splitter.final & splitter.tag[0]),
             self.burst_tag.eq(splitter.tag[1:]),
-            self.active.eq(valid | splitter.burst.valid),
+            self.active.eq(staged_valid | valid | splitter.burst.valid),
         ]
         wiring.connect(m, splitter.burst, wiring.flipped(self.burst))
-        with m.If(self.load):
-            m.d.sync += [valid.eq(1), row_bytes.eq(self.row_bytes), tag.eq(self.tag)]
+        # What enters without `load` is not valid: so the late `load` enables nothing.
+        with m.If(self.ready):
+            m.d.sync += [staged_valid.eq(self.load), *(getattr(staged, name).eq(getattr(self, name)) for name in fields)]
+        with m.If(~valid):
+            m.d.sync += [valid.eq(staged_valid), row_bytes.eq(staged.row_bytes), tag.eq(staged.tag)]
         with m.Elif(nest.step & nest.last):
             m.d.sync += valid.eq(0)
         return m

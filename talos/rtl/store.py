@@ -5,6 +5,7 @@ from typing import Any
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode, Unit
@@ -16,6 +17,7 @@ from talos.rtl.fifo import Fifo
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import RowRequests, region_address
 from talos.rtl.rows import ROW_COUNT, RowWalker, rows_layout
+from talos.rtl.skid import SkidBuffer
 from talos.rtl.unit import ReadPort, unit_ports
 
 __all__ = ["StoreUnit"]
@@ -66,7 +68,7 @@ class StoreUnit(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.requests = requests = RowRequests(config=self.config, tag_width=4)
-        m.submodules.join = join = Fifo(shape=rows_layout(self.config, 1), depth=2)
+        m.submodules.join = join = SkidBuffer(shape=rows_layout(self.config, 1))
         m.submodules.walker = walker = RowWalker(config=self.config, tag_width=1)
         m.submodules.responses = responses = Fifo(shape=data.StructLayout({"last": 1, "post": 4}), depth=MAX_WRITES)
         wiring.connect(m, join.o, walker.i)
@@ -100,7 +102,7 @@ class StoreUnit(wiring.Component):
         ]
         return m
 
-    def _elaborate_start(self, m: Module, requests: RowRequests, join: Fifo) -> None:
+    def _elaborate_start(self, m: Module, requests: RowRequests, join: SkidBuffer) -> None:
         instr = instruction_view(Opcode.STORE, self.instr.payload)
         address = Signal(self.config.axi_addr_width)
         rows = join.i.payload
@@ -134,7 +136,7 @@ class StoreUnit(wiring.Component):
         issued = Signal()
         taken = Signal()
         m.d.comb += [
-            room.eq(reserved != STORE_AHEAD),
+            room.eq(~reserved[exact_log2(STORE_AHEAD)]),
             self.read.valid.eq(walker.beat.valid & room),
             self.read.address.eq(beat.address),
             walker.beat.ready.eq(self.read.grant & room),

@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
@@ -49,11 +50,9 @@ def expected_bursts(config, instruction):
 def simulate(config, instructions, ready_chance, rng):
     """Bursts (cycle, address, beats, tag if it is the instruction's last) of RTL; compares the cycle model in each cycle."""
     dut = RowRequests(config=config, tag_width=4)
-    state = model.geometry(config).tolist() + [0] * model.REQUESTS_SIZE
+    state = np.concatenate([model.geometry(config), np.zeros(model.REQUESTS_SIZE, np.int64)])
     block = model.GEOMETRY_SIZE
     bursts = []
-    step = {name: getattr(model, name).py_func for name in ("requests_free", "requests_active", "requests_beats", "requests_tag")}
-    clock, load = model.requests_clock.py_func, model.requests_load.py_func
 
     async def bench(ctx):
         waiting = list(instructions)
@@ -70,17 +69,17 @@ def simulate(config, instructions, ready_chance, rng):
             beats = ctx.get(dut.burst.payload.beats) + 1 if valid else 0
             tag = ctx.get(dut.burst_tag) if valid and ctx.get(dut.burst_last) else -1
             assert (ctx.get(dut.ready), ctx.get(dut.active)) == (
-                step["requests_free"](state, block),
-                step["requests_active"](state, block),
+                model.requests_room(state, block),
+                model.requests_active(state, block),
             )
-            assert beats == step["requests_beats"](state, block)
-            assert not valid or tag == step["requests_tag"](state, block)
+            assert beats == model.requests_beats(state, block)
+            assert not valid or tag == model.requests_tag(state, block)
             if valid and ready:
                 bursts.append((cycle, ctx.get(dut.burst.payload.address), beats, tag))
             await ctx.tick()
-            clock(state, block, int(valid and ready))
+            model.requests_clock(state, block, int(valid and ready))
             if start:
-                load(state, block, *waiting.pop(0).values())
+                model.requests_stage(state, block, *waiting.pop(0).values())
             cycle += 1
             assert cycle < 20_000
 

@@ -39,7 +39,13 @@ _PLANE_OFFSET = 10
 _LOCAL = 11
 _PLANE_LOCAL = 12
 _ROWS_LEFT = 13
-_INSTRUCTION = 14  # the nest's instruction, then the two queued ones, `_ENTRY` values each
+_SPARE = 14  # a row waits in front of the row register
+_SPARE_OFFSET = 15
+_SPARE_LOCAL = 16
+_SPARE_BYTES = 17
+_SPARE_LAST = 18
+_SPARE_TAG = 19
+_INSTRUCTION = 20  # the nest's instruction, then the two queued ones, `_ENTRY` values each
 
 _PLANES = 0  # planes left, in the nest's copy
 _ROWS = 1
@@ -92,8 +98,21 @@ def rows_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
             x[b + BEAT_ADDRESS] = (x[b + BEAT_ADDRESS] + x[BEAT_BYTES] - x[b + _START]) & _ADDRESS_MASK
             x[b + _START] = 0
             x[b + _POSITION] = (x[b + _POSITION] + 1) & (x[MAX_BURST] - 1)
+        if x[b + _NEST] != 0 and x[b + _SPARE] == 0:
+            i = b + _INSTRUCTION
+            x[b + _SPARE] = 1
+            x[b + _SPARE_OFFSET] = x[b + _OFFSET]
+            x[b + _SPARE_LOCAL] = x[b + _LOCAL]
+            x[b + _SPARE_BYTES] = x[i + _BYTES]
+            x[b + _SPARE_TAG] = x[i + _TAG]
+            x[b + _SPARE_LAST] = _step(x, b)
+    elif x[b + _SPARE] != 0:
+        _row(x, b, x[b + _SPARE_OFFSET], x[b + _SPARE_LOCAL], x[b + _SPARE_BYTES], x[b + _SPARE_LAST], x[b + _SPARE_TAG])
+        x[b + _SPARE] = 0
     elif x[b + _NEST] != 0:
-        _next_row(x, b)
+        i = b + _INSTRUCTION
+        offset, local = x[b + _OFFSET], x[b + _LOCAL]
+        _row(x, b, offset, local, x[i + _BYTES], _step(x, b), x[i + _TAG])
     else:
         x[b + BEAT_VALID] = 0
     if pop:
@@ -101,23 +120,28 @@ def rows_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
 
 
 @compiled
-def _next_row(x: NDArray[np.int64], b: int) -> None:
-    """The row register takes the nest's row, and the nest moves on."""
-    i = b + _INSTRUCTION
-    offset = x[b + _OFFSET]
+def _row(x: NDArray[np.int64], b: int, offset: int, local: int, length: int, last: int, tag: int) -> None:
+    """The row register takes a row of `length` bytes."""
     start = offset & (x[BEAT_BYTES] - 1)
     x[b + BEAT_VALID] = 1
-    x[b + BEAT_ADDRESS] = x[b + _LOCAL]
-    x[b + BEAT_TAG] = x[i + _TAG]
+    x[b + BEAT_ADDRESS] = local
+    x[b + BEAT_TAG] = tag
     x[b + _START] = start
     x[b + _POSITION] = offset >> x[BEAT_SHIFT]
-    x[b + _LEFT] = (start + x[i + _BYTES] - 1) >> x[BEAT_SHIFT]
-    x[b + _LAST_ROW] = 0
+    x[b + _LEFT] = (start + length - 1) >> x[BEAT_SHIFT]
+    x[b + _LAST_ROW] = last
+
+
+@compiled
+def _step(x: NDArray[np.int64], b: int) -> int:
+    """The nest goes to its next row; 1 if the one that it leaves is the last."""
+    i = b + _INSTRUCTION
     if x[b + _ROWS_LEFT] > 1:
         x[b + _ROWS_LEFT] -= 1
-        x[b + _OFFSET] = (offset + x[i + _ROW_STRIDE]) & x[SEGMENT_MASK]
+        x[b + _OFFSET] = (x[b + _OFFSET] + x[i + _ROW_STRIDE]) & x[SEGMENT_MASK]
         x[b + _LOCAL] = (x[b + _LOCAL] + x[i + _LOCAL_ROW_STRIDE]) & _ADDRESS_MASK
-    elif x[i + _PLANES] > 1:
+        return 0
+    if x[i + _PLANES] > 1:
         x[i + _PLANES] -= 1
         x[b + _ROWS_LEFT] = x[i + _ROWS]
         offset = (x[b + _PLANE_OFFSET] + x[i + _PLANE_STRIDE]) & x[SEGMENT_MASK]
@@ -126,9 +150,9 @@ def _next_row(x: NDArray[np.int64], b: int) -> None:
         local = (x[b + _PLANE_LOCAL] + x[i + _LOCAL_PLANE_STRIDE]) & _ADDRESS_MASK
         x[b + _PLANE_LOCAL] = local
         x[b + _LOCAL] = local
-    else:
-        x[b + _LAST_ROW] = 1
-        x[b + _NEST] = 0
+        return 0
+    x[b + _NEST] = 0
+    return 1
 
 
 @compiled
