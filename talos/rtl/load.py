@@ -13,9 +13,9 @@ from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import RowRequests, region_address
-from talos.rtl.rows import ROW_COUNT, RowWalker, rows_layout
-from talos.rtl.skid import SkidBuffer
+from talos.rtl.rows import ROW_COUNT, RowWalker
 from talos.rtl.spare import SpareBuffer
+from talos.rtl.stage import RowStage
 from talos.rtl.unit import WritePort, unit_ports
 
 __all__ = ["LoadUnit"]
@@ -28,11 +28,11 @@ class LoadUnit(wiring.Component):
 
     ::
 
-        instr ─┬─► RowRequests ──► ar                                                 (address side)
-               └─► join, 2 entries ──► RowWalker ──► write register ──► write, param  (receiving side)
+        instr ──► RowStage ─┬─► RowRequests ──► ar                                 (address side)
+                            └─► RowWalker ──► write register ──► write, param      (receiving side)
                                   r ──► spare beat ──┘
 
-    An instruction starts when the address side and the join have room; a FILL passes the address side at once. A beat enters the write
+    An instruction starts when the stage is free for it; a FILL goes to the receiving side only. A beat enters the write
     register in a cycle in which that is empty or its write is done; one that cannot enter waits beside it, so `r.ready` is a register.
     `done` comes in the cycle after the last write was granted.
 
@@ -71,22 +71,23 @@ class LoadUnit(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.requests = requests = RowRequests(config=self.config)
-        m.submodules.join = join = SkidBuffer(shape=rows_layout(self.config, _TAG.size))
+        m.submodules.stage = stage = RowStage(config=self.config, tag_width=_TAG.size)
         m.submodules.walker = walker = RowWalker(config=self.config, tag_width=_TAG.size)
         wiring.connect(m, wiring.flipped(self.ar), requests.burst)
-        wiring.connect(m, join.o, walker.i)
+        wiring.connect(m, stage.requests, requests.i)
+        wiring.connect(m, stage.rows, walker.i)
 
         m.d.comb += [
             self.wait.eq(Mux(self.instr.valid, header_view(self.instr.payload).wait, 0)),
-            self.start.eq(self.instr.valid & self.sync_ready & requests.ready & join.i.ready),
+            self.start.eq(self.instr.valid & self.sync_ready & stage.ready),
             self.instr.ready.eq(self.start),
         ]
-        self._elaborate_start(m, requests, join)
+        self._elaborate_start(m, stage)
         stage_valid = self._elaborate_write(m, walker)
 
         running = Signal()
         m.d.comb += [
-            running.eq(requests.active | join.o.valid | walker.active | stage_valid | self.done),
+            running.eq(stage.active | requests.active | walker.active | stage_valid | self.done),
             self.idle.eq(~running),
             self.busy.eq(self.param_valid | (self.write.valid & self.write.grant)),
             self.stall.eq(running & ~self.busy),
@@ -94,44 +95,38 @@ class LoadUnit(wiring.Component):
         ]
         return m
 
-    def _elaborate_start(self, m: Module, requests: RowRequests, join: SkidBuffer) -> None:
+    def _elaborate_start(self, m: Module, stage: RowStage) -> None:
         load = instruction_view(Opcode.LOAD, self.instr.payload)
         fill = instruction_view(Opcode.FILL, self.instr.payload)
         is_fill = Signal()
-        address = Signal(self.config.axi_addr_width)
         tag = Signal(_TAG)
-        rows = join.i.payload
+        to: Any = stage.instruction
         m.d.comb += [
             is_fill.eq(load.opcode == Opcode.FILL),
-            address.eq(region_address(self.bases, load.region, load.address)),
-            requests.load.eq(self.start & ~is_fill),
-            requests.address.eq(address),
-            requests.row_stride.eq(load.row_stride),
-            requests.plane_stride.eq(load.plane_stride),
-            *(getattr(requests, name).eq(load[name]) for name in ROW_COUNT),
-            join.i.valid.eq(self.start),
+            stage.load.eq(self.start),
+            stage.asks.eq(~is_fill),
+            to.address.eq(region_address(self.bases, load.region, load.address)),
+            to.row_stride.eq(load.row_stride),
+            to.plane_stride.eq(load.plane_stride),
             tag.post.eq(load.post),
             tag.fill.eq(is_fill),
             tag.parameter.eq(load.space & ~is_fill),
             tag.value.eq(fill.value),
-            rows.tag.eq(tag),
+            to.tag.eq(tag),
         ]
         with m.If(is_fill):
-            m.d.comb += [rows[name].eq(fill[name]) for name in ROW_COUNT]
+            m.d.comb += [to[name].eq(fill[name]) for name in ROW_COUNT]
             m.d.comb += [
-                rows.local.eq(fill.dst),
-                rows.local_row_stride.eq(fill.dst_row_stride),
-                rows.local_plane_stride.eq(fill.dst_plane_stride),
+                to.local.eq(fill.dst),
+                to.local_row_stride.eq(fill.dst_row_stride),
+                to.local_plane_stride.eq(fill.dst_plane_stride),
             ]
         with m.Else():
-            m.d.comb += [rows[name].eq(load[name]) for name in ROW_COUNT]
+            m.d.comb += [to[name].eq(load[name]) for name in ROW_COUNT]
             m.d.comb += [
-                rows.offset.eq(address),
-                rows.offset_row_stride.eq(load.row_stride),
-                rows.offset_plane_stride.eq(load.plane_stride),
-                rows.local.eq(load.dst),
-                rows.local_row_stride.eq(load.dst_row_stride),
-                rows.local_plane_stride.eq(load.dst_plane_stride),
+                to.local.eq(load.dst),
+                to.local_row_stride.eq(load.dst_row_stride),
+                to.local_plane_stride.eq(load.dst_plane_stride),
             ]
 
     def _elaborate_write(self, m: Module, walker: RowWalker) -> Signal:

@@ -13,7 +13,7 @@ from talos.rtl.burst import BurstSplitter
 from talos.rtl.loopnest import LoopNest
 from talos.rtl.rows import ROW_COUNT
 
-__all__ = ["RowRequests", "region_address"]
+__all__ = ["RowRequests", "region_address", "request_layout"]
 
 
 def region_address(bases: Sequence[Signal], region: Value, address: Value) -> Value:
@@ -21,11 +21,17 @@ def region_address(bases: Sequence[Signal], region: Value, address: Value) -> Va
     return Array(bases)[region] + address
 
 
+def request_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
+    """Planes of rows of DRAM bytes. Counts are minus one, `address` includes the region's base."""
+    strides = {"row_stride": signed(32), "plane_stride": signed(32)}
+    return data.StructLayout({"address": config.axi_addr_width, **strides, **ROW_COUNT, "tag": tag_width})
+
+
 class RowRequests(wiring.Component):
     """Asks for every row of an instruction, in order.
 
-    `load` in cycle t: the instruction is in a register in t + 1, its first row at the loop nest's output in t + 2, the first burst on
-    offer in t + 3, then one burst per cycle. The register keeps what is slow (semaphores, the region's base) away from the nest.
+    Accepted in cycle t: the first row is at the loop nest's output in t + 1, its first burst on offer in t + 2, then one burst per cycle.
+    `i.ready` is a register.
 
     Parameters
     ----------
@@ -33,12 +39,7 @@ class RowRequests(wiring.Component):
 
     Members
     -------
-    load : In(1)
-        Take an instruction; only while `ready`.
-    ready : Out(1)
-        The register is free, or moves into the loop nest in this cycle; from registers.
-    address, row_stride, plane_stride, row_bytes, rows, planes, tag : In
-        The instruction; counts are minus one, `address` includes the region's base.
+    i : In(stream of request_layout)
     burst : Out(stream of axi_read.read_request_layout)
     burst_tag : Out(tag_width)
     burst_last : Out(1)
@@ -52,13 +53,7 @@ class RowRequests(wiring.Component):
         self.tag_width = tag_width
         super().__init__(
             {
-                "load": In(1),
-                "ready": Out(1),
-                "address": In(config.axi_addr_width),
-                "row_stride": In(signed(32)),
-                "plane_stride": In(signed(32)),
-                **{name: In(width) for name, width in ROW_COUNT.items()},
-                "tag": In(tag_width),
+                "i": In(stream.Signature(request_layout(config, tag_width))),
                 "burst": Out(stream.Signature(read_request_layout(config))),
                 "burst_tag": Out(tag_width),
                 "burst_last": Out(1),
@@ -76,27 +71,19 @@ class RowRequests(wiring.Component):
         m.submodules.splitter = splitter = BurstSplitter(
             config=self.config, bytes_width=ROW_COUNT["row_bytes"], tag_width=self.tag_width + 1
         )
-        fields = {
-            "address": self.config.axi_addr_width,
-            "row_stride": signed(32),
-            "plane_stride": signed(32),
-            **ROW_COUNT,
-            "tag": self.tag_width,
-        }
-        staged = Signal(data.StructLayout(fields), reset_less=True)
-        staged_valid = Signal()
         valid = Signal()
         row_bytes = Signal(ROW_COUNT["row_bytes"], reset_less=True)
         tag = Signal(self.tag_width, reset_less=True)
 
+        i = self.i.payload
         m.d.comb += [
-            self.ready.eq(~staged_valid | ~valid),
-            nest.load.eq(staged_valid & ~valid),
-            nest.base.eq(staged.address),
-            nest.count_0.eq(staged.rows),
-            nest.count_1.eq(staged.planes),
-            nest.stride_0.eq(staged.row_stride),
-            nest.stride_1.eq(staged.plane_stride),
+            self.i.ready.eq(~valid),
+            nest.load.eq(self.i.valid & ~valid),
+            nest.base.eq(i.address),
+            nest.count_0.eq(i.rows),
+            nest.count_1.eq(i.planes),
+            nest.stride_0.eq(i.row_stride),
+            nest.stride_1.eq(i.plane_stride),
             nest.step.eq(valid & splitter.run.ready),
             splitter.run.valid.eq(valid),
             splitter.run.payload.address.eq(nest.address),
@@ -105,14 +92,11 @@ class RowRequests(wiring.Component):
             splitter.run.payload.tag[1:].eq(tag),
             self.burst_last.eq(splitter.final & splitter.tag[0]),
             self.burst_tag.eq(splitter.tag[1:]),
-            self.active.eq(staged_valid | valid | splitter.burst.valid),
+            self.active.eq(valid | splitter.burst.valid),
         ]
         wiring.connect(m, splitter.burst, wiring.flipped(self.burst))
-        # What enters without `load` is not valid: so the late `load` enables nothing.
-        with m.If(self.ready):
-            m.d.sync += [staged_valid.eq(self.load), *(getattr(staged, name).eq(getattr(self, name)) for name in fields)]
         with m.If(~valid):
-            m.d.sync += [valid.eq(staged_valid), row_bytes.eq(staged.row_bytes), tag.eq(staged.tag)]
+            m.d.sync += [valid.eq(self.i.valid), row_bytes.eq(i.row_bytes), tag.eq(i.tag)]
         with m.Elif(nest.step & nest.last):
             m.d.sync += valid.eq(0)
         return m

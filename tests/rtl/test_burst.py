@@ -59,17 +59,17 @@ def simulate(config, instructions, ready_chance, rng):
         cycle = 0
         while waiting or ctx.get(dut.active):
             ready = rng.random() < ready_chance
-            start = bool(waiting) and ctx.get(dut.ready) and rng.random() < 0.9
+            start = bool(waiting) and ctx.get(dut.i.ready) and rng.random() < 0.9
             if start:
                 for name, value in waiting[0].items():
-                    ctx.set(getattr(dut, name), value - (name in ("row_bytes", "rows", "planes")))
-            ctx.set(dut.load, start)
+                    ctx.set(getattr(dut.i.payload, name), value - (name in ("row_bytes", "rows", "planes")))
+            ctx.set(dut.i.valid, start)
             ctx.set(dut.burst.ready, ready)
             valid = ctx.get(dut.burst.valid)
             beats = ctx.get(dut.burst.payload.beats) + 1 if valid else 0
             tag = ctx.get(dut.burst_tag) if valid and ctx.get(dut.burst_last) else -1
-            assert (ctx.get(dut.ready), ctx.get(dut.active)) == (
-                model.requests_room(state, block),
+            assert (ctx.get(dut.i.ready), ctx.get(dut.active)) == (
+                model.requests_free(state, block),
                 model.requests_active(state, block),
             )
             assert beats == model.requests_beats(state, block)
@@ -79,7 +79,7 @@ def simulate(config, instructions, ready_chance, rng):
             await ctx.tick()
             model.requests_clock(state, block, int(valid and ready))
             if start:
-                model.requests_stage(state, block, *waiting.pop(0).values())
+                model.requests_load(state, block, *waiting.pop(0).values())
             cycle += 1
             assert cycle < 20_000
 

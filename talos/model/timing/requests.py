@@ -1,9 +1,9 @@
-"""Cycle behaviour of `talos/rtl/requests.py` and `talos/rtl/burst.py`: rows of DRAM bytes as AXI bursts.
+"""Cycle behaviour of `talos/rtl/requests.py` and `talos/rtl/burst.py`, with the address side of `talos/rtl/stage.py`: rows as AXI bursts.
 
 A unit keeps this block of `REQUESTS_SIZE` entries at `b` in its state `x`, whose first `GEOMETRY_SIZE` entries are `geometry(config)`.
 Addresses matter modulo the longest burst only. In each cycle `requests_beats` and `requests_tag` describe the burst on offer;
 `requests_clock(x, b, taken)` ends the cycle; after it, if an instruction started, `requests_stage` (only if `requests_room` was true in
-that cycle), or `requests_load` where the splitter has no register in front of its loop nest (only if `requests_free` was true).
+that cycle), or `requests_load` where the unit has no such stage (only if `requests_free` was true).
 """
 
 import numpy as np
@@ -60,7 +60,7 @@ _SPARE_OFFSET = 17
 _SPARE_BYTES = 18
 _SPARE_LAST = 19
 _SPARE_TAG = 20
-_STAGED = 21  # an instruction waits in front of the loop nest; then its values
+_STAGED = 21  # an instruction is in the stage and not yet in the loop nest; then its values
 _INSTRUCTION = 22
 _VALUES = 7
 REQUESTS_SIZE = _INSTRUCTION + _VALUES
@@ -82,7 +82,7 @@ def requests_free(x: NDArray[np.int64], b: int) -> bool:
 
 @compiled
 def requests_room(x: NDArray[np.int64], b: int) -> bool:
-    """The register in front of the loop nest takes an instruction in this cycle."""
+    """The stage takes an instruction in this cycle, as far as this side is concerned."""
     return x[b + _STAGED] == 0 or x[b + _NEST] == 0
 
 
@@ -179,7 +179,7 @@ def requests_stage(
     plane_stride: int,
     tag: int,
 ) -> None:
-    """The register in front of the loop nest takes an instruction at the end of this cycle. As for `requests_load`."""
+    """The stage takes an instruction at the end of this cycle. As for `requests_load`."""
     i = b + _INSTRUCTION
     x[b + _STAGED] = 1
     x[i] = address

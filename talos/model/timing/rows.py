@@ -1,4 +1,4 @@
-"""Cycle behaviour of `talos/rtl/rows.py` with the two-entry queue in front of it: rows of bytes as beats.
+"""Cycle behaviour of `talos/rtl/rows.py` with the data side of `talos/rtl/stage.py` in front of it: rows of bytes as beats.
 
 A unit keeps this block of `ROWS_SIZE` entries at `b` in its state `x`, which begins with `requests.geometry(config)`. Entries that
 others may read, while `b + BEAT_VALID` is not 0: `BEAT_ADDRESS` (on chip), `BEAT_TAG`. In each cycle `rows_clock(x, b, taken)`
@@ -33,7 +33,7 @@ _POSITION = 4  # of the beat in the segment that a burst may cover
 _LEFT = 5  # beats of the row after this one
 _LAST_ROW = 6
 _NEST = 7
-_QUEUED = 8
+_STAGED = 8  # an instruction is in the stage
 _OFFSET = 9
 _PLANE_OFFSET = 10
 _LOCAL = 11
@@ -45,7 +45,8 @@ _SPARE_LOCAL = 16
 _SPARE_BYTES = 17
 _SPARE_LAST = 18
 _SPARE_TAG = 19
-_INSTRUCTION = 20  # the nest's instruction, then the two queued ones, `_ENTRY` values each
+_JOINED = 20  # an instruction is in the join
+_INSTRUCTION = 21  # the instructions of the nest, of the join and of the stage, `_ENTRY` values each
 
 _PLANES = 0  # planes left, in the nest's copy
 _ROWS = 1
@@ -58,22 +59,23 @@ _TAG = 7
 _FIRST_OFFSET = 8
 _FIRST_LOCAL = 9
 _ENTRY = 10
-_QUEUE = _INSTRUCTION + _ENTRY
-ROWS_SIZE = _QUEUE + 2 * _ENTRY
+_JOIN = _INSTRUCTION + _ENTRY
+_STAGE = _JOIN + _ENTRY
+ROWS_SIZE = _STAGE + _ENTRY
 
 _ADDRESS_MASK = (1 << ADDRESS) - 1
 
 
 @compiled
 def rows_room(x: NDArray[np.int64], b: int) -> bool:
-    """The queue takes an instruction in this cycle."""
-    return x[b + _QUEUED] < 2
+    """The stage takes an instruction in this cycle."""
+    return x[b + _STAGED] == 0 or x[b + _JOINED] == 0 or x[b + _NEST] == 0
 
 
 @compiled
 def rows_active(x: NDArray[np.int64], b: int) -> bool:
-    """Something is in the queue or in the walker."""
-    return x[b + BEAT_VALID] != 0 or x[b + _NEST] != 0 or x[b + _QUEUED] != 0
+    """Something is in the stage, in the join or in the walker."""
+    return x[b + BEAT_VALID] != 0 or x[b + _NEST] != 0 or x[b + _JOINED] != 0 or x[b + _STAGED] != 0
 
 
 @compiled
@@ -91,7 +93,8 @@ def beat_burst_last(x: NDArray[np.int64], b: int) -> bool:
 @compiled
 def rows_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
     """One cycle ends; `taken`: the beat on offer was used."""
-    pop = x[b + _NEST] == 0 and x[b + _QUEUED] != 0
+    join_free = x[b + _JOINED] == 0 or x[b + _NEST] == 0
+    pop = x[b + _NEST] == 0 and x[b + _JOINED] != 0
     if x[b + BEAT_VALID] != 0 and (taken == 0 or x[b + _LEFT] != 0):
         if taken != 0:
             x[b + _LEFT] -= 1
@@ -117,6 +120,11 @@ def rows_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
         x[b + BEAT_VALID] = 0
     if pop:
         _pop(x, b)
+    if join_free:
+        x[b + _JOINED] = x[b + _STAGED]
+        x[b + _STAGED] = 0
+        for k in range(_ENTRY):
+            x[b + _JOIN + k] = x[b + _STAGE + k]
 
 
 @compiled
@@ -157,11 +165,9 @@ def _step(x: NDArray[np.int64], b: int) -> int:
 
 @compiled
 def _pop(x: NDArray[np.int64], b: int) -> None:
-    """The nest takes the queue's head."""
+    """The nest takes the join's instruction."""
     for k in range(_ENTRY):
-        x[b + _INSTRUCTION + k] = x[b + _QUEUE + k]
-        x[b + _QUEUE + k] = x[b + _QUEUE + _ENTRY + k]
-    x[b + _QUEUED] -= 1
+        x[b + _INSTRUCTION + k] = x[b + _JOIN + k]
     i = b + _INSTRUCTION
     x[b + _NEST] = 1
     x[b + _OFFSET] = x[i + _FIRST_OFFSET]
@@ -186,9 +192,9 @@ def rows_push(
     local_plane_stride: int,
     tag: int,
 ) -> None:
-    """The queue takes an instruction at the end of this cycle. Counts are counts, `offset` is any DRAM byte address."""
-    q = b + _QUEUE + x[b + _QUEUED] * _ENTRY
-    x[b + _QUEUED] += 1
+    """The stage takes an instruction at the end of this cycle. Counts are counts, `offset` is any DRAM byte address."""
+    q = b + _STAGE
+    x[b + _STAGED] = 1
     x[q + _PLANES] = planes
     x[q + _ROWS] = rows
     x[q + _BYTES] = row_bytes
