@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data
 from amaranth.utils import exact_log2
 
@@ -49,13 +49,28 @@ class _Run:
         return [self.next.eq(self.next + beats), self.left.eq(self.left - beats)]
 
 
+def _agrees(entry: Any, left: Any, cut: int) -> Any:
+    """The splitter's registers stand for `left` beats from the burst's first one on."""
+    segments = entry.left + entry.extra
+    return (entry.final == (segments == 0)) & (left == (segments << exact_log2(cut)) + entry.end + 1 - entry.begin)
+
+
 def _splitter(source: Source, config: AcceleratorConfig, bytes_width: int) -> Harness:
     h = Harness()
     burst = source("burst")
     dut = burst.BurstSplitter(config=config, bytes_width=bytes_width, tag_width=2)
     opened = h.add(dut)
-    entering = h.named(opened["spare.o__valid"] & opened["o__ready"], "entering")  # out of the spare buffer: see spare.order
-    offered = data.View(burst.run_layout(config, bytes_width, 2), opened["spare.o__payload"])
+    leaving = h.named(dut.burst.valid & dut.burst.ready & dut.final, "leaving")
+    free = h.named(~dut.burst.valid | leaving, "free")
+    # A run that finds the splitter busy waits; this is the run as it came.
+    waiting = Signal(name="waiting")
+    kept = Signal(burst.run_layout(config, bytes_width, 2), name="kept")
+    with h.m.If(free):
+        h.m.d.sync += waiting.eq(0)
+    with h.m.Elif(dut.run.valid & dut.run.ready):
+        h.m.d.sync += [waiting.eq(1), kept.eq(dut.run.payload)]
+    entering = h.named(free & (waiting | dut.run.valid), "entering")
+    offered = data.View(burst.run_layout(config, bytes_width, 2), Mux(waiting, kept, dut.run.payload))
     run = _Run(config, config.axi_addr_width, bytes_width)
     run.connect(h.m)
     lane, cut = exact_log2(config.beat_bytes), config.max_burst
@@ -75,11 +90,17 @@ def _splitter(source: Source, config: AcceleratorConfig, bytes_width: int) -> Ha
         h.always(beats < cut)
         last_byte = h.named(address + ((beats + 1) << lane) - 1, "last_byte")
         h.always((last_byte >> 12) == (address >> 12))
-        # What the registers mean.
-        segments, end = opened["left"] + opened["extra"], opened["end"]
-        h.always(opened["final"] == (segments == 0))
-        h.always(run.left == (segments << exact_log2(cut)) + end + 1 - opened["begin"])
-    # A run waits only behind another, so nothing is in the splitter when no burst is on offer.
+    # What the registers mean.
+    layout = burst.cut_layout(config, bytes_width, 2)
+    h.implies(run.valid, _agrees(data.View(layout, opened["now"]), run.left, cut))
+    saved = data.View(layout, opened["spare.spare"])
+    kept_left = h.named(((kept.address[:lane] + kept.bytes) >> lane) + 1, "kept_left")
+    h.always(opened["spare.full"] == waiting)
+    h.implies(waiting, _agrees(saved, kept_left, cut))
+    h.implies(waiting, (Cat(saved.begin, saved.segment) == kept.address[lane:]) & (saved.tag == kept.tag))
+    beats_kept = h.named(Mux(kept_left < cut - saved.begin, kept_left, cut - saved.begin), "beats_kept")
+    h.implies(waiting, saved.beats + 1 == beats_kept)
+    # A run waits only behind another: nothing is in the splitter when no burst is on offer.
     h.implies(opened["spare.full"], dut.burst.valid)
     h.stable(dut.burst.valid, dut.burst.ready, dut.burst.payload.as_value(), "burst")
     h.cover(dut.burst.valid & (beats == cut - 1) & ~dut.final)
@@ -144,12 +165,14 @@ PROOFS = (
             Fault(
                 "cuts the run's last burst one beat short",
                 "burst",
-                "end.eq(span[beat_bits:segment_bits])",
-                "end.eq(span[beat_bits:segment_bits] - 1)",
+                "first.end.eq(span[beat_bits:segment_bits])",
+                "first.end.eq(span[beat_bits:segment_bits] - 1)",
             ),
-            Fault("bursts do not stop at the segment's end", "burst", "beats.eq(Mux(next_final, end, top))", "beats.eq(end)"),
-            Fault("the next burst begins where the last did", "burst", "begin.eq(0),", ""),
-            Fault("forgets the segment that the offset adds", "burst", "extra.eq(span[segment_bits])", "extra.eq(0)"),
+            Fault(
+                "bursts do not stop at the segment's end", "burst", "beats.eq(Mux(next_final, now.end, top))", "beats.eq(now.end)"
+            ),
+            Fault("the next burst begins where the last did", "burst", "now.begin.eq(0),", ""),
+            Fault("forgets the segment that the offset adds", "burst", "first.extra.eq(span[segment_bits])", "first.extra.eq(0)"),
         ),
     ),
     Proof(

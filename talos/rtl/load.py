@@ -14,7 +14,7 @@ from talos.rtl.axi_read import read_data_layout, read_request_layout
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import RowRequests, region_address
 from talos.rtl.rows import ROW_COUNT, RowWalker
-from talos.rtl.spare import SpareBuffer
+from talos.rtl.skid import SkidBuffer
 from talos.rtl.stage import RowStage
 from talos.rtl.unit import WritePort, unit_ports
 
@@ -23,17 +23,23 @@ __all__ = ["LoadUnit"]
 _TAG = data.StructLayout({"post": 4, "fill": 1, "parameter": 1, "value": 8})
 
 
+def _write_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """One beat on its way into a memory: `count` bytes of `data` to `address`; `last` of its instruction, which then posts `post`."""
+    sizes = {"count": range(config.beat_bytes + 1), "data": config.axi_data_width}
+    return data.StructLayout({"parameter": 1, "address": ADDRESS, **sizes, "last": 1, "post": 4})
+
+
 class LoadUnit(wiring.Component):
     """Executes LOAD and FILL.
 
     ::
 
         instr ──► RowStage ─┬─► RowRequests ──► ar                                 (address side)
-                            └─► RowWalker ──► write register ──► write, param      (receiving side)
-                                  r ──► spare beat ──┘
+                            └─► RowWalker ──► write buffer ──► write, param        (receiving side)
+                                  r ──────────────┘
 
-    An instruction starts when the stage is free for it; a FILL goes to the receiving side only. A beat enters the write
-    register in a cycle in which that is empty or its write is done; one that cannot enter waits beside it, so `r.ready` is a register.
+    An instruction starts when the stage is free for it; a FILL goes to the receiving side only. A beat enters the write buffer while
+    that holds fewer than two, whatever the grant is, and is written from it in the next cycle or later.
     `done` comes in the cycle after the last write was granted.
 
     Members
@@ -130,48 +136,36 @@ class LoadUnit(wiring.Component):
             ]
 
     def _elaborate_write(self, m: Module, walker: RowWalker) -> Signal:
-        """The write register: one beat, its bytes moved to byte 0. Returns its valid bit."""
+        """Beats, their bytes moved to byte 0, through the write buffer. Returns the buffer's valid bit."""
         beat_bytes = self.config.beat_bytes
-        valid = Signal(name="write_valid")
-        parameter = Signal(name="write_parameter", reset_less=True)
-        address = Signal(ADDRESS, name="write_address", reset_less=True)
-        count = Signal(range(beat_bytes + 1), name="write_count", reset_less=True)
-        content = Signal(self.config.axi_data_width, name="write_data", reset_less=True)
-        last = Signal(name="write_last", reset_less=True)
-        post = Signal(4, name="write_post", reset_less=True)
-
+        m.submodules.buffer = buffer = SkidBuffer(shape=_write_layout(self.config))
         beat = walker.beat.payload
         tag = data.View(_TAG, beat.tag)
-        m.submodules.spare = spare = SpareBuffer(shape=self.config.axi_data_width)
-        free = Signal()
+        entry: Any = buffer.i.payload
+        head: Any = buffer.o.payload
         m.d.comb += [
-            free.eq(~valid | parameter | self.write.grant),
-            spare.i.valid.eq(self.r.valid),
-            spare.i.payload.eq(self.r.payload.data),
-            self.r.ready.eq(spare.i.ready),
-            spare.o.ready.eq(walker.beat.valid & ~tag.fill & free),
-            walker.beat.ready.eq(free & (tag.fill | spare.o.valid)),
-            self.write.valid.eq(valid & ~parameter),
-            self.write.address.eq(address),
-            self.write.count.eq(count),
-            self.write.data.eq(content),
-            self.param_valid.eq(valid & parameter),
-            self.param_address.eq(address[exact_log2(beat_bytes) :]),
-            self.param_data.eq(content),
+            self.r.ready.eq(buffer.i.ready & walker.beat.valid & ~tag.fill),
+            walker.beat.ready.eq(buffer.i.ready & (tag.fill | self.r.valid)),
+            buffer.i.valid.eq(walker.beat.valid & (tag.fill | self.r.valid)),
+            entry.parameter.eq(tag.parameter),
+            entry.address.eq(beat.address),
+            entry.count.eq(beat.stop - beat.start + 1),
+            entry.data.eq(Mux(tag.fill, tag.value.replicate(beat_bytes), self.r.payload.data >> (beat.start << 3))),
+            entry.last.eq(beat.last),
+            entry.post.eq(tag.post),
+            self.write.valid.eq(buffer.o.valid & ~head.parameter),
+            self.write.address.eq(head.address),
+            self.write.count.eq(head.count),
+            self.write.data.eq(head.data),
+            self.param_valid.eq(buffer.o.valid & head.parameter),
+            self.param_address.eq(head.address[exact_log2(beat_bytes) :]),
+            self.param_data.eq(head.data),
+            buffer.o.ready.eq(head.parameter | self.write.grant),
         ]
         m.d.sync += [
             self.error.eq(self.r.valid & self.r.ready & self.r.payload.error),
-            self.done.eq(valid & last & free),
-            self.post.eq(post),
+            self.done.eq(buffer.o.valid & buffer.o.ready & head.last),
+            self.post.eq(head.post),
         ]
-        with m.If(free):
-            m.d.sync += [
-                valid.eq(walker.beat.valid & walker.beat.ready),
-                parameter.eq(tag.parameter),
-                address.eq(beat.address),
-                count.eq(beat.stop - beat.start + 1),
-                content.eq(Mux(tag.fill, tag.value.replicate(beat_bytes), spare.o.payload >> (beat.start << 3))),
-                last.eq(beat.last),
-                post.eq(tag.post),
-            ]
+        valid: Signal = buffer.o.valid
         return valid

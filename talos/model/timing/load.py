@@ -55,13 +55,14 @@ __all__ = [
 
 _REQUESTS = GEOMETRY_SIZE
 _WALKER = _REQUESTS + REQUESTS_SIZE
-_WRITE_VALID = _WALKER + ROWS_SIZE
+_WRITE_VALID = _WALKER + ROWS_SIZE  # the write buffer's head
 _WRITE_ADDRESS = _WRITE_VALID + 1
 _WRITE_PARAMETER = _WRITE_VALID + 2
 _WRITE_DONE = _WRITE_VALID + 3  # mask to post if the write is its instruction's last, else -1
-_SPARE = _WRITE_VALID + 4  # a beat from the bus waits beside the write register
-_DONE = _WRITE_VALID + 5  # 1 + the mask that is posted in this cycle, 0 without one
-_SIZE = _WRITE_VALID + 6
+_SPARE = _WRITE_VALID + 4  # the entry behind it
+_ENTRY = 4
+_DONE = _SPARE + _ENTRY  # 1 + the mask that is posted in this cycle, 0 without one
+_SIZE = _DONE + 1
 
 _FILL_TAG = 16  # tags are post + 16 · fill + 32 · parameter
 _PARAMETER_TAG = 32
@@ -134,15 +135,15 @@ def load_write(state: NDArray[np.int64]) -> int:
 
 
 @compiled
-def _moves(state: NDArray[np.int64], grant: int) -> bool:
-    """The write register is empty or its write is done in this cycle."""
-    return state[_WRITE_VALID] == 0 or state[_WRITE_PARAMETER] != 0 or grant != 0
+def _leaves(state: NDArray[np.int64], grant: int) -> bool:
+    """A write is done in this cycle."""
+    return state[_WRITE_VALID] != 0 and (state[_WRITE_PARAMETER] != 0 or grant != 0)
 
 
 @compiled
 def load_ready(state: NDArray[np.int64]) -> bool:
     """A beat from the bus is taken if one is offered."""
-    return state[_SPARE] == 0
+    return state[_WALKER + BEAT_VALID] != 0 and state[_WALKER + BEAT_TAG] & _FILL_TAG == 0 and state[_SPARE] == 0
 
 
 @compiled
@@ -154,7 +155,7 @@ def load_done(state: NDArray[np.int64]) -> int:
 @compiled
 def load_status(state: NDArray[np.int64], grant: int, waiting: int) -> int:
     """0 idle, 1 busy (a write is done), 2 sync, 3 stall."""
-    if state[_WRITE_VALID] != 0 and _moves(state, grant):
+    if _leaves(state, grant):
         return 1
     if load_idle(state):
         return 2 if waiting else 0
@@ -166,24 +167,21 @@ def load_clock(
     state: NDArray[np.int64], row: NDArray[np.int64], start: int, bases: NDArray[np.int64], asked: int, beat: int, grant: int
 ) -> None:
     """One cycle ends."""
-    taken = 0
-    state[_DONE] = 0
-    waiting = 1 if state[_SPARE] != 0 or beat != 0 else 0
-    if _moves(state, grant):
-        if state[_WRITE_VALID] != 0:
-            state[_DONE] = state[_WRITE_DONE] + 1
-        tag = state[_WALKER + BEAT_TAG]
-        if state[_WALKER + BEAT_VALID] != 0 and (tag & _FILL_TAG != 0 or waiting != 0):
-            taken = 1
-            if tag & _FILL_TAG == 0:
-                waiting = 0
-            state[_WRITE_VALID] = 1
-            state[_WRITE_ADDRESS] = state[_WALKER + BEAT_ADDRESS]
-            state[_WRITE_PARAMETER] = tag & _PARAMETER_TAG
-            state[_WRITE_DONE] = tag & 15 if beat_last(state, _WALKER) else -1
-        else:
-            state[_WRITE_VALID] = 0
-    state[_SPARE] = waiting
+    tag = state[_WALKER + BEAT_TAG]
+    taken = 1 if state[_WALKER + BEAT_VALID] != 0 and state[_SPARE] == 0 and (tag & _FILL_TAG != 0 or beat != 0) else 0
+    leaves = _leaves(state, grant)
+    state[_DONE] = state[_WRITE_DONE] + 1 if leaves else 0
+    place = _SPARE
+    if leaves or state[_WRITE_VALID] == 0:
+        for k in range(_ENTRY):
+            state[_WRITE_VALID + k] = state[_SPARE + k]
+        place = _WRITE_VALID
+        state[_SPARE] = 0
+    if taken != 0:
+        state[place] = 1
+        state[place + 1] = state[_WALKER + BEAT_ADDRESS]
+        state[place + 2] = tag & _PARAMETER_TAG
+        state[place + 3] = tag & 15 if beat_last(state, _WALKER) else -1
     requests_clock(state, _REQUESTS, asked)
     rows_clock(state, _WALKER, taken)
     if start != 0:
