@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data
 from amaranth.utils import exact_log2
 
 from proofs.harness import Harness
@@ -48,10 +49,28 @@ class _Run:
         return [self.next.eq(self.next + beats), self.left.eq(self.left - beats)]
 
 
+def _agrees(entry: Any, left: Any, cut: int) -> Any:
+    """The splitter's registers stand for `left` beats from the burst's first one on."""
+    segments = entry.left + entry.extra
+    return (entry.final == (segments == 0)) & (left == (segments << exact_log2(cut)) + entry.end + 1 - entry.begin)
+
+
 def _splitter(source: Source, config: AcceleratorConfig, bytes_width: int) -> Harness:
     h = Harness()
-    dut = source("burst").BurstSplitter(config=config, bytes_width=bytes_width, tag_width=2)
+    burst = source("burst")
+    dut = burst.BurstSplitter(config=config, bytes_width=bytes_width, tag_width=2)
     opened = h.add(dut)
+    leaving = h.named(dut.burst.valid & dut.burst.ready & dut.final, "leaving")
+    free = h.named(~dut.burst.valid | leaving, "free")
+    # A run that finds the splitter busy waits; this is the run as it came.
+    waiting = Signal(name="waiting")
+    kept = Signal(burst.run_layout(config, bytes_width, 2), name="kept")
+    with h.m.If(free):
+        h.m.d.sync += waiting.eq(0)
+    with h.m.Elif(dut.run.valid & dut.run.ready):
+        h.m.d.sync += [waiting.eq(1), kept.eq(dut.run.payload)]
+    entering = h.named(free & (waiting | dut.run.valid), "entering")
+    offered = data.View(burst.run_layout(config, bytes_width, 2), Mux(waiting, kept, dut.run.payload))
     run = _Run(config, config.axi_addr_width, bytes_width)
     run.connect(h.m)
     lane, cut = exact_log2(config.beat_bytes), config.max_burst
@@ -61,8 +80,8 @@ def _splitter(source: Source, config: AcceleratorConfig, bytes_width: int) -> Ha
         h.m.d.sync += run.advance(run.beats)
         with h.m.If(dut.final):
             h.m.d.sync += run.valid.eq(0)
-    with h.m.If(dut.run.valid & dut.run.ready):
-        h.m.d.sync += [*run.load(dut.run.payload.address, dut.run.payload.bytes), tag.eq(dut.run.payload.tag)]
+    with h.m.If(entering):
+        h.m.d.sync += [*run.load(offered.address, offered.bytes), tag.eq(offered.tag)]
 
     h.always(dut.burst.valid == run.valid)
     with h.m.If(run.valid):
@@ -71,10 +90,18 @@ def _splitter(source: Source, config: AcceleratorConfig, bytes_width: int) -> Ha
         h.always(beats < cut)
         last_byte = h.named(address + ((beats + 1) << lane) - 1, "last_byte")
         h.always((last_byte >> 12) == (address >> 12))
-        # What the registers mean.
-        segments, end = opened["left"], opened["end"]
-        h.always(opened["final"] == (segments == 0))
-        h.always(run.left == (segments << exact_log2(cut)) + end + 1 - opened["begin"])
+    # What the registers mean.
+    layout = burst.cut_layout(config, bytes_width, 2)
+    h.implies(run.valid, _agrees(data.View(layout, opened["now"]), run.left, cut))
+    saved = data.View(layout, opened["spare.spare"])
+    kept_left = h.named(((kept.address[:lane] + kept.bytes) >> lane) + 1, "kept_left")
+    h.always(opened["spare.full"] == waiting)
+    h.implies(waiting, _agrees(saved, kept_left, cut))
+    h.implies(waiting, (Cat(saved.begin, saved.segment) == kept.address[lane:]) & (saved.tag == kept.tag))
+    beats_kept = h.named(Mux(kept_left < cut - saved.begin, kept_left, cut - saved.begin), "beats_kept")
+    h.implies(waiting, saved.beats + 1 == beats_kept)
+    # A run waits only behind another: nothing is in the splitter when no burst is on offer.
+    h.implies(opened["spare.full"], dut.burst.valid)
     h.stable(dut.burst.valid, dut.burst.ready, dut.burst.payload.as_value(), "burst")
     h.cover(dut.burst.valid & (beats == cut - 1) & ~dut.final)
     h.cover(dut.burst.valid & dut.final & (beats == 0))
@@ -92,7 +119,11 @@ def _walker(source: Source) -> Harness:
     width = rows.ROW_COUNT["row_bytes"]
     run = _Run(config, segment, width)
     run.connect(h.m)
-    entering = h.named(opened["step"], "entering")
+    entering = h.named(opened["spare.o__valid"] & opened["o__ready"], "entering")
+    row = data.View(rows.row_layout(config, 1), opened["spare.o__payload"])
+    h.implies(opened["nest_valid"], opened["nest_short"] == (opened["nest_bytes"][lane:] == 0))
+    h.implies(opened["spare.o__valid"], row.short == (row.bytes[lane:] == 0))
+    h.implies(opened["spare.full"], dut.beat.valid)  # a row waits only behind another
     leaving = dut.beat.valid & dut.beat.ready
     beat = dut.beat.payload
     first = Signal(name="first_beat")
@@ -103,11 +134,11 @@ def _walker(source: Source) -> Harness:
         with h.m.If(run.left == 1):
             h.m.d.sync += run.valid.eq(0)
     with h.m.If(entering):
-        offset, length = opened["offsets.address"], opened["nest_bytes"]
+        offset, length = row.offset, row.bytes
         h.m.d.sync += [*run.load(offset, length), first.eq(1), start.eq(offset), stop.eq(offset + length)]
     h.always(dut.beat.valid == run.valid)
     with h.m.If(run.valid):
-        h.always((run.left != 0) & (opened["left"] + 1 == run.left) & (opened["final"] == (run.left == 1)))
+        h.always((run.left != 0) & (opened["left"] + opened["extra"] + 1 == run.left) & (opened["final"] == (run.left == 1)))
         h.always(opened["position"] == run.next)
         h.always(opened["end"] == stop)
         h.always(beat.burst_last == run.burst_ends)
@@ -134,11 +165,14 @@ PROOFS = (
             Fault(
                 "cuts the run's last burst one beat short",
                 "burst",
-                "end.eq(span[beat_bits:segment_bits])",
-                "end.eq(span[beat_bits:segment_bits] - 1)",
+                "first.end.eq(span[beat_bits:segment_bits])",
+                "first.end.eq(span[beat_bits:segment_bits] - 1)",
             ),
-            Fault("bursts do not stop at the segment's end", "burst", "stop.eq(Mux(final, end, top))", "stop.eq(end)"),
-            Fault("the next burst begins where the last did", "burst", "begin.eq(0), left", "left"),
+            Fault(
+                "bursts do not stop at the segment's end", "burst", "beats.eq(Mux(next_final, now.end, top))", "beats.eq(now.end)"
+            ),
+            Fault("the next burst begins where the last did", "burst", "now.begin.eq(0),", ""),
+            Fault("forgets the segment that the offset adds", "burst", "first.extra.eq(span[segment_bits])", "first.extra.eq(0)"),
         ),
     ),
     Proof(
@@ -162,6 +196,7 @@ PROOFS = (
                 "position == self.config.max_burst - 1",
                 "position == self.config.max_burst - 2",
             ),
+            Fault("forgets the beat that the offset adds", "rows", "extra.eq(span[lane_bits])", "extra.eq(0)"),
             Fault("forgets the row's end", "rows", "burst_last.eq(final | (", "burst_last.eq(0 | ("),
         ),
     ),

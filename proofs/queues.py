@@ -113,6 +113,27 @@ def _skid(source: Source) -> Harness:
     return h
 
 
+def _spare(source: Source) -> Harness:
+    """An entry may pass in the cycle in which it comes; one that waits is the next to leave."""
+    h = Harness()
+    buffer = source("spare").SpareBuffer(shape=unsigned(_WIDTH))
+    opened = h.add(buffer)
+    push = buffer.i.valid & buffer.i.ready
+    pop = buffer.o.valid & buffer.o.ready
+    stored = h.counter(push, pop, 2, "stored")
+    word = Signal(_WIDTH, name="word")
+    with h.m.If(push):
+        h.m.d.sync += word.eq(buffer.i.payload)
+    h.always((stored <= 1) & (opened["full"] == stored))
+    h.always(buffer.i.ready == (stored == 0))
+    h.always(buffer.o.valid == (buffer.i.valid | (stored != 0)))
+    h.implies(buffer.o.valid, buffer.o.payload == Mux(stored != 0, word, buffer.i.payload))
+    h.implies(h.past(buffer.i.valid & buffer.o.valid & ~buffer.o.ready, "kept"), stored == 1)
+    h.cover((stored == 1) & pop)
+    h.cover((stored == 0) & pop)
+    return h
+
+
 _OVERWRITES = Fault("accepts when full", "fifo", "self.i.ready.eq(~self.filled[-1])", "self.i.ready.eq(1)")
 _LEVEL = Fault("level lost when both sides move", "fifo", "m.If(push & ~pop)", "m.If(push)")
 _WRAP = Fault("wraps one entry late", "fifo", "pointer == self.depth - 1", "pointer == self.depth")
@@ -186,6 +207,17 @@ PROOFS = (
         (
             Fault("loses the spare entry", "skid", "[head.eq(spare), valid.eq(1)]", "[head.eq(spare), valid.eq(0)]"),
             Fault("overwrites the held head", "skid", "m.If(~valid | self.o.ready)", "m.If(1)"),
+        ),
+    ),
+    Proof(
+        "spare",
+        "order",
+        "one entry; ready is a register; any entry leaves unchanged, in turn, exactly once, in the cycle of its arrival if it can",
+        _spare,
+        3,
+        (
+            Fault("loses the entry that waits", "spare", "self.o.valid & ~self.o.ready", "0"),
+            Fault("overwrites the entry that waits", "spare", "m.If(~full)", "m.If(1)"),
         ),
     ),
 )

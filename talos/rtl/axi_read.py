@@ -5,6 +5,7 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
 from talos.latency import FETCH_AHEAD
@@ -88,17 +89,16 @@ class AxiReadMaster(wiring.Component):
         # Bursts that entered AR and whose last beat has not left the bus: of one beat each, at most what the limits let through.
         most = 2 * (self.config.read_ahead + self.config.max_burst) + FETCH_AHEAD
         bursts = Signal(max(_LEAST_WIDTH, most.bit_length()))
+        pending = Signal()  # bursts != 0, as a register
         entered = Signal()
         finished = Signal()
         m.d.comb += [
             entered.eq(Cat(getattr(self, f"{c}_ar").valid & getattr(self, f"{c}_ar").ready for c in READ_CLIENTS).any()),
             finished.eq(self.m_axi_rvalid & self.m_axi_rready & self.m_axi_rlast),
-            self.pending.eq(bursts != 0),
+            self.pending.eq(pending),
         ]
-        with m.If(entered & ~finished):
-            m.d.sync += bursts.eq(bursts + 1)
-        with m.Elif(finished & ~entered):
-            m.d.sync += bursts.eq(bursts - 1)
+        with m.If(entered != finished):
+            m.d.sync += [bursts.eq(bursts + Cat(1, finished.replicate(len(bursts) - 1))), pending.eq(entered | (bursts != 1))]
         return m
 
     def _elaborate_limit(self, m: Module, client: int) -> Signal:
@@ -106,12 +106,20 @@ class AxiReadMaster(wiring.Component):
         name = READ_CLIENTS[client]
         request = getattr(self, f"{name}_ar")
         beats = Signal(range(self.config.read_ahead + self.config.max_burst), name=f"{name}_beats")
-        below = Signal(init=1, name=f"{name}_below")
-        following = Signal.like(beats, name=f"{name}_following")
-        asked = Mux(request.valid & request.ready, request.payload.beats + 1, 0)
-        arrived = self.m_axi_rvalid & self.m_axi_rready & (self.m_axi_rid == client)
-        m.d.comb += following.eq(beats + asked - arrived)
-        m.d.sync += [beats.eq(following), below.eq(following < self.config.read_ahead)]
+        below = Signal(name=f"{name}_below")
+        asked = Signal(name=f"{name}_asked")
+        arrived = Signal(name=f"{name}_arrived")
+        # Both sums are made while the arbiter decides; with a burst, `beats` of which is one less, a beat that arrives takes the carry.
+        more = Signal(len(beats) + 1, name=f"{name}_more")
+        fewer = Signal(len(beats), name=f"{name}_fewer")
+        m.d.comb += [
+            below.eq(~beats[exact_log2(self.config.read_ahead) :].any()),
+            asked.eq(request.valid & request.ready),
+            arrived.eq(self.m_axi_rvalid & self.m_axi_rready & (self.m_axi_rid == client)),
+            more.eq(Cat(1, beats) + Cat(~arrived, request.payload.beats)),
+            fewer.eq(beats - arrived),
+        ]
+        m.d.sync += beats.eq(Mux(asked, more[1:], fewer))
         return below
 
     def _elaborate_address(self, m: Module, below: list[Signal]) -> None:

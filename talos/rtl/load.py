@@ -11,10 +11,11 @@ from talos.config import AcceleratorConfig
 from talos.isa import ADDRESS, Opcode, Unit
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
-from talos.rtl.fifo import Fifo
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import RowRequests, region_address
-from talos.rtl.rows import ROW_COUNT, RowWalker, rows_layout
+from talos.rtl.rows import ROW_COUNT, RowWalker
+from talos.rtl.skid import SkidBuffer
+from talos.rtl.stage import RowStage
 from talos.rtl.unit import WritePort, unit_ports
 
 __all__ = ["LoadUnit"]
@@ -22,17 +23,24 @@ __all__ = ["LoadUnit"]
 _TAG = data.StructLayout({"post": 4, "fill": 1, "parameter": 1, "value": 8})
 
 
+def _write_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """One beat on its way into a memory: `count` bytes of `data` to `address`; `last` of its instruction, which then posts `post`."""
+    sizes = {"count": range(config.beat_bytes + 1), "data": config.axi_data_width}
+    return data.StructLayout({"parameter": 1, "address": ADDRESS, **sizes, "last": 1, "post": 4})
+
+
 class LoadUnit(wiring.Component):
     """Executes LOAD and FILL.
 
     ::
 
-        instr ─┬─► RowRequests ──► ar                                                 (address side)
-               └─► join, 2 entries ──► RowWalker ──► write register ──► write, param  (receiving side)
-                                             r ──────────┘
+        instr ──► RowStage ─┬─► RowRequests ──► ar                                 (address side)
+                            └─► RowWalker ──► write buffer ──► write, param        (receiving side)
+                                  r ──────────────┘
 
-    An instruction starts when the address side's loop nest is free and the join has room; a FILL passes the address side at once.
-    A beat enters the write register in a cycle in which that is empty or its write is done, so `r.ready` follows the grant.
+    An instruction starts when the stage is free for it; a FILL goes to the receiving side only. A beat enters the write buffer while
+    that holds fewer than two, whatever the grant is, and is written from it in the next cycle or later.
+    `done` comes in the cycle after the last write was granted.
 
     Members
     -------
@@ -69,22 +77,23 @@ class LoadUnit(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.requests = requests = RowRequests(config=self.config)
-        m.submodules.join = join = Fifo(shape=rows_layout(self.config, _TAG.size), depth=2)
+        m.submodules.stage = stage = RowStage(config=self.config, tag_width=_TAG.size)
         m.submodules.walker = walker = RowWalker(config=self.config, tag_width=_TAG.size)
         wiring.connect(m, wiring.flipped(self.ar), requests.burst)
-        wiring.connect(m, join.o, walker.i)
+        wiring.connect(m, stage.requests, requests.i)
+        wiring.connect(m, stage.rows, walker.i)
 
         m.d.comb += [
             self.wait.eq(Mux(self.instr.valid, header_view(self.instr.payload).wait, 0)),
-            self.start.eq(self.instr.valid & self.sync_ready & requests.ready & join.i.ready),
+            self.start.eq(self.instr.valid & self.sync_ready & stage.ready),
             self.instr.ready.eq(self.start),
         ]
-        self._elaborate_start(m, requests, join)
+        self._elaborate_start(m, stage)
         stage_valid = self._elaborate_write(m, walker)
 
         running = Signal()
         m.d.comb += [
-            running.eq(requests.active | join.o.valid | walker.active | stage_valid),
+            running.eq(stage.active | requests.active | walker.active | stage_valid | self.done),
             self.idle.eq(~running),
             self.busy.eq(self.param_valid | (self.write.valid & self.write.grant)),
             self.stall.eq(running & ~self.busy),
@@ -92,83 +101,71 @@ class LoadUnit(wiring.Component):
         ]
         return m
 
-    def _elaborate_start(self, m: Module, requests: RowRequests, join: Fifo) -> None:
+    def _elaborate_start(self, m: Module, stage: RowStage) -> None:
         load = instruction_view(Opcode.LOAD, self.instr.payload)
         fill = instruction_view(Opcode.FILL, self.instr.payload)
         is_fill = Signal()
-        address = Signal(self.config.axi_addr_width)
         tag = Signal(_TAG)
-        rows = join.i.payload
+        to: Any = stage.instruction
         m.d.comb += [
             is_fill.eq(load.opcode == Opcode.FILL),
-            address.eq(region_address(self.bases, load.region, load.address)),
-            requests.load.eq(self.start & ~is_fill),
-            requests.address.eq(address),
-            requests.row_stride.eq(load.row_stride),
-            requests.plane_stride.eq(load.plane_stride),
-            *(getattr(requests, name).eq(load[name]) for name in ROW_COUNT),
-            join.i.valid.eq(self.start),
+            stage.load.eq(self.start),
+            stage.asks.eq(~is_fill),
+            to.address.eq(region_address(self.bases, load.region, load.address)),
+            to.row_stride.eq(load.row_stride),
+            to.plane_stride.eq(load.plane_stride),
             tag.post.eq(load.post),
             tag.fill.eq(is_fill),
             tag.parameter.eq(load.space & ~is_fill),
             tag.value.eq(fill.value),
-            rows.tag.eq(tag),
+            to.tag.eq(tag),
         ]
         with m.If(is_fill):
-            m.d.comb += [rows[name].eq(fill[name]) for name in ROW_COUNT]
+            m.d.comb += [to[name].eq(fill[name]) for name in ROW_COUNT]
             m.d.comb += [
-                rows.local.eq(fill.dst),
-                rows.local_row_stride.eq(fill.dst_row_stride),
-                rows.local_plane_stride.eq(fill.dst_plane_stride),
+                to.local.eq(fill.dst),
+                to.local_row_stride.eq(fill.dst_row_stride),
+                to.local_plane_stride.eq(fill.dst_plane_stride),
             ]
         with m.Else():
-            m.d.comb += [rows[name].eq(load[name]) for name in ROW_COUNT]
+            m.d.comb += [to[name].eq(load[name]) for name in ROW_COUNT]
             m.d.comb += [
-                rows.offset.eq(address),
-                rows.offset_row_stride.eq(load.row_stride),
-                rows.offset_plane_stride.eq(load.plane_stride),
-                rows.local.eq(load.dst),
-                rows.local_row_stride.eq(load.dst_row_stride),
-                rows.local_plane_stride.eq(load.dst_plane_stride),
+                to.local.eq(load.dst),
+                to.local_row_stride.eq(load.dst_row_stride),
+                to.local_plane_stride.eq(load.dst_plane_stride),
             ]
 
     def _elaborate_write(self, m: Module, walker: RowWalker) -> Signal:
-        """The write register: one beat, its bytes moved to byte 0. Returns its valid bit."""
+        """Beats, their bytes moved to byte 0, through the write buffer. Returns the buffer's valid bit."""
         beat_bytes = self.config.beat_bytes
-        valid = Signal(name="write_valid")
-        parameter = Signal(name="write_parameter", reset_less=True)
-        address = Signal(ADDRESS, name="write_address", reset_less=True)
-        count = Signal(range(beat_bytes + 1), name="write_count", reset_less=True)
-        content = Signal(self.config.axi_data_width, name="write_data", reset_less=True)
-        last = Signal(name="write_last", reset_less=True)
-        post = Signal(4, name="write_post", reset_less=True)
-
+        m.submodules.buffer = buffer = SkidBuffer(shape=_write_layout(self.config))
         beat = walker.beat.payload
         tag = data.View(_TAG, beat.tag)
-        free = Signal()
+        entry: Any = buffer.i.payload
+        head: Any = buffer.o.payload
         m.d.comb += [
-            free.eq(~valid | parameter | self.write.grant),
-            self.r.ready.eq(walker.beat.valid & ~tag.fill & free),
-            walker.beat.ready.eq(free & (tag.fill | self.r.valid)),
-            self.write.valid.eq(valid & ~parameter),
-            self.write.address.eq(address),
-            self.write.count.eq(count),
-            self.write.data.eq(content),
-            self.param_valid.eq(valid & parameter),
-            self.param_address.eq(address[exact_log2(beat_bytes) :]),
-            self.param_data.eq(content),
-            self.done.eq(valid & last & free),
-            self.post.eq(post),
+            self.r.ready.eq(buffer.i.ready & walker.beat.valid & ~tag.fill),
+            walker.beat.ready.eq(buffer.i.ready & (tag.fill | self.r.valid)),
+            buffer.i.valid.eq(walker.beat.valid & (tag.fill | self.r.valid)),
+            entry.parameter.eq(tag.parameter),
+            entry.address.eq(beat.address),
+            entry.count.eq(beat.stop - beat.start + 1),
+            entry.data.eq(Mux(tag.fill, tag.value.replicate(beat_bytes), self.r.payload.data >> (beat.start << 3))),
+            entry.last.eq(beat.last),
+            entry.post.eq(tag.post),
+            self.write.valid.eq(buffer.o.valid & ~head.parameter),
+            self.write.address.eq(head.address),
+            self.write.count.eq(head.count),
+            self.write.data.eq(head.data),
+            self.param_valid.eq(buffer.o.valid & head.parameter),
+            self.param_address.eq(head.address[exact_log2(beat_bytes) :]),
+            self.param_data.eq(head.data),
+            buffer.o.ready.eq(head.parameter | self.write.grant),
         ]
-        m.d.sync += self.error.eq(self.r.valid & self.r.ready & self.r.payload.error)
-        with m.If(free):
-            m.d.sync += [
-                valid.eq(walker.beat.valid & walker.beat.ready),
-                parameter.eq(tag.parameter),
-                address.eq(beat.address),
-                count.eq(beat.stop - beat.start + 1),
-                content.eq(Mux(tag.fill, tag.value.replicate(beat_bytes), self.r.payload.data >> (beat.start << 3))),
-                last.eq(beat.last),
-                post.eq(tag.post),
-            ]
+        m.d.sync += [
+            self.error.eq(self.r.valid & self.r.ready & self.r.payload.error),
+            self.done.eq(buffer.o.valid & buffer.o.ready & head.last),
+            self.post.eq(head.post),
+        ]
+        valid: Signal = buffer.o.valid
         return valid

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amaranth import Array, Module, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
@@ -13,7 +13,7 @@ from talos.rtl.burst import BurstSplitter
 from talos.rtl.loopnest import LoopNest
 from talos.rtl.rows import ROW_COUNT
 
-__all__ = ["RowRequests", "region_address"]
+__all__ = ["RowRequests", "region_address", "request_layout"]
 
 
 def region_address(bases: Sequence[Signal], region: Value, address: Value) -> Value:
@@ -21,10 +21,17 @@ def region_address(bases: Sequence[Signal], region: Value, address: Value) -> Va
     return Array(bases)[region] + address
 
 
+def request_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
+    """Planes of rows of DRAM bytes. Counts are minus one, `address` includes the region's base."""
+    strides = {"row_stride": signed(32), "plane_stride": signed(32)}
+    return data.StructLayout({"address": config.axi_addr_width, **strides, **ROW_COUNT, "tag": tag_width})
+
+
 class RowRequests(wiring.Component):
     """Asks for every row of an instruction, in order.
 
-    `load` in cycle t: the first row is at the loop nest's output in t + 1, its first burst on offer in t + 2, then one burst per cycle.
+    Accepted in cycle t: the first row is at the loop nest's output in t + 1, its first burst on offer in t + 2, then one burst per cycle.
+    `i.ready` is a register.
 
     Parameters
     ----------
@@ -32,12 +39,7 @@ class RowRequests(wiring.Component):
 
     Members
     -------
-    load : In(1)
-        Take an instruction; only while `ready`.
-    ready : Out(1)
-        The loop nest is free, from a register.
-    address, row_stride, plane_stride, row_bytes, rows, planes, tag : In
-        The instruction; counts are minus one, `address` includes the region's base.
+    i : In(stream of request_layout)
     burst : Out(stream of axi_read.read_request_layout)
     burst_tag : Out(tag_width)
     burst_last : Out(1)
@@ -51,13 +53,7 @@ class RowRequests(wiring.Component):
         self.tag_width = tag_width
         super().__init__(
             {
-                "load": In(1),
-                "ready": Out(1),
-                "address": In(config.axi_addr_width),
-                "row_stride": In(signed(32)),
-                "plane_stride": In(signed(32)),
-                **{name: In(width) for name, width in ROW_COUNT.items()},
-                "tag": In(tag_width),
+                "i": In(stream.Signature(request_layout(config, tag_width))),
                 "burst": Out(stream.Signature(read_request_layout(config))),
                 "burst_tag": Out(tag_width),
                 "burst_last": Out(1),
@@ -79,15 +75,16 @@ class RowRequests(wiring.Component):
         row_bytes = Signal(ROW_COUNT["row_bytes"], reset_less=True)
         tag = Signal(self.tag_width, reset_less=True)
 
+        i = self.i.payload
         m.d.comb += [
-            nest.load.eq(self.load),
-            nest.base.eq(self.address),
-            nest.count_0.eq(self.rows),
-            nest.count_1.eq(self.planes),
-            nest.stride_0.eq(self.row_stride),
-            nest.stride_1.eq(self.plane_stride),
+            self.i.ready.eq(~valid),
+            nest.load.eq(self.i.valid & ~valid),
+            nest.base.eq(i.address),
+            nest.count_0.eq(i.rows),
+            nest.count_1.eq(i.planes),
+            nest.stride_0.eq(i.row_stride),
+            nest.stride_1.eq(i.plane_stride),
             nest.step.eq(valid & splitter.run.ready),
-            self.ready.eq(~valid),
             splitter.run.valid.eq(valid),
             splitter.run.payload.address.eq(nest.address),
             splitter.run.payload.bytes.eq(row_bytes),
@@ -98,8 +95,8 @@ class RowRequests(wiring.Component):
             self.active.eq(valid | splitter.burst.valid),
         ]
         wiring.connect(m, splitter.burst, wiring.flipped(self.burst))
-        with m.If(self.load):
-            m.d.sync += [valid.eq(1), row_bytes.eq(self.row_bytes), tag.eq(self.tag)]
+        with m.If(~valid):
+            m.d.sync += [valid.eq(self.i.valid), row_bytes.eq(i.row_bytes), tag.eq(i.tag)]
         with m.Elif(nest.step & nest.last):
             m.d.sync += valid.eq(0)
         return m

@@ -10,8 +10,9 @@ from amaranth.utils import exact_log2
 from talos.config import AcceleratorConfig
 from talos.isa import ADDRESS, INSTRUCTIONS, Opcode
 from talos.rtl.loopnest import LoopNest
+from talos.rtl.spare import SpareBuffer
 
-__all__ = ["ROW_COUNT", "RowWalker", "beat_layout", "rows_layout"]
+__all__ = ["ROW_COUNT", "RowWalker", "beat_layout", "row_layout", "rows_layout"]
 
 _WIDTHS = {field.name: field.width for field in INSTRUCTIONS[Opcode.LOAD].fields}
 
@@ -40,6 +41,13 @@ def rows_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
     )
 
 
+def row_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
+    """One row: `offset` and `local` address of its first byte, `bytes` minus one, `short` if a beat has as many, last of its instruction."""
+    segment = exact_log2(config.max_burst * config.beat_bytes)
+    fields = {"offset": segment, "local": ADDRESS, "bytes": ROW_COUNT["row_bytes"], "short": 1, "last": 1, "tag": tag_width}
+    return data.StructLayout(fields)
+
+
 def beat_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
     """Bytes `start` … `stop` of a DRAM beat, the first of them at `address` on chip; last of its burst, of its instruction."""
     lane = exact_log2(config.beat_bytes)
@@ -51,10 +59,10 @@ class RowWalker(wiring.Component):
 
     ::
 
-        i ──► loop nests (offset, local) ──► row register ──► beat
+        i ──► loop nests (offset, local) ──► spare row ──► row register ──► beat
 
-    An instruction accepted in cycle t has its first beat on offer in t + 2. The next one is accepted once the last row has gone
-    into the row register.
+    An instruction accepted in cycle t has its first beat on offer in t + 2. The next one is accepted once the last row has left the
+    nests. `i.ready` and `beat.valid` are registers; `beat.ready` enables the row register and nothing in the nests.
 
     Parameters
     ----------
@@ -91,8 +99,10 @@ class RowWalker(wiring.Component):
             address_width=segment_bits, count_widths=counts, stride_widths=(segment_bits, segment_bits)
         )
         m.submodules.locals = local = LoopNest(address_width=ADDRESS, count_widths=counts, stride_widths=(ADDRESS, ADDRESS))
+        m.submodules.spare = spare = SpareBuffer(shape=row_layout(self.config, self.tag_width))
         nest_valid = Signal()
         nest_bytes = Signal(ROW_COUNT["row_bytes"], reset_less=True)
+        nest_short = Signal(reset_less=True)  # no more bytes than a beat has
         nest_tag = Signal(self.tag_width, reset_less=True)
         load = Signal()
         step = Signal()
@@ -112,8 +122,23 @@ class RowWalker(wiring.Component):
                 nest.stride_0.eq(row),
                 nest.stride_1.eq(plane),
             ]
-        with m.If(load):
-            m.d.sync += [nest_valid.eq(1), nest_bytes.eq(i.row_bytes), nest_tag.eq(i.tag)]
+        m.d.comb += [
+            step.eq(nest_valid & spare.i.ready),
+            spare.i.valid.eq(nest_valid),
+            spare.i.payload.offset.eq(offsets.address),
+            spare.i.payload.local.eq(local.address),
+            spare.i.payload.bytes.eq(nest_bytes),
+            spare.i.payload.short.eq(nest_short),
+            spare.i.payload.last.eq(offsets.last),
+            spare.i.payload.tag.eq(nest_tag),
+        ]
+        with m.If(~nest_valid):
+            m.d.sync += [
+                nest_valid.eq(self.i.valid),
+                nest_bytes.eq(i.row_bytes),
+                nest_short.eq(i.row_bytes[lane_bits:] == 0),
+                nest_tag.eq(i.tag),
+            ]
         with m.Elif(step & offsets.last):
             m.d.sync += nest_valid.eq(0)
 
@@ -124,17 +149,20 @@ class RowWalker(wiring.Component):
         advance = Signal(lane_bits + 1, reset_less=True)  # bytes of this beat, unless it is the row's last
         end = Signal(lane_bits, reset_less=True)  # last byte of the row in the row's last beat
         position = Signal(max(1, position_bits), reset_less=True)  # of this beat in the address segment that a burst may cover
-        left = Signal(ROW_COUNT["row_bytes"], reset_less=True)  # beats after this one
-        final = Signal(reset_less=True)  # left is 0
+        left = Signal(ROW_COUNT["row_bytes"] - lane_bits, reset_less=True)  # beats after this one, without `extra`
+        extra = Signal(reset_less=True)  # one more of them
+        final = Signal(reset_less=True)  # left and extra are 0
         last_row = Signal(reset_less=True)
         tag = Signal(self.tag_width, reset_less=True)
 
-        span = Signal(ROW_COUNT["row_bytes"] + 1)  # offset of the row's last byte in the row's first beat
-        free = Signal()
+        # The row's length in beats is known before its address: the offset in the first beat adds at most `extra`.
+        row = spare.o.payload
+        span = Signal(lane_bits + 1)  # offset of the row's last byte, its whole beats left out, in the row's first beat
+        next_final = Signal()
         m.d.comb += [
-            span.eq(offsets.address[:lane_bits] + nest_bytes),
-            free.eq(~valid | (self.beat.ready & final)),
-            step.eq(nest_valid & free),
+            span.eq(row.offset[:lane_bits] + row.bytes[:lane_bits]),
+            next_final.eq(Mux(extra, left == 0, left == 1)),
+            spare.o.ready.eq(~valid | (self.beat.ready & final)),
             self.beat.valid.eq(valid),
             self.beat.payload.address.eq(address),
             self.beat.payload.start.eq(start),
@@ -144,26 +172,29 @@ class RowWalker(wiring.Component):
             self.beat.payload.tag.eq(tag),
             self.active.eq(nest_valid | valid),
         ]
-        with m.If(free):
-            m.d.sync += [
-                valid.eq(nest_valid),
-                address.eq(local.address),
-                start.eq(offsets.address[:lane_bits]),
-                advance.eq(beat_bytes - offsets.address[:lane_bits]),
-                end.eq(span[:lane_bits]),
-                position.eq(offsets.address[lane_bits:]),
-                left.eq(span[lane_bits:]),
-                final.eq(span[lane_bits:] == 0),
-                last_row.eq(offsets.last),
-                tag.eq(nest_tag),
-            ]
-        with m.Elif(self.beat.ready):
-            m.d.sync += [
-                address.eq(address + advance),
-                start.eq(0),
-                advance.eq(beat_bytes),
-                position.eq((position + 1)[:position_bits]),
-                left.eq(left - 1),
-                final.eq(left == 1),
-            ]
+        with m.If(~valid | self.beat.ready):
+            with m.If(~valid | final):
+                m.d.sync += [
+                    valid.eq(spare.o.valid),
+                    address.eq(row.local),
+                    start.eq(row.offset[:lane_bits]),
+                    advance.eq(beat_bytes - row.offset[:lane_bits]),
+                    end.eq(span[:lane_bits]),
+                    position.eq(row.offset[lane_bits:]),
+                    left.eq(row.bytes[lane_bits:]),
+                    extra.eq(span[lane_bits]),
+                    final.eq(row.short & ~span[lane_bits]),
+                    last_row.eq(row.last),
+                    tag.eq(row.tag),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    address.eq(address + advance),
+                    start.eq(0),
+                    advance.eq(beat_bytes),
+                    position.eq((position + 1)[:position_bits]),
+                    left.eq(left - ~extra),
+                    extra.eq(0),
+                    final.eq(next_final),
+                ]
         return m

@@ -52,6 +52,7 @@ class SkidBuffer(wiring.Component):
                 m.d.sync += [head.eq(self.i.payload), valid.eq(self.i.valid)]
             with m.Else():
                 m.d.sync += [head.eq(spare), valid.eq(1)]
-        with m.Elif(self.i.valid & ready):
-            m.d.sync += [spare.eq(self.i.payload), ready.eq(0)]
+        with m.Elif(ready):
+            # Written whether or not it will be used: so a late `i.valid` enables nothing but `ready`.
+            m.d.sync += [spare.eq(self.i.payload), ready.eq(~self.i.valid)]
         return m

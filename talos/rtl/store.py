@@ -5,6 +5,7 @@ from typing import Any
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode, Unit
@@ -15,7 +16,8 @@ from talos.rtl.axi_write import write_data_layout
 from talos.rtl.fifo import Fifo
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.requests import RowRequests, region_address
-from talos.rtl.rows import ROW_COUNT, RowWalker, rows_layout
+from talos.rtl.rows import ROW_COUNT, RowWalker
+from talos.rtl.stage import RowStage
 from talos.rtl.unit import ReadPort, unit_ports
 
 __all__ = ["StoreUnit"]
@@ -26,8 +28,8 @@ class StoreUnit(wiring.Component):
 
     ::
 
-        instr ─┬─► RowRequests ──► aw ──► responses, MAX_WRITES entries ◄── b               (address side)
-               └─► join, 2 entries ──► RowWalker ──► read … data ──► align ──► FIFO ──► w   (data side)
+        instr ──► RowStage ─┬─► RowRequests ──► aw ──► responses, MAX_WRITES entries ◄── b     (address side)
+                            └─► RowWalker ──► read … data ──► align ──► FIFO ──► w             (data side)
 
     A beat is read only when the FIFO has room for it and all beats in front of it. A read granted in cycle t has its data aligned in
     t + ACT_READ + 1 and on offer on `w` in t + ACT_READ + 2. Every burst asked for leaves (last of its instruction, post) in the
@@ -66,14 +68,15 @@ class StoreUnit(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.requests = requests = RowRequests(config=self.config, tag_width=4)
-        m.submodules.join = join = Fifo(shape=rows_layout(self.config, 1), depth=2)
-        m.submodules.walker = walker = RowWalker(config=self.config, tag_width=1)
+        m.submodules.stage = stage = RowStage(config=self.config, tag_width=4, request_tag_width=4)
+        m.submodules.walker = walker = RowWalker(config=self.config, tag_width=4)
         m.submodules.responses = responses = Fifo(shape=data.StructLayout({"last": 1, "post": 4}), depth=MAX_WRITES)
-        wiring.connect(m, join.o, walker.i)
+        wiring.connect(m, stage.requests, requests.i)
+        wiring.connect(m, stage.rows, walker.i)
 
         m.d.comb += [
             self.wait.eq(Mux(self.instr.valid, header_view(self.instr.payload).wait, 0)),
-            self.start.eq(self.instr.valid & self.sync_ready & requests.ready & join.i.ready),
+            self.start.eq(self.instr.valid & self.sync_ready & stage.ready),
             self.instr.ready.eq(self.start),
             self.aw.valid.eq(requests.burst.valid & responses.i.ready),
             self.aw.payload.eq(requests.burst.payload),
@@ -87,12 +90,12 @@ class StoreUnit(wiring.Component):
             self.post.eq(responses.o.payload.post),
         ]
         m.d.sync += self.error.eq(self.b.valid & self.b.payload)
-        self._elaborate_start(m, requests, join)
+        self._elaborate_start(m, stage)
         reserved = self._elaborate_data(m, walker)
 
         running = Signal()
         m.d.comb += [
-            running.eq(requests.active | join.o.valid | walker.active | (reserved != 0) | responses.o.valid),
+            running.eq(stage.active | requests.active | walker.active | (reserved != 0) | responses.o.valid),
             self.idle.eq(~running),
             self.busy.eq(self.w.valid & self.w.ready),
             self.stall.eq(running & ~self.busy),
@@ -100,26 +103,20 @@ class StoreUnit(wiring.Component):
         ]
         return m
 
-    def _elaborate_start(self, m: Module, requests: RowRequests, join: Fifo) -> None:
+    def _elaborate_start(self, m: Module, stage: RowStage) -> None:
         instr = instruction_view(Opcode.STORE, self.instr.payload)
-        address = Signal(self.config.axi_addr_width)
-        rows = join.i.payload
+        to: Any = stage.instruction
         m.d.comb += [
-            address.eq(region_address(self.bases, instr.region, instr.address)),
-            requests.load.eq(self.start),
-            requests.address.eq(address),
-            requests.row_stride.eq(instr.row_stride),
-            requests.plane_stride.eq(instr.plane_stride),
-            requests.tag.eq(instr.post),
-            *(getattr(requests, name).eq(instr[name]) for name in ROW_COUNT),
-            join.i.valid.eq(self.start),
-            *(rows[name].eq(instr[name]) for name in ROW_COUNT),
-            rows.offset.eq(address),
-            rows.offset_row_stride.eq(instr.row_stride),
-            rows.offset_plane_stride.eq(instr.plane_stride),
-            rows.local.eq(instr.src),
-            rows.local_row_stride.eq(instr.src_row_stride),
-            rows.local_plane_stride.eq(instr.src_plane_stride),
+            stage.load.eq(self.start),
+            stage.asks.eq(1),
+            to.address.eq(region_address(self.bases, instr.region, instr.address)),
+            to.row_stride.eq(instr.row_stride),
+            to.plane_stride.eq(instr.plane_stride),
+            *(to[name].eq(instr[name]) for name in ROW_COUNT),
+            to.local.eq(instr.src),
+            to.local_row_stride.eq(instr.src_row_stride),
+            to.local_plane_stride.eq(instr.src_plane_stride),
+            to.tag.eq(instr.post),
         ]
 
     def _elaborate_data(self, m: Module, walker: RowWalker) -> Signal:
@@ -134,7 +131,7 @@ class StoreUnit(wiring.Component):
         issued = Signal()
         taken = Signal()
         m.d.comb += [
-            room.eq(reserved != STORE_AHEAD),
+            room.eq(~reserved[exact_log2(STORE_AHEAD)]),
             self.read.valid.eq(walker.beat.valid & room),
             self.read.address.eq(beat.address),
             walker.beat.ready.eq(self.read.grant & room),

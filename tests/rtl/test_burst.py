@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
@@ -49,38 +50,36 @@ def expected_bursts(config, instruction):
 def simulate(config, instructions, ready_chance, rng):
     """Bursts (cycle, address, beats, tag if it is the instruction's last) of RTL; compares the cycle model in each cycle."""
     dut = RowRequests(config=config, tag_width=4)
-    state = model.geometry(config).tolist() + [0] * model.REQUESTS_SIZE
+    state = np.concatenate([model.geometry(config), np.zeros(model.REQUESTS_SIZE, np.int64)])
     block = model.GEOMETRY_SIZE
     bursts = []
-    step = {name: getattr(model, name).py_func for name in ("requests_free", "requests_active", "requests_beats", "requests_tag")}
-    clock, load = model.requests_clock.py_func, model.requests_load.py_func
 
     async def bench(ctx):
         waiting = list(instructions)
         cycle = 0
         while waiting or ctx.get(dut.active):
             ready = rng.random() < ready_chance
-            start = bool(waiting) and ctx.get(dut.ready) and rng.random() < 0.9
+            start = bool(waiting) and ctx.get(dut.i.ready) and rng.random() < 0.9
             if start:
                 for name, value in waiting[0].items():
-                    ctx.set(getattr(dut, name), value - (name in ("row_bytes", "rows", "planes")))
-            ctx.set(dut.load, start)
+                    ctx.set(getattr(dut.i.payload, name), value - (name in ("row_bytes", "rows", "planes")))
+            ctx.set(dut.i.valid, start)
             ctx.set(dut.burst.ready, ready)
             valid = ctx.get(dut.burst.valid)
             beats = ctx.get(dut.burst.payload.beats) + 1 if valid else 0
             tag = ctx.get(dut.burst_tag) if valid and ctx.get(dut.burst_last) else -1
-            assert (ctx.get(dut.ready), ctx.get(dut.active)) == (
-                step["requests_free"](state, block),
-                step["requests_active"](state, block),
+            assert (ctx.get(dut.i.ready), ctx.get(dut.active)) == (
+                model.requests_free(state, block),
+                model.requests_active(state, block),
             )
-            assert beats == step["requests_beats"](state, block)
-            assert not valid or tag == step["requests_tag"](state, block)
+            assert beats == model.requests_beats(state, block)
+            assert not valid or tag == model.requests_tag(state, block)
             if valid and ready:
                 bursts.append((cycle, ctx.get(dut.burst.payload.address), beats, tag))
             await ctx.tick()
-            clock(state, block, int(valid and ready))
+            model.requests_clock(state, block, int(valid and ready))
             if start:
-                load(state, block, *waiting.pop(0).values())
+                model.requests_load(state, block, *waiting.pop(0).values())
             cycle += 1
             assert cycle < 20_000
 

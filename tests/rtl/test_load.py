@@ -143,8 +143,8 @@ def simulate(config, instructions, dram, rng, *, chance=1.0, sync=1.0, faults=0.
             assert model.load_write(state) == (ctx.get(dut.write.address) if writing else -1)
             r_ready = ctx.get(dut.r.ready)
             taken = offered is not None and r_ready
-            assert r_ready == model.load_ready(state, grant)
-            done = model.load_done(state, grant)
+            assert r_ready == model.load_ready(state)
+            done = model.load_done(state)
             assert ctx.get(dut.done) == (done >= 0)
             if done >= 0:
                 assert ctx.get(dut.post) == done

@@ -232,7 +232,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
 
         # Read data: the offered beat goes to its client.
         client = axi_read_client(axi)
-        load_takes = client == 1 and load_ready(load, load_grant)
+        load_takes = client == 1 and load_ready(load)
         taken = client in (0, 2) or load_takes
 
         # Read requests.
@@ -298,7 +298,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         store_code = store_status(store, memory[MEM_WREADY], store_waits)
 
         # Ends.
-        load_post = load_done(load, load_grant)
+        load_post = load_done(load)
         weights_post = weights_done(weights, granted == 2)
         matrix_post = matrix_done(matrix)
         vector_post = vector_done(vector)

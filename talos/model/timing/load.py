@@ -4,8 +4,9 @@ In each cycle:
 
 1. From the state: `load_beats` (beats of the burst asked for, or 0), `load_write` (address of the activation write, or -1),
    `load_free` (an instruction can be taken, so start = head valid and its semaphores ready and free), `load_idle`.
-2. `grant`: the activation write is granted. `load_ready(state, grant)`: r.ready. `load_done(state, grant)`: mask to post, or -1.
-   `load_status(state, grant, waiting)`: 0 idle, 1 busy, 2 sync, 3 stall, with waiting = head valid and not `sync_ready`.
+   `load_ready`: r.ready. `load_done`: mask to post, or -1.
+2. `grant`: the activation write is granted. `load_status(state, grant, waiting)`: 0 idle, 1 busy, 2 sync, 3 stall, with
+   waiting = head valid and not `sync_ready`.
 3. `load_clock(state, row, start, bases, asked, beat, grant)` ends the cycle: `row` is the head's row, looked at only with `start`;
    `bases` are the regions' base addresses; `asked` = the burst was accepted; `beat` = a beat was offered and taken.
 """
@@ -24,8 +25,8 @@ from talos.model.timing.requests import (
     requests_active,
     requests_beats,
     requests_clock,
-    requests_free,
-    requests_load,
+    requests_room,
+    requests_stage,
 )
 from talos.model.timing.rows import (
     BEAT_ADDRESS,
@@ -54,11 +55,14 @@ __all__ = [
 
 _REQUESTS = GEOMETRY_SIZE
 _WALKER = _REQUESTS + REQUESTS_SIZE
-_WRITE_VALID = _WALKER + ROWS_SIZE
+_WRITE_VALID = _WALKER + ROWS_SIZE  # the write buffer's head
 _WRITE_ADDRESS = _WRITE_VALID + 1
 _WRITE_PARAMETER = _WRITE_VALID + 2
 _WRITE_DONE = _WRITE_VALID + 3  # mask to post if the write is its instruction's last, else -1
-_SIZE = _WRITE_VALID + 4
+_SPARE = _WRITE_VALID + 4  # the entry behind it
+_ENTRY = 4
+_DONE = _SPARE + _ENTRY  # 1 + the mask that is posted in this cycle, 0 without one
+_SIZE = _DONE + 1
 
 _FILL_TAG = 16  # tags are post + 16 · fill + 32 · parameter
 _PARAMETER_TAG = 32
@@ -102,13 +106,18 @@ def load_reset(state: NDArray[np.int64]) -> None:
 @compiled
 def load_free(state: NDArray[np.int64]) -> bool:
     """An instruction can be taken in this cycle."""
-    return requests_free(state, _REQUESTS) and rows_room(state, _WALKER)
+    return requests_room(state, _REQUESTS) and rows_room(state, _WALKER)
 
 
 @compiled
 def load_idle(state: NDArray[np.int64]) -> bool:
     """Nothing is in the unit."""
-    return state[_WRITE_VALID] == 0 and not rows_active(state, _WALKER) and not requests_active(state, _REQUESTS)
+    return (
+        state[_WRITE_VALID] == 0
+        and state[_DONE] == 0
+        and not rows_active(state, _WALKER)
+        and not requests_active(state, _REQUESTS)
+    )
 
 
 @compiled
@@ -126,29 +135,27 @@ def load_write(state: NDArray[np.int64]) -> int:
 
 
 @compiled
-def _moves(state: NDArray[np.int64], grant: int) -> bool:
-    """The write register is empty or its write is done in this cycle."""
-    return state[_WRITE_VALID] == 0 or state[_WRITE_PARAMETER] != 0 or grant != 0
+def _leaves(state: NDArray[np.int64], grant: int) -> bool:
+    """A write is done in this cycle."""
+    return state[_WRITE_VALID] != 0 and (state[_WRITE_PARAMETER] != 0 or grant != 0)
 
 
 @compiled
-def load_ready(state: NDArray[np.int64], grant: int) -> bool:
+def load_ready(state: NDArray[np.int64]) -> bool:
     """A beat from the bus is taken if one is offered."""
-    return state[_WALKER + BEAT_VALID] != 0 and state[_WALKER + BEAT_TAG] & _FILL_TAG == 0 and _moves(state, grant)
+    return state[_WALKER + BEAT_VALID] != 0 and state[_WALKER + BEAT_TAG] & _FILL_TAG == 0 and state[_SPARE] == 0
 
 
 @compiled
-def load_done(state: NDArray[np.int64], grant: int) -> int:
+def load_done(state: NDArray[np.int64]) -> int:
     """The mask that an instruction posts as it ends in this cycle, -1 if none ends."""
-    if state[_WRITE_VALID] != 0 and _moves(state, grant):
-        return state[_WRITE_DONE]
-    return -1
+    return state[_DONE] - 1
 
 
 @compiled
 def load_status(state: NDArray[np.int64], grant: int, waiting: int) -> int:
     """0 idle, 1 busy (a write is done), 2 sync, 3 stall."""
-    if state[_WRITE_VALID] != 0 and _moves(state, grant):
+    if _leaves(state, grant):
         return 1
     if load_idle(state):
         return 2 if waiting else 0
@@ -160,17 +167,21 @@ def load_clock(
     state: NDArray[np.int64], row: NDArray[np.int64], start: int, bases: NDArray[np.int64], asked: int, beat: int, grant: int
 ) -> None:
     """One cycle ends."""
-    taken = 0
-    if _moves(state, grant):
-        tag = state[_WALKER + BEAT_TAG]
-        if state[_WALKER + BEAT_VALID] != 0 and (tag & _FILL_TAG != 0 or beat != 0):
-            taken = 1
-            state[_WRITE_VALID] = 1
-            state[_WRITE_ADDRESS] = state[_WALKER + BEAT_ADDRESS]
-            state[_WRITE_PARAMETER] = tag & _PARAMETER_TAG
-            state[_WRITE_DONE] = tag & 15 if beat_last(state, _WALKER) else -1
-        else:
-            state[_WRITE_VALID] = 0
+    tag = state[_WALKER + BEAT_TAG]
+    taken = 1 if state[_WALKER + BEAT_VALID] != 0 and state[_SPARE] == 0 and (tag & _FILL_TAG != 0 or beat != 0) else 0
+    leaves = _leaves(state, grant)
+    state[_DONE] = state[_WRITE_DONE] + 1 if leaves else 0
+    place = _SPARE
+    if leaves or state[_WRITE_VALID] == 0:
+        for k in range(_ENTRY):
+            state[_WRITE_VALID + k] = state[_SPARE + k]
+        place = _WRITE_VALID
+        state[_SPARE] = 0
+    if taken != 0:
+        state[place] = 1
+        state[place + 1] = state[_WALKER + BEAT_ADDRESS]
+        state[place + 2] = tag & _PARAMETER_TAG
+        state[place + 3] = tag & 15 if beat_last(state, _WALKER) else -1
     requests_clock(state, _REQUESTS, asked)
     rows_clock(state, _WALKER, taken)
     if start != 0:
@@ -182,7 +193,7 @@ def _start(state: NDArray[np.int64], row: NDArray[np.int64], bases: NDArray[np.i
     post = row[POST]
     if row[OPCODE] == _LOAD:
         address = bases[row[_REGION]] + row[_ADDRESS]
-        requests_load(
+        requests_stage(
             state, _REQUESTS, address, row[_ROW_BYTES], row[_ROWS], row[_PLANES], row[_ROW_STRIDE], row[_PLANE_STRIDE], 0
         )
         rows_push(

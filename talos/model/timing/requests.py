@@ -1,8 +1,9 @@
-"""Cycle behaviour of `talos/rtl/requests.py` and `talos/rtl/burst.py`: rows of DRAM bytes as AXI bursts.
+"""Cycle behaviour of `talos/rtl/requests.py` and `talos/rtl/burst.py`, with the address side of `talos/rtl/stage.py`: rows as AXI bursts.
 
 A unit keeps this block of `REQUESTS_SIZE` entries at `b` in its state `x`, whose first `GEOMETRY_SIZE` entries are `geometry(config)`.
 Addresses matter modulo the longest burst only. In each cycle `requests_beats` and `requests_tag` describe the burst on offer;
-`requests_clock(x, b, taken)` ends the cycle; after it, `requests_load` if an instruction started (only while `requests_free`).
+`requests_clock(x, b, taken)` ends the cycle; after it, if an instruction started, `requests_stage` (only if `requests_room` was true in
+that cycle), or `requests_load` where the unit has no such stage (only if `requests_free` was true).
 """
 
 import numpy as np
@@ -24,6 +25,8 @@ __all__ = [
     "requests_clock",
     "requests_free",
     "requests_load",
+    "requests_room",
+    "requests_stage",
     "requests_tag",
 ]
 
@@ -52,7 +55,15 @@ _BYTES = 12
 _ROW_STRIDE = 13
 _PLANE_STRIDE = 14
 _NEST_TAG = 15
-REQUESTS_SIZE = 16
+_SPARE = 16  # a row waits in front of the splitter
+_SPARE_OFFSET = 17
+_SPARE_BYTES = 18
+_SPARE_LAST = 19
+_SPARE_TAG = 20
+_STAGED = 21  # an instruction is in the stage and not yet in the loop nest; then its values
+_INSTRUCTION = 22
+_VALUES = 7
+REQUESTS_SIZE = _INSTRUCTION + _VALUES
 
 
 def geometry(config: AcceleratorConfig) -> NDArray[np.int64]:
@@ -65,14 +76,20 @@ def geometry(config: AcceleratorConfig) -> NDArray[np.int64]:
 
 @compiled
 def requests_free(x: NDArray[np.int64], b: int) -> bool:
-    """An instruction can be taken in this cycle."""
+    """The loop nest can be loaded in this cycle."""
     return x[b + _NEST] == 0
+
+
+@compiled
+def requests_room(x: NDArray[np.int64], b: int) -> bool:
+    """The stage takes an instruction in this cycle, as far as this side is concerned."""
+    return x[b + _STAGED] == 0 or x[b + _NEST] == 0
 
 
 @compiled
 def requests_active(x: NDArray[np.int64], b: int) -> bool:
     """Bursts are still to be asked for."""
-    return x[b + _NEST] != 0 or x[b + _VALID] != 0
+    return x[b + _NEST] != 0 or x[b + _VALID] != 0 or x[b + _STAGED] != 0
 
 
 @compiled
@@ -95,36 +112,83 @@ def requests_tag(x: NDArray[np.int64], b: int) -> int:
 @compiled
 def requests_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
     """One cycle ends; `taken`: the burst on offer was accepted."""
-    if x[b + _VALID] != 0:
-        if taken == 0:
-            return
-        if x[b + _LEFT] != 0:
+    loads = x[b + _STAGED] != 0 and x[b + _NEST] == 0
+    if x[b + _VALID] != 0 and (taken == 0 or x[b + _LEFT] != 0):
+        if taken != 0:
             x[b + _LEFT] -= 1
             x[b + _BEGIN] = 0
-            return
+        if x[b + _NEST] != 0 and x[b + _SPARE] == 0:
+            x[b + _SPARE] = 1
+            x[b + _SPARE_OFFSET] = x[b + _OFFSET]
+            x[b + _SPARE_BYTES] = x[b + _BYTES]
+            x[b + _SPARE_TAG] = x[b + _NEST_TAG]
+            x[b + _SPARE_LAST] = _step(x, b)
+    elif x[b + _SPARE] != 0:
+        _split(x, b, x[b + _SPARE_OFFSET], x[b + _SPARE_BYTES], x[b + _SPARE_LAST], x[b + _SPARE_TAG])
+        x[b + _SPARE] = 0
+    elif x[b + _NEST] != 0:
+        offset = x[b + _OFFSET]
+        _split(x, b, offset, x[b + _BYTES], _step(x, b), x[b + _NEST_TAG])
+    else:
         x[b + _VALID] = 0
-    if x[b + _NEST] == 0:
-        return
-    offset = x[b + _OFFSET]
-    stop = offset + x[b + _BYTES] - 1
+    if loads:
+        i = b + _INSTRUCTION
+        x[b + _STAGED] = 0
+        requests_load(x, b, x[i], x[i + 1], x[i + 2], x[i + 3], x[i + 4], x[i + 5], x[i + 6])
+
+
+@compiled
+def _split(x: NDArray[np.int64], b: int, offset: int, length: int, last: int, tag: int) -> None:
+    """The splitter takes a row of `length` bytes."""
+    stop = offset + length - 1
     x[b + _VALID] = 1
     x[b + _BEGIN] = offset >> x[BEAT_SHIFT]
     x[b + _END] = (stop & x[SEGMENT_MASK]) >> x[BEAT_SHIFT]
     x[b + _LEFT] = stop >> x[_SEGMENT_SHIFT]
-    x[b + _TAG] = x[b + _NEST_TAG]
-    x[b + _LAST] = 0
+    x[b + _TAG] = tag
+    x[b + _LAST] = last
+
+
+@compiled
+def _step(x: NDArray[np.int64], b: int) -> int:
+    """The loop nest goes to its next row; 1 if the one that it leaves is the last."""
     if x[b + _ROWS_LEFT] != 0:
         x[b + _ROWS_LEFT] -= 1
-        x[b + _OFFSET] = (offset + x[b + _ROW_STRIDE]) & x[SEGMENT_MASK]
-    elif x[b + _PLANES_LEFT] != 0:
+        x[b + _OFFSET] = (x[b + _OFFSET] + x[b + _ROW_STRIDE]) & x[SEGMENT_MASK]
+        return 0
+    if x[b + _PLANES_LEFT] != 0:
         x[b + _PLANES_LEFT] -= 1
         x[b + _ROWS_LEFT] = x[b + _ROWS]
         offset = (x[b + _PLANE_OFFSET] + x[b + _PLANE_STRIDE]) & x[SEGMENT_MASK]
         x[b + _PLANE_OFFSET] = offset
         x[b + _OFFSET] = offset
-    else:
-        x[b + _LAST] = 1
-        x[b + _NEST] = 0
+        return 0
+    x[b + _NEST] = 0
+    return 1
+
+
+@compiled
+def requests_stage(
+    x: NDArray[np.int64],
+    b: int,
+    address: int,
+    row_bytes: int,
+    rows: int,
+    planes: int,
+    row_stride: int,
+    plane_stride: int,
+    tag: int,
+) -> None:
+    """The stage takes an instruction at the end of this cycle. As for `requests_load`."""
+    i = b + _INSTRUCTION
+    x[b + _STAGED] = 1
+    x[i] = address
+    x[i + 1] = row_bytes
+    x[i + 2] = rows
+    x[i + 3] = planes
+    x[i + 4] = row_stride
+    x[i + 5] = plane_stride
+    x[i + 6] = tag
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""Cycle behaviour of `talos/rtl/rows.py` with the two-entry queue in front of it: rows of bytes as beats.
+"""Cycle behaviour of `talos/rtl/rows.py` with the data side of `talos/rtl/stage.py` in front of it: rows of bytes as beats.
 
 A unit keeps this block of `ROWS_SIZE` entries at `b` in its state `x`, which begins with `requests.geometry(config)`. Entries that
 others may read, while `b + BEAT_VALID` is not 0: `BEAT_ADDRESS` (on chip), `BEAT_TAG`. In each cycle `rows_clock(x, b, taken)`
@@ -33,13 +33,20 @@ _POSITION = 4  # of the beat in the segment that a burst may cover
 _LEFT = 5  # beats of the row after this one
 _LAST_ROW = 6
 _NEST = 7
-_QUEUED = 8
+_STAGED = 8  # an instruction is in the stage
 _OFFSET = 9
 _PLANE_OFFSET = 10
 _LOCAL = 11
 _PLANE_LOCAL = 12
 _ROWS_LEFT = 13
-_INSTRUCTION = 14  # the nest's instruction, then the two queued ones, `_ENTRY` values each
+_SPARE = 14  # a row waits in front of the row register
+_SPARE_OFFSET = 15
+_SPARE_LOCAL = 16
+_SPARE_BYTES = 17
+_SPARE_LAST = 18
+_SPARE_TAG = 19
+_JOINED = 20  # an instruction is in the join
+_INSTRUCTION = 21  # the instructions of the nest, of the join and of the stage, `_ENTRY` values each
 
 _PLANES = 0  # planes left, in the nest's copy
 _ROWS = 1
@@ -52,22 +59,23 @@ _TAG = 7
 _FIRST_OFFSET = 8
 _FIRST_LOCAL = 9
 _ENTRY = 10
-_QUEUE = _INSTRUCTION + _ENTRY
-ROWS_SIZE = _QUEUE + 2 * _ENTRY
+_JOIN = _INSTRUCTION + _ENTRY
+_STAGE = _JOIN + _ENTRY
+ROWS_SIZE = _STAGE + _ENTRY
 
 _ADDRESS_MASK = (1 << ADDRESS) - 1
 
 
 @compiled
 def rows_room(x: NDArray[np.int64], b: int) -> bool:
-    """The queue takes an instruction in this cycle."""
-    return x[b + _QUEUED] < 2
+    """The stage takes an instruction in this cycle."""
+    return x[b + _STAGED] == 0 or x[b + _JOINED] == 0 or x[b + _NEST] == 0
 
 
 @compiled
 def rows_active(x: NDArray[np.int64], b: int) -> bool:
-    """Something is in the queue or in the walker."""
-    return x[b + BEAT_VALID] != 0 or x[b + _NEST] != 0 or x[b + _QUEUED] != 0
+    """Something is in the stage, in the join or in the walker."""
+    return x[b + BEAT_VALID] != 0 or x[b + _NEST] != 0 or x[b + _JOINED] != 0 or x[b + _STAGED] != 0
 
 
 @compiled
@@ -85,39 +93,63 @@ def beat_burst_last(x: NDArray[np.int64], b: int) -> bool:
 @compiled
 def rows_clock(x: NDArray[np.int64], b: int, taken: int) -> None:
     """One cycle ends; `taken`: the beat on offer was used."""
-    pop = x[b + _NEST] == 0 and x[b + _QUEUED] != 0
+    join_free = x[b + _JOINED] == 0 or x[b + _NEST] == 0
+    pop = x[b + _NEST] == 0 and x[b + _JOINED] != 0
     if x[b + BEAT_VALID] != 0 and (taken == 0 or x[b + _LEFT] != 0):
         if taken != 0:
             x[b + _LEFT] -= 1
             x[b + BEAT_ADDRESS] = (x[b + BEAT_ADDRESS] + x[BEAT_BYTES] - x[b + _START]) & _ADDRESS_MASK
             x[b + _START] = 0
             x[b + _POSITION] = (x[b + _POSITION] + 1) & (x[MAX_BURST] - 1)
+        if x[b + _NEST] != 0 and x[b + _SPARE] == 0:
+            i = b + _INSTRUCTION
+            x[b + _SPARE] = 1
+            x[b + _SPARE_OFFSET] = x[b + _OFFSET]
+            x[b + _SPARE_LOCAL] = x[b + _LOCAL]
+            x[b + _SPARE_BYTES] = x[i + _BYTES]
+            x[b + _SPARE_TAG] = x[i + _TAG]
+            x[b + _SPARE_LAST] = _step(x, b)
+    elif x[b + _SPARE] != 0:
+        _row(x, b, x[b + _SPARE_OFFSET], x[b + _SPARE_LOCAL], x[b + _SPARE_BYTES], x[b + _SPARE_LAST], x[b + _SPARE_TAG])
+        x[b + _SPARE] = 0
     elif x[b + _NEST] != 0:
-        _next_row(x, b)
+        i = b + _INSTRUCTION
+        offset, local = x[b + _OFFSET], x[b + _LOCAL]
+        _row(x, b, offset, local, x[i + _BYTES], _step(x, b), x[i + _TAG])
     else:
         x[b + BEAT_VALID] = 0
     if pop:
         _pop(x, b)
+    if join_free:
+        x[b + _JOINED] = x[b + _STAGED]
+        x[b + _STAGED] = 0
+        for k in range(_ENTRY):
+            x[b + _JOIN + k] = x[b + _STAGE + k]
 
 
 @compiled
-def _next_row(x: NDArray[np.int64], b: int) -> None:
-    """The row register takes the nest's row, and the nest moves on."""
-    i = b + _INSTRUCTION
-    offset = x[b + _OFFSET]
+def _row(x: NDArray[np.int64], b: int, offset: int, local: int, length: int, last: int, tag: int) -> None:
+    """The row register takes a row of `length` bytes."""
     start = offset & (x[BEAT_BYTES] - 1)
     x[b + BEAT_VALID] = 1
-    x[b + BEAT_ADDRESS] = x[b + _LOCAL]
-    x[b + BEAT_TAG] = x[i + _TAG]
+    x[b + BEAT_ADDRESS] = local
+    x[b + BEAT_TAG] = tag
     x[b + _START] = start
     x[b + _POSITION] = offset >> x[BEAT_SHIFT]
-    x[b + _LEFT] = (start + x[i + _BYTES] - 1) >> x[BEAT_SHIFT]
-    x[b + _LAST_ROW] = 0
+    x[b + _LEFT] = (start + length - 1) >> x[BEAT_SHIFT]
+    x[b + _LAST_ROW] = last
+
+
+@compiled
+def _step(x: NDArray[np.int64], b: int) -> int:
+    """The nest goes to its next row; 1 if the one that it leaves is the last."""
+    i = b + _INSTRUCTION
     if x[b + _ROWS_LEFT] > 1:
         x[b + _ROWS_LEFT] -= 1
-        x[b + _OFFSET] = (offset + x[i + _ROW_STRIDE]) & x[SEGMENT_MASK]
+        x[b + _OFFSET] = (x[b + _OFFSET] + x[i + _ROW_STRIDE]) & x[SEGMENT_MASK]
         x[b + _LOCAL] = (x[b + _LOCAL] + x[i + _LOCAL_ROW_STRIDE]) & _ADDRESS_MASK
-    elif x[i + _PLANES] > 1:
+        return 0
+    if x[i + _PLANES] > 1:
         x[i + _PLANES] -= 1
         x[b + _ROWS_LEFT] = x[i + _ROWS]
         offset = (x[b + _PLANE_OFFSET] + x[i + _PLANE_STRIDE]) & x[SEGMENT_MASK]
@@ -126,18 +158,16 @@ def _next_row(x: NDArray[np.int64], b: int) -> None:
         local = (x[b + _PLANE_LOCAL] + x[i + _LOCAL_PLANE_STRIDE]) & _ADDRESS_MASK
         x[b + _PLANE_LOCAL] = local
         x[b + _LOCAL] = local
-    else:
-        x[b + _LAST_ROW] = 1
-        x[b + _NEST] = 0
+        return 0
+    x[b + _NEST] = 0
+    return 1
 
 
 @compiled
 def _pop(x: NDArray[np.int64], b: int) -> None:
-    """The nest takes the queue's head."""
+    """The nest takes the join's instruction."""
     for k in range(_ENTRY):
-        x[b + _INSTRUCTION + k] = x[b + _QUEUE + k]
-        x[b + _QUEUE + k] = x[b + _QUEUE + _ENTRY + k]
-    x[b + _QUEUED] -= 1
+        x[b + _INSTRUCTION + k] = x[b + _JOIN + k]
     i = b + _INSTRUCTION
     x[b + _NEST] = 1
     x[b + _OFFSET] = x[i + _FIRST_OFFSET]
@@ -162,9 +192,9 @@ def rows_push(
     local_plane_stride: int,
     tag: int,
 ) -> None:
-    """The queue takes an instruction at the end of this cycle. Counts are counts, `offset` is any DRAM byte address."""
-    q = b + _QUEUE + x[b + _QUEUED] * _ENTRY
-    x[b + _QUEUED] += 1
+    """The stage takes an instruction at the end of this cycle. Counts are counts, `offset` is any DRAM byte address."""
+    q = b + _STAGE
+    x[b + _STAGED] = 1
     x[q + _PLANES] = planes
     x[q + _ROWS] = rows
     x[q + _BYTES] = row_bytes

@@ -25,8 +25,8 @@ from talos.model.timing.requests import (
     requests_active,
     requests_beats,
     requests_clock,
-    requests_free,
-    requests_load,
+    requests_room,
+    requests_stage,
     requests_tag,
 )
 from talos.model.timing.rows import (
@@ -107,7 +107,7 @@ def store_reset(state: NDArray[np.int64]) -> None:
 @compiled
 def store_free(state: NDArray[np.int64]) -> bool:
     """An instruction can be taken in this cycle."""
-    return requests_free(state, _REQUESTS) and rows_room(state, _WALKER)
+    return requests_room(state, _REQUESTS) and rows_room(state, _WALKER)
 
 
 @compiled
@@ -210,7 +210,7 @@ def store_clock(
     rows_clock(state, _WALKER, grant)
     if start != 0:
         address = bases[row[_REGION]] + row[_ADDRESS]
-        requests_load(
+        requests_stage(
             state,
             _REQUESTS,
             address,
