@@ -145,6 +145,15 @@ def test_read_ports_of_block_ram():
     assert (wires["OCEB"], wires["RSTB"], wires["DOB2"], wires["DOB3"], wires["DOA0"]) == ("1", "0", 222, 203, 100)
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_word_of_36_bits_is_read_through_both_ports(plain):
+    cells = {"r": ram("DP16KD"), "qa": register(100, 120), "qb": register(200, 220, **({} if plain else {"LSR": [99]}))}
+    cells["r"]["parameters"]["DATA_WIDTH_B"] = f"{36:032b}"
+    netlist = {"ports": {"y": {"bits": [120, 220]}}, "cells": cells, "netnames": {}}
+    assert pack_registers(netlist) == ({"qa", "qb"} if plain else frozenset())
+    assert ({"REGMODE_A", "REGMODE_B"} <= set(cells["r"]["parameters"])) is plain
+
+
 @pytest.mark.parametrize("change", [{"RSTB": [99]}, {"CLKB": [OTHER_CLOCK]}])
 def test_block_ram_with_a_reset_or_another_clock(change):
     cells = {"r": ram("DP16KD", **change), "q": register(200, 220)}
