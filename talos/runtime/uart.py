@@ -23,6 +23,7 @@ from talos.uart_frames import (
 __all__ = ["SerialPort", "UartBackend"]
 
 _ATTEMPTS = 4
+_FRAME_BITS = 10 * (MAX_PAYLOAD + 16)  # more than the longest frame takes on the line
 _POLL = 0.0005  # seconds between looks at the core; a run is milliseconds
 _NOTHING_DONE = {Status.BAD_CHECK, Status.TIMEOUT, Status.BAD_LENGTH}
 """Answers to a frame that was damaged on its way, perhaps in its length or number: nothing was done, so it may be sent again."""
@@ -65,7 +66,7 @@ class UartBackend:
 
     @classmethod
     def open(cls, path: str = "/dev/ttyUSB0", *, baud: int = 1_000_000, timeout: float = 0.5) -> "UartBackend":
-        """The board at the serial device `path`. timeout: seconds to wait for a byte; more than the board's patience of 0.1 s.
+        """The board at the serial device `path`. timeout: seconds to wait for an answer, beside the time on the line; more than the board's patience of 0.1 s.
 
         Raises TalosError if pyserial is missing, the device cannot be opened, or no board answers.
         """
@@ -76,7 +77,8 @@ class UartBackend:
                 "a board needs the package 'pyserial'; install it with: pip install 'talos-accelerator[board]'"
             ) from error
         try:
-            port = serial.Serial(path, baud, timeout=timeout, exclusive=True)
+            # A read's timeout is for all its bytes, while the request may still be on its way.
+            port = serial.Serial(path, baud, timeout=timeout + 2 * _FRAME_BITS / baud, exclusive=True)
         except (OSError, ValueError) as error:
             raise TalosError(f"{path}: cannot be opened ({error}); check the cable, the name and the permissions") from error
         try:

@@ -48,7 +48,7 @@ def small(monkeypatch):
 def test_files_agree_with_each_other(small, tmp_path):
     files = board_files(BOARD)
     assert set(files) == {"talos_board.v", "talos_board.lpf", "talos_board.json", "build.sh", "README.md"}
-    top = files["talos_board.v"][files["talos_board.v"].index("\nmodule talos_board(") :]
+    top = files["talos_board.v"].partition("\nmodule talos_board(")[2].partition("endmodule")[0]
     ports = {
         (name, int(high or 0)) for high, name in re.findall(r"^  (?:input|output) (?:\[(\d+):0\] )?(\w+);$", top, re.MULTILINE)
     }
