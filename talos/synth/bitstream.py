@@ -70,7 +70,7 @@ def synthesize_board(board: Board, folder: Path, stage: Callable[[str], None]) -
     assert _DEVICE.family.pack is not None
     design = json.loads((folder / _NETLIST).read_bytes())
     netlist = design["modules"][BOARD_MODULE]
-    _DEVICE.family.pack(netlist)
+    _DEVICE.family.pack(netlist, None)
     (folder / _NETLIST).write_text(json.dumps(design))
     cells = (NetlistCell(cell["type"], name) for name, cell in netlist["cells"].items())
     modules = count_cells(cells, _DEVICE.family, Hierarchy((), BOARD_MODULE))

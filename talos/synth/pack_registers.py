@@ -51,13 +51,15 @@ def _read_ports(cell: dict[str, Any]) -> tuple[_ReadPort, ...]:
 _OPERAND_WIDTH, _PRODUCT_WIDTH = 18, 36
 
 
-def pack_registers(netlist: Netlist) -> frozenset[str]:
+def pack_registers(netlist: Netlist, keep: str | None = None) -> frozenset[str]:
     """Pack registers into the blocks of `netlist`, in place; the names of the registers that are gone.
+
+    keep: name of a source file whose registers stay where they are: those of a harness must not make a module faster than it is.
 
     An output's register is moved if it is all that uses the output, for every bit of the port that is used at all. An operand's
     register is copied into the block, and goes if nothing else uses it.
     """
-    packing = _Packing(netlist)
+    packing = _Packing(netlist, keep)
     blocks = list(netlist["cells"].values())
     # Outputs first: a register between two multipliers then belongs to the first one.
     for cell in blocks:
@@ -75,10 +77,14 @@ def pack_registers(netlist: Netlist) -> frozenset[str]:
 class _Packing:
     """Registers of a netlist by input and output bit, and the number of users of each bit."""
 
-    def __init__(self, netlist: Netlist) -> None:
+    def __init__(self, netlist: Netlist, keep: str | None) -> None:
         self.removed: set[str] = set()
         self._cells = netlist["cells"]
-        self._registers = {cell["connections"]["Q"][0]: name for name, cell in self._cells.items() if _is_plain(cell)}
+        self._registers = {
+            cell["connections"]["Q"][0]: name
+            for name, cell in self._cells.items()
+            if _is_plain(cell) and not (keep and f"{keep}:" in cell["attributes"].get("src", ""))
+        }
         self._fed: dict[Bit, str] = {self._cells[name]["connections"]["DI"][0]: name for name in self._registers.values()}
         self._users: Counter[Bit] = Counter()
         for cell in self._cells.values():

@@ -95,6 +95,13 @@ def test_a_register_that_never_resets_and_always_takes_goes():
     assert {"a0", "a1"} <= pack_registers(netlist)
 
 
+def test_registers_of_the_harness_stay():
+    netlist = product()
+    for name in ("b0", "p0"):
+        netlist["cells"][name]["attributes"]["src"] = "harness.v:7.3-14.6|/share/lattice/cells_map.v:16.1-16.2"
+    assert pack_registers(netlist, "harness.v") == {"a0", "a1"}
+
+
 def test_an_operand_used_elsewhere_is_copied():
     netlist = product(tap=cell("LUT4", {}, {"A": [20], "Z": [71]}, {"Z"}))
     assert pack_registers(netlist) == {"a1", "b0", "b1", "p0", "p1", "p2"}
