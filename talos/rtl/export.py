@@ -10,7 +10,7 @@ from talos.registers import REGISTERS
 from talos.rtl.top import Talos
 from talos.rtl.verilog import to_rtlil, to_verilog
 
-__all__ = ["description", "generate_rtlil", "generate_verilog"]
+__all__ = ["description", "generate_rtlil", "generate_verilog", "zero_loops"]
 
 MODULE = "talos"
 
@@ -19,7 +19,7 @@ MODULE = "talos"
 def generate_verilog(config: AcceleratorConfig) -> str:
     """Verilog-2005 of the core for `config`: one file, top module `talos`, the same text for the same sources and tools."""
     header = f"// Talos {config.name}, configuration {config.hash}. Generated; change the sources instead.\n"
-    return header + _ZEROS.sub(_zero_loop, to_verilog(Talos(config), MODULE))
+    return header + zero_loops(to_verilog(Talos(config), MODULE))
 
 
 def generate_rtlil(config: AcceleratorConfig) -> str:
@@ -30,12 +30,16 @@ def generate_rtlil(config: AcceleratorConfig) -> str:
 _ZEROS = re.compile(r"^  initial begin\n((?:    \S+\[\d+\] = \d+'[dh]0+;\n)+)  end\n", re.MULTILINE)
 
 
-def _zero_loop(match: re.Match[str]) -> str:
-    """A memory's initial zeros, one line per word (half of the file), as a loop, and for simulation only.
+def zero_loops(verilog: str) -> str:
+    """`verilog` with each memory's initial zeros, one line per word (half of the file), as a loop, and for simulation only.
 
     Memories start at 0 so that 4-state simulators see no X. Nothing depends on it, and Yosys, which defines SYNTHESIS, would spend
     nine tenths of the time in which it reads the file on unrolling the loops.
     """
+    return _ZEROS.sub(_zero_loop, verilog)
+
+
+def _zero_loop(match: re.Match[str]) -> str:
     lines = match[1].splitlines()
     name, value = lines[0].split("[")[0].strip(), lines[0].split("= ")[1]
     if any(line != f"    {name}[{i}] = {value}" for i, line in enumerate(lines)):

@@ -25,7 +25,7 @@ class Family:
     """Devices that one netlist fits.
 
     synthesis: the Yosys command, without -top and -json. placer: None if there is none on PyPI. pack: moves registers of the netlist
-    into its blocks in place, where Yosys does not, and names those that are gone.
+    into its blocks in place, where Yosys does not, and names those that are gone; those of the source file that is its second argument stay.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Family:
     cells: tuple[Cell, ...]
     placer: Tool | None = None
     options: tuple[str, ...] = ()
-    pack: Callable[[dict[str, Any]], frozenset[str]] | None = None
+    pack: Callable[[dict[str, Any], str | None], frozenset[str]] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,40 +21,51 @@ _IDLE = ("0", "x", "z")
 
 @dataclass(frozen=True)
 class _ReadPort:
-    """Read port of a block RAM: names of its outputs, clock, clock's polarity, its two resets or enables, and its register's mode."""
+    """Read port of a block RAM: names of its outputs, of its clock with that one's polarity, and of what its output registers have."""
 
-    outputs: str
-    width: int
+    outputs: tuple[str, ...]
     clock: str
     clock_mux: str
-    enable: str
-    reset: str
-    mode: str
+    enables: tuple[str, ...]
+    resets: tuple[str, ...]
+    modes: tuple[str, ...]
 
 
-_READ_PORTS = {
-    "DP16KD": (
-        _ReadPort("DOA", 18, "CLKA", "CLKAMUX", "OCEA", "RSTA", "REGMODE_A"),
-        _ReadPort("DOB", 18, "CLKB", "CLKBMUX", "OCEB", "RSTB", "REGMODE_B"),
-    ),
-    "PDPW16KD": (_ReadPort("DO", 36, "CLKR", "CLKRMUX", "OCER", "RST", "REGMODE"),),
-}
+_A, _B, _WHOLE = (tuple(f"{name}{i}" for i in range(width)) for name, width in (("DOA", 18), ("DOB", 18), ("DO", 36)))
+_PORT_A = _ReadPort(_A, "CLKA", "CLKAMUX", ("OCEA",), ("RSTA",), ("REGMODE_A",))
+_PORT_B = _ReadPort(_B, "CLKB", "CLKBMUX", ("OCEB",), ("RSTB",), ("REGMODE_B",))
+# With words of 36 bits port A only writes, and port B reads through the outputs of both.
+_PORT_AB = _ReadPort((*_A, *_B), "CLKB", "CLKBMUX", ("OCEA", "OCEB"), ("RSTA", "RSTB"), ("REGMODE_A", "REGMODE_B"))
+_PORT_R = _ReadPort(_WHOLE, "CLKR", "CLKRMUX", ("OCER",), ("RST",), ("REGMODE",))
+
+
+def _read_ports(cell: dict[str, Any]) -> tuple[_ReadPort, ...]:
+    """The read ports of a cell; none if it is no block RAM."""
+    if cell["type"] == "PDPW16KD":
+        return (_PORT_R,)
+    if cell["type"] != "DP16KD":
+        return ()
+    return (_PORT_AB,) if int(cell["parameters"].get("DATA_WIDTH_B", "10010"), 2) == 36 else (_PORT_A, _PORT_B)
+
+
 _OPERAND_WIDTH, _PRODUCT_WIDTH = 18, 36
 
 
-def pack_registers(netlist: Netlist) -> frozenset[str]:
+def pack_registers(netlist: Netlist, keep: str | None = None) -> frozenset[str]:
     """Pack registers into the blocks of `netlist`, in place; the names of the registers that are gone.
+
+    keep: name of a source file whose registers stay where they are: those of a harness must not make a module faster than it is.
 
     An output's register is moved if it is all that uses the output, for every bit of the port that is used at all. An operand's
     register is copied into the block, and goes if nothing else uses it.
     """
-    packing = _Packing(netlist)
+    packing = _Packing(netlist, keep)
     blocks = list(netlist["cells"].values())
     # Outputs first: a register between two multipliers then belongs to the first one.
     for cell in blocks:
         if cell["type"] == "MULT18X18D":
             packing.pack_product(cell)
-        for port in _READ_PORTS.get(cell["type"], ()):
+        for port in _read_ports(cell):
             packing.pack_read(cell, port)
     for cell in blocks:
         if cell["type"] == "MULT18X18D":
@@ -66,10 +77,14 @@ def pack_registers(netlist: Netlist) -> frozenset[str]:
 class _Packing:
     """Registers of a netlist by input and output bit, and the number of users of each bit."""
 
-    def __init__(self, netlist: Netlist) -> None:
+    def __init__(self, netlist: Netlist, keep: str | None) -> None:
         self.removed: set[str] = set()
         self._cells = netlist["cells"]
-        self._registers = {cell["connections"]["Q"][0]: name for name, cell in self._cells.items() if _is_plain(cell)}
+        self._registers = {
+            cell["connections"]["Q"][0]: name
+            for name, cell in self._cells.items()
+            if _is_plain(cell) and not (keep and f"{keep}:" in cell["attributes"].get("src", ""))
+        }
         self._fed: dict[Bit, str] = {self._cells[name]["connections"]["DI"][0]: name for name in self._registers.values()}
         self._users: Counter[Bit] = Counter()
         for cell in self._cells.values():
@@ -91,18 +106,20 @@ class _Packing:
         """The register behind a read port of a block RAM."""
         parameters, connections = cell["parameters"], cell["connections"]
         plain = (
-            parameters.get(port.mode, "NOREG") == "NOREG"
+            all(parameters.get(mode, "NOREG") == "NOREG" for mode in port.modes)
             and parameters.get(port.clock_mux, port.clock) == port.clock
-            and connections.get(port.reset, ["0"])[0] in _IDLE
+            and all(connections.get(reset, ["0"])[0] in _IDLE for reset in port.resets)
         )
         clock = connections.get(port.clock, ["x"])[0]
-        if not plain or isinstance(clock, str):
+        if not plain or isinstance(clock, str) or not self._pack_output(cell, port.outputs, clock):
             return
-        if self._pack_output(cell, [f"{port.outputs}{i}" for i in range(port.width)], clock):
-            parameters[port.mode] = "OUTREG"
-            parameters["GSR"] = "ENABLED"  # the register is 0 after configuration
-            self._connect(cell, port.enable, "1")
-            self._connect(cell, port.reset, "0")
+        parameters["GSR"] = "ENABLED"  # the register is 0 after configuration
+        for mode in port.modes:
+            parameters[mode] = "OUTREG"
+        for enable in port.enables:
+            self._connect(cell, enable, "1")
+        for reset in port.resets:
+            self._connect(cell, reset, "0")
 
     def pack_operand(self, cell: dict[str, Any], operand: str) -> None:
         """The register in front of operand A or B of a multiplier."""
@@ -131,7 +148,7 @@ class _Packing:
             if self._users[bit] == 0 and register is not None:
                 self._remove(register)
 
-    def _pack_output(self, cell: dict[str, Any], ports: list[str], clock: Bit | None) -> bool:
+    def _pack_output(self, cell: dict[str, Any], ports: Iterable[str], clock: Bit | None) -> bool:
         """Whether all that uses the outputs `ports` was one register for each; then that is gone, and its output is the block's."""
         connections = cell["connections"]
         used = [name for name in ports if name in connections and self._users[connections[name][0]]]

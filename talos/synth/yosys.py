@@ -15,6 +15,7 @@ __all__ = ["NETLIST", "synthesize_netlist"]
 
 NETLIST = "netlist.json"
 _CELLS = "netlist.il"
+_HARNESS = "harness.v"
 
 
 def synthesize_netlist(
@@ -28,11 +29,11 @@ def synthesize_netlist(
     """
     name = find_module(rtlil, top, module)
     (folder / "design.il").write_text(mark_modules(declare_collisions(rtlil)))
-    (folder / "harness.v").write_text(harness_verilog(name, module_ports(rtlil, name)))
+    (folder / _HARNESS).write_text(harness_verilog(name, module_ports(rtlil, name)))
     placed = family.placer is not None
     script = [
         "read_rtlil design.il",
-        "read_verilog harness.v",
+        f"read_verilog {_HARNESS}",
         f"hierarchy -top {TOP}",
         f"{family.synthesis} -top {TOP}",
         "autoname",
@@ -55,9 +56,9 @@ def synthesize_netlist(
         return count_cells(cells, family, Hierarchy(module_names(rtlil), name))
 
 
-def _pack(path: Path, pack: Callable[[dict[str, Any]], frozenset[str]]) -> frozenset[str]:
+def _pack(path: Path, pack: Callable[[dict[str, Any], str | None], frozenset[str]]) -> frozenset[str]:
     """Pack the netlist at `path`; the names of the registers that are gone."""
     design = json.loads(path.read_bytes())
-    gone = pack(design["modules"][TOP])
+    gone = pack(design["modules"][TOP], _HARNESS)
     path.write_text(json.dumps(design))
     return gone

@@ -4,8 +4,6 @@ import enum
 
 __all__ = ["DEFAULT_CLOCK_MHZ", "Target"]
 
-DEFAULT_CLOCK_MHZ = 100.0
-
 
 class Target(enum.StrEnum):
     """What the core is exported for."""
@@ -13,3 +11,8 @@ class Target(enum.StrEnum):
     VERILOG = "verilog"
     VIVADO = "vivado"
     LITEX = "litex"
+    ECP5_BOARD = "ecp5-board"
+
+
+DEFAULT_CLOCK_MHZ = {Target.VIVADO: 100.0, Target.ECP5_BOARD: 50.0}
+"""Of the targets whose files name a clock."""

@@ -95,6 +95,13 @@ def test_a_register_that_never_resets_and_always_takes_goes():
     assert {"a0", "a1"} <= pack_registers(netlist)
 
 
+def test_registers_of_the_harness_stay():
+    netlist = product()
+    for name in ("b0", "p0"):
+        netlist["cells"][name]["attributes"]["src"] = "harness.v:7.3-14.6|/share/lattice/cells_map.v:16.1-16.2"
+    assert pack_registers(netlist, "harness.v") == {"a0", "a1"}
+
+
 def test_an_operand_used_elsewhere_is_copied():
     netlist = product(tap=cell("LUT4", {}, {"A": [20], "Z": [71]}, {"Z"}))
     assert pack_registers(netlist) == {"a1", "b0", "b1", "p0", "p1", "p2"}
@@ -143,6 +150,15 @@ def test_read_ports_of_block_ram():
     assert cells["s"]["parameters"] == {"GSR": "ENABLED", "REGMODE": "OUTREG"}
     wires = {name: bits[0] for name, bits in cells["r"]["connections"].items()}
     assert (wires["OCEB"], wires["RSTB"], wires["DOB2"], wires["DOB3"], wires["DOA0"]) == ("1", "0", 222, 203, 100)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_word_of_36_bits_is_read_through_both_ports(plain):
+    cells = {"r": ram("DP16KD"), "qa": register(100, 120), "qb": register(200, 220, **({} if plain else {"LSR": [99]}))}
+    cells["r"]["parameters"]["DATA_WIDTH_B"] = f"{36:032b}"
+    netlist = {"ports": {"y": {"bits": [120, 220]}}, "cells": cells, "netnames": {}}
+    assert pack_registers(netlist) == ({"qa", "qb"} if plain else frozenset())
+    assert ({"REGMODE_A", "REGMODE_B"} <= set(cells["r"]["parameters"])) is plain
 
 
 @pytest.mark.parametrize("change", [{"RSTB": [99]}, {"CLKB": [OTHER_CLOCK]}])

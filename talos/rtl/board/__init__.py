@@ -1,0 +1,1 @@
+"""What stands around the core on a board: memory, UART, the bridge to the host, clock and reset."""
