@@ -92,7 +92,7 @@ def synthesis_table(results: Sequence[Synthesized]) -> Table:
     table.add_column("synthesized", no_wrap=True)
     for name in RESOURCES:
         table.add_column(_TITLES[name], justify="right")
-        table.add_column("–estimate", justify="right")
+        table.add_column("vs estimate", justify="right")
     table.add_column("budget")
     for result in results:
         area = result.area.to_json()
