@@ -54,7 +54,7 @@ def render_page(data: ReportData, mhz: float) -> str:
     values = {
         "title": escape(f"{program.name} on {program.config.name}"),
         "subtitle": escape(
-            f"{Path(data.model).name} · configuration {program.config.name} (hash {program.config.hash}) · DRAM {data.memory}"
+            f"{Path(data.model).name} · configuration {program.config.name} (hash {program.config.hash}) · DRAM: {_dram(data)}"
         ),
         "version": escape(__version__),
         "style": _asset("page.css"),
@@ -75,6 +75,12 @@ def render_page(data: ReportData, mhz: float) -> str:
         "accuracy": accuracy_section(data),
     }
     return Template(_asset("page.html")).substitute(values)
+
+
+def _dram(data: ReportData) -> str:
+    memory = data.memory
+    pauses = f", pauses {memory.stall}/256" if memory.stall else ""
+    return f"{memory.latency} cycles of latency, {data.bandwidth} bytes per cycle, {memory.outstanding} bursts{pauses}"
 
 
 def _asset(name: str) -> str:

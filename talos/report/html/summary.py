@@ -1,6 +1,7 @@
 """The numbers on top of the page, and the accuracy."""
 
 from html import escape
+from pathlib import Path
 
 from talos.report.html.data import ReportData
 from talos.report.html.labels import percent, plural, size, time_at
@@ -75,7 +76,7 @@ def accuracy_section(data: ReportData) -> str:
 
 
 def _bytes(result: Verification) -> str:
-    images = f"{plural(result.images, 'image')} ({result.source})"
+    images = f"{plural(result.images, 'image')} ({Path(result.source).name})"
     if not result.mismatched_bytes:
         return f"All {result.bytes:,} output bytes of {images} equal onnxruntime's."
     names = ", ".join(f"'{o.name}' by up to {o.max_difference:g}" for o in result.outputs if o.mismatched_bytes)

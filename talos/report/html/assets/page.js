@@ -61,6 +61,8 @@
   // ---- the window of cycles
   let view = [0, CYCLES];
   const plotWidth = (id) => Math.max(200, $(id).clientWidth - 108);
+  const pixelCycles = () => (view[1] - view[0]) / timelineWidth;
+  let timelineWidth = 1;
   function setView(first, last) {
     const width = Math.min(CYCLES, Math.max(20, last - first));
     first = Math.min(Math.max(0, first), CYCLES - width);
@@ -68,6 +70,7 @@
     drawWindow();
   }
   function drawWindow() {
+    timelineWidth = plotWidth("timeline");
     $("window").textContent = `cycles ${number(view[0])} – ${number(view[1])} of ${number(CYCLES)}`;
     drawTimeline();
     drawMemory();
@@ -84,11 +87,12 @@
   // ---- timeline
   function barTrace(row, thickness) {
     return { type: "bar", orientation: "h", x: [], base: [], y: [], width: thickness, hovertext: [], hovertemplate: "%{hovertext}<extra></extra>",
-      marker: { color: [], line: { width: 0 } }, text: [], textposition: "inside", insidetextanchor: "middle", constraintext: "none", cliponaxis: true,
+      marker: { color: [], line: { width: [], color: "#ffffff" } }, text: [], textposition: "inside", insidetextanchor: "middle", constraintext: "none", cliponaxis: true,
       textangle: 0, row, showlegend: false };
   }
   function addBar(trace, begin, end, color, tip, text) {
     trace.x.push(end - begin); trace.base.push(begin); trace.y.push(trace.row);
+    trace.marker.line.width.push(end - begin > 5 * pixelCycles() ? 0.8 : 0);
     trace.marker.color.push(color); trace.hovertext.push(tip); trace.text.push(text || "");
   }
   function layerTrace(pixel) {
@@ -142,7 +146,7 @@
     return trace;
   }
   function drawTimeline() {
-    const pixel = (view[1] - view[0]) / plotWidth("timeline");
+    const pixel = pixelCycles();
     const traces = [layerTrace(pixel), ...T.units.map((_, position) => unitTrace(position, pixel))];
     Plotly.react("timeline", traces, layoutFor("timeline"), CONFIG);
   }
