@@ -88,6 +88,7 @@ def explore_command(
     Finished trials are kept: after Ctrl-C the same command goes on where it was. A float model is quantized with the samples in
     --calibrate or, without it, those beside the model (MODEL.npz).
     """
+    from talos.cache import cache_directory
     from talos.cli.terminal import Terminal, require_writable
     from talos.explore.area import area_model
     from talos.explore.budget import Budget
@@ -100,7 +101,6 @@ def explore_command(
     from talos.memory import MemoryTiming
     from talos.report.exploration import exploration_lines, front_table, synthesis_table
     from talos.report.exploration_plot import require_plot, write_plot
-    from talos.cache import cache_directory
     from talos.synth.devices import find_device
 
     terminal = Terminal(quiet=quiet, json_path=json_path)

@@ -15,7 +15,9 @@ _REGIONS = {CONSTANTS: "constants", SCRATCH: "scratch", INPUTS: "inputs", OUTPUT
 
 def config_lines(config: AcceleratorConfig) -> Iterator[str]:
     """The configuration in words, with what follows from it."""
-    features = ", ".join(name for name in ("depthwise", "residual", "multiply", "lookup", "pool") if getattr(config, name)) or "none"
+    features = (
+        ", ".join(name for name in ("depthwise", "residual", "multiply", "lookup", "pool") if getattr(config, name)) or "none"
+    )
     accumulators = config.accumulator_depth * config.cols * 4
     yield f"configuration {config.name} (hash {config.hash})"
     yield f"  array               {config.rows} rows × {config.cols} columns = {config.peak_macs} MACs per cycle"
