@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from talos.cli.progress_bar import ProgressBar
-from talos.compiler.load import is_quantized, load_model
 from talos.compiler.pipeline import compile_model
+from talos.compiler.reading.load import is_quantized, load_model
 from talos.config import AcceleratorConfig, load_config
 from talos.errors import TalosError
 from talos.runtime.evaluate import Evaluation, evaluate

@@ -11,7 +11,7 @@ Everything else (pooling, additions, tables, the start and the end) is taken to 
 and SqueezeNet exactly. For MobileNet it gives 1 to 3 % more: there a strided depthwise convolution counts fewer passes.
 """
 
-from talos.compiler.ir import Conv, Graph, Layer
+from talos.compiler.graph.ir import Conv, Graph, Layer
 from talos.config import AcceleratorConfig
 
 __all__ = ["layer_bound", "network_bound"]

@@ -10,8 +10,8 @@ from onnx import helper
 
 from benchmarks.witness import Witness
 from talos import numerics
-from talos.compiler.float_function import VARIABLE, FloatFunction, function_table
-from talos.compiler.ir import Tensor
+from talos.compiler.graph.ir import Tensor
+from talos.compiler.importing.float_function import VARIABLE, FloatFunction, function_table
 from talos.numerics import PairOperation
 
 __all__ = [

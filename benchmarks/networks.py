@@ -20,8 +20,8 @@ from rich.table import Table
 from benchmarks.bound import layer_bound, network_bound
 from benchmarks.zoo import NETWORKS, build_network, model_file
 from talos.compiler.frontend import build_graph
-from talos.compiler.ir import Graph
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.ir import Graph
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import AcceleratorConfig, load_config
 from talos.errors import TalosError
 from talos.memory import MemoryTiming

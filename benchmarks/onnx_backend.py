@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from onnx.backend.test.case.test_case import TestCase
 
 from talos import backend
-from talos.compiler.load import is_quantized
+from talos.compiler.reading.load import is_quantized
 from talos.errors import TalosError
 
 __all__ = ["LISTED", "OPERATORS", "PAGE", "Outcome", "main", "markdown", "node_cases", "run_case"]

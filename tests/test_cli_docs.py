@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from talos.cli.app import app
-from talos.compiler.host import HOST_OPS
-from talos.compiler.import_graph import SUPPORTED_OPS
+from talos.compiler.importing.host import HOST_OPS
+from talos.compiler.importing.import_graph import SUPPORTED_OPS
 from tests.cli_runner import MODELS, Talos, runner
 
 ROOT = MODELS.parent

@@ -8,8 +8,8 @@ import onnx
 import pytest
 
 from talos.cli.sources import optional_arrays
-from talos.compiler.calibrate import calibration_arrays
-from talos.compiler.load import fix_batch, load_model
+from talos.compiler.quantization.calibrate import calibration_arrays
+from talos.compiler.reading.load import fix_batch, load_model
 from talos.errors import TalosError
 from talos.program import Program
 from tests.cli_runner import DIGITS, MODELS, Talos, runner

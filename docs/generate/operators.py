@@ -3,8 +3,8 @@
 import inspect
 from collections import defaultdict
 
-from talos.compiler.host import HOST_OPS
-from talos.compiler.import_graph import OPERATORS
+from talos.compiler.importing.host import HOST_OPS
+from talos.compiler.importing.import_graph import OPERATORS
 
 __all__ = ["operators_page"]
 

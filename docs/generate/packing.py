@@ -5,8 +5,8 @@ import numpy.typing as npt
 
 from docs.generate.array_trace import SIZE, trace_array
 from docs.generate.svg import COLOURS, Drawing
-from talos.compiler.ir import Conv, Tensor
-from talos.compiler.segments import contraction, segment_weights, segments
+from talos.compiler.graph.ir import Conv, Tensor
+from talos.compiler.scheduling.segments import contraction, segment_weights, segments
 from talos.config import PRESETS
 
 __all__ = ["depthwise_drawing", "packing_drawing"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from talos.api.sources import Data, Model, model_file, sample_arrays
-from talos.compiler.quantize import QuantizationOptions, Quantized, quantize_file
+from talos.compiler.quantization.quantize import QuantizationOptions, Quantized, quantize_file
 from talos.errors import TalosError
 from talos.runtime.progress import Progress, silent
 

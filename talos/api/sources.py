@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from talos.compiler.quantize import Quantized
+from talos.compiler.quantization.quantize import Quantized
 from talos.config import AcceleratorConfig, load_config
 from talos.errors import TalosError
 from talos.memory import MemoryTiming

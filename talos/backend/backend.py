@@ -10,7 +10,7 @@ from onnx.backend.base import Backend, Device, DeviceType
 
 from talos.backend.bind import named_inputs
 from talos.backend.rep import TalosRep
-from talos.compiler.load import lower_opset
+from talos.compiler.reading.load import lower_opset
 from talos.config import AcceleratorConfig, load_config
 from talos.errors import TalosError
 

@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 
 from talos.backend.session import run_plainly
-from talos.compiler.load import model_inputs
+from talos.compiler.reading.load import model_inputs
 from talos.errors import TalosError
 
 __all__ = ["batch_size", "single_image"]

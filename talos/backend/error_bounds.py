@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from talos.backend.session import run_plainly
-from talos.compiler.expose_values import expose_values
+from talos.compiler.reading.expose_values import expose_values
 from talos.errors import TalosError
 
 __all__ = ["error_bounds"]

@@ -13,8 +13,8 @@ from onnx.backend.base import BackendRep, namedtupledict
 from talos.backend.batch import batch_size, single_image
 from talos.backend.bind import bind, must_be_constant, named_inputs
 from talos.backend.error_bounds import error_bounds
-from talos.compiler.load import is_quantized, model_inputs
 from talos.compiler.pipeline import Compiled, compile_model
+from talos.compiler.reading.load import is_quantized, model_inputs
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 from talos.model.functional import FunctionalModel

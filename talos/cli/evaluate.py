@@ -38,7 +38,7 @@ def evaluate_command(
     the samples in --calibrate or, without it, those beside the model (MODEL.npz). Needs scikit-learn.
     """
     from talos.cli.terminal import Terminal
-    from talos.compiler.load import is_quantized, load_model
+    from talos.compiler.reading.load import is_quantized, load_model
     from talos.config import load_config
     from talos.report.evaluation import evaluation_json, evaluation_report
     from talos.runtime.evaluate import evaluate, require_labels

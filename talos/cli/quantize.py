@@ -8,7 +8,7 @@ import typer
 from talos.cli.options import JsonOption, QuietOption
 
 if TYPE_CHECKING:
-    from talos.compiler.quantize import QuantizationOptions, Quantized
+    from talos.compiler.quantization.quantize import QuantizationOptions, Quantized
 
 __all__ = ["quantize_command"]
 
@@ -46,7 +46,7 @@ def quantize_command(
 ) -> None:
     """Quantize a float model to int8: an ordinary QDQ model, which runs anywhere and compiles here."""
     from talos.cli.terminal import Terminal, require_writable
-    from talos.compiler.quantize import QuantizationOptions, quantize_file
+    from talos.compiler.quantization.quantize import QuantizationOptions, quantize_file
     from talos.errors import TalosError
     from talos.runtime.samples import read_arrays
 

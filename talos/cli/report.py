@@ -39,7 +39,7 @@ def report_command(
     The page needs no network and no other file. Cycles are those of the cycle model. Needs plotly.
     """
     from talos.cli.terminal import Terminal, require_writable
-    from talos.compiler.load import is_quantized, load_model
+    from talos.compiler.reading.load import is_quantized, load_model
     from talos.config import load_config
     from talos.memory import MemoryTiming
     from talos.program import write_atomically

@@ -53,7 +53,7 @@ def verify_command(
     only if everything that must be equal is equal, and 1 if something is not.
     """
     from talos.cli.terminal import Terminal, require_writable
-    from talos.compiler.load import is_quantized, load_model
+    from talos.compiler.reading.load import is_quantized, load_model
     from talos.config import load_config
     from talos.memory import MemoryTiming
     from talos.report.layer_check import layer_check_table, layer_check_verdict

@@ -8,22 +8,22 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 
-from talos.compiler.expand_upsampling import expand_upsampling
-from talos.compiler.fold_constants import fold_constants
-from talos.compiler.fuse_clamp import fuse_clamp
-from talos.compiler.fuse_lookup import fuse_lookup
-from talos.compiler.fuse_residual import fuse_residual
-from talos.compiler.fuse_same_source import fuse_same_source
-from talos.compiler.import_graph import import_graph
-from talos.compiler.ir import Graph
-from talos.compiler.load import fix_batch, is_quantized, load_batched, name_nodes
-from talos.compiler.placement import place_nodes
-from talos.compiler.qoperator import convert_qoperators
-from talos.compiler.quantize import quantize_float
-from talos.compiler.remove_dead import remove_dead
-from talos.compiler.require_reference import require_reference
-from talos.compiler.separate_slices import separate_slices
-from talos.compiler.sort_channels import sort_channels
+from talos.compiler.graph.fuse_clamp import fuse_clamp
+from talos.compiler.graph.fuse_lookup import fuse_lookup
+from talos.compiler.graph.fuse_residual import fuse_residual
+from talos.compiler.graph.fuse_same_source import fuse_same_source
+from talos.compiler.graph.ir import Graph
+from talos.compiler.graph.remove_dead import remove_dead
+from talos.compiler.graph.separate_slices import separate_slices
+from talos.compiler.graph.sort_channels import sort_channels
+from talos.compiler.importing.import_graph import import_graph
+from talos.compiler.importing.placement import place_nodes
+from talos.compiler.prepare.expand_upsampling import expand_upsampling
+from talos.compiler.quantization.quantize import quantize_float
+from talos.compiler.reading.fold_constants import fold_constants
+from talos.compiler.reading.load import fix_batch, is_quantized, load_batched, name_nodes
+from talos.compiler.reading.qoperator import convert_qoperators
+from talos.compiler.reading.require_reference import require_reference
 from talos.errors import TalosError
 from talos.program import Placement
 

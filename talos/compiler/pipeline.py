@@ -8,11 +8,11 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 
-from talos.compiler.expose_layers import LayerProgram, expose_layers
 from talos.compiler.frontend import build_graph
-from talos.compiler.network import NetworkNode, network_nodes
-from talos.compiler.repeat_graph import repeat_graph
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.network import NetworkNode, network_nodes
+from talos.compiler.graph.repeat_graph import repeat_graph
+from talos.compiler.scheduling.expose_layers import LayerProgram, expose_layers
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import AcceleratorConfig
 from talos.program import Program
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import talos
-from talos.compiler.ir import Graph
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.ir import Graph
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 from talos.explore.network import Network

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talos.compiler.frontend import build_graph
-from talos.compiler.ir import Graph
+from talos.compiler.graph.ir import Graph
 
 __all__ = ["Network", "load_network"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from talos.compiler.reference_session import reason, reference_session
+from talos.compiler.reading.reference_session import reason, reference_session
 from talos.errors import TalosError
 
 __all__ = ["GoldenModel"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from talos.compiler.expose_layers import LayerProgram, LayerValue
-from talos.compiler.expose_values import expose_values
 from talos.compiler.pipeline import Compiled
+from talos.compiler.reading.expose_values import expose_values
+from talos.compiler.scheduling.expose_layers import LayerProgram, LayerValue
 from talos.errors import TalosError
 from talos.model.functional import FunctionalModel
 from talos.runtime.execute import input_tensors

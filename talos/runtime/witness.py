@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from talos.compiler.expose_values import expose_values
 from talos.compiler.pipeline import Compiled
+from talos.compiler.reading.expose_values import expose_values
 from talos.errors import TalosError
 from talos.runtime.execute import HostParts
 from talos.runtime.golden import GoldenModel

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import talos
-from talos.compiler.reference_session import reference_session
+from talos.compiler.reading.reference_session import reference_session
 from talos.runtime.device import Run, VerilatedDevice
 from tests.cli_runner import DIGITS, MODELS
 

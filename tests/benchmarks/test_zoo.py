@@ -8,7 +8,7 @@ import pytest
 from benchmarks.bound import layer_bound, network_bound
 from benchmarks.zoo import NETWORKS, build_network, model_file
 from talos.compiler.frontend import build_graph
-from talos.compiler.ir import Concat, Conv, Graph, Rearrange, Tensor
+from talos.compiler.graph.ir import Concat, Conv, Graph, Rearrange, Tensor
 from talos.compiler.pipeline import compile_model
 from talos.config import PRESETS
 from talos.errors import TalosError

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
-from talos.compiler.load import fix_batch, model_inputs, name_nodes
 from talos.compiler.prepare import Prepared, prepare_float
+from talos.compiler.reading.load import fix_batch, model_inputs, name_nodes
 from tests.compiler.qdq_models import QdqModel
 
 __all__ = ["Build", "batch_norm", "constants", "float_model", "operators", "prepared", "samples", "scalar"]

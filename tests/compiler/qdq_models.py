@@ -10,8 +10,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from talos.compiler.evaluate import run_graph
 from talos.compiler.frontend import FrontendResult, build_graph
+from talos.compiler.graph.evaluate import run_graph
 
 __all__ = ["QdqModel", "compare", "random_inputs", "session"]
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from talos.compiler.allocator import Allocator
+from talos.compiler.scheduling.allocator import Allocator
 
 SIZE, ALIGN, BANK = 64, 4, 16
 

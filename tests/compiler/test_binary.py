@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from talos.compiler.evaluate import run_graph
 from talos.compiler.frontend import FrontendResult, build_graph
-from talos.compiler.ir import Binary, Conv, Graph, Lookup
-from talos.compiler.pair_parameters import pair_parameters
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.graph.ir import Binary, Conv, Graph, Lookup
+from talos.compiler.graph.pair_parameters import pair_parameters
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import PRESETS, AcceleratorConfig
 from talos.errors import TalosError
 from talos.model.checker import check_program

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from talos.compiler.evaluate import run_graph
 from talos.compiler.frontend import FrontendResult, build_graph
-from talos.compiler.ir import Concat, Conv, Lookup, Pool, Rearrange, View
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.graph.ir import Concat, Conv, Lookup, Pool, Rearrange, View
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import PRESETS
 from talos.errors import TalosError
 from talos.model.checker import check_program

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from talos.compiler.dependencies import DependencyTracker
+from talos.compiler.scheduling.dependencies import DependencyTracker
 from talos.effects import Access
 from talos.isa import SYNC_UNITS, Instruction, Opcode, Unit
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from talos.compiler.evaluate import run_graph
 from talos.compiler.frontend import FrontendResult, build_graph
+from talos.compiler.graph.evaluate import run_graph
 from tests.compiler.qdq_models import QdqModel, session
 
 ZEROS = (3, -5, 10)

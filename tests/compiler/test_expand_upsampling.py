@@ -8,8 +8,8 @@ import numpy.typing as npt
 import onnx
 import pytest
 
-from talos.compiler.evaluate import run_graph
 from talos.compiler.frontend import FrontendResult, build_graph
+from talos.compiler.graph.evaluate import run_graph
 from tests.compiler.qdq_models import QdqModel, compare, random_inputs, session
 
 SCALE = 0.03

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from talos.compiler.ir import Binary, Concat, Conv, Lookup, Pool, Rearrange
+from talos.compiler.graph.ir import Binary, Concat, Conv, Lookup, Pool, Rearrange
 from tests.compiler.qdq_models import QdqModel, compare
 
 X, Y = 0.03, 0.05  # scales

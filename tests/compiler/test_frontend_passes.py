@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from talos.compiler.evaluate import run_graph
 from talos.compiler.frontend import PASSES
-from talos.compiler.fuse_clamp import fuse_clamp
-from talos.compiler.fuse_lookup import fuse_lookup
-from talos.compiler.fuse_residual import fuse_residual
-from talos.compiler.fuse_same_source import fuse_same_source
-from talos.compiler.import_graph import import_graph
-from talos.compiler.ir import Graph, operands
-from talos.compiler.load import fix_batch
-from talos.compiler.remove_dead import remove_dead
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.graph.fuse_clamp import fuse_clamp
+from talos.compiler.graph.fuse_lookup import fuse_lookup
+from talos.compiler.graph.fuse_residual import fuse_residual
+from talos.compiler.graph.fuse_same_source import fuse_same_source
+from talos.compiler.graph.ir import Graph, operands
+from talos.compiler.graph.remove_dead import remove_dead
+from talos.compiler.importing.import_graph import import_graph
+from talos.compiler.reading.load import fix_batch
 from tests.compiler.qdq_models import QdqModel
 
 X = 0.03

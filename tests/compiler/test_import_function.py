@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from talos.compiler.frontend import build_graph
-from talos.compiler.ir import Conv, Lookup
+from talos.compiler.graph.ir import Conv, Lookup
 from talos.errors import TalosError
 from tests.compiler.qdq_models import QdqModel, compare
 

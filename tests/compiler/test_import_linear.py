@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from talos.compiler.frontend import build_graph
-from talos.compiler.ir import Concat, Conv, Layer
-from talos.compiler.long_kernel import LONGEST_KERNEL
+from talos.compiler.graph.ir import Concat, Conv, Layer
+from talos.compiler.importing.long_kernel import LONGEST_KERNEL
 from talos.errors import TalosError
 from tests.compiler.qdq_models import QdqModel, compare
 

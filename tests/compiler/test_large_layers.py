@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from talos.compiler.ir import Conv, Graph, Tensor
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.ir import Conv, Graph, Tensor
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import PRESETS
 from talos.io import IoSpec
 from talos.model.checker import check_program

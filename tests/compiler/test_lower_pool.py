@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from talos.compiler.evaluate import run_graph
-from talos.compiler.ir import Graph, Pool, Tensor
-from talos.compiler.schedule import schedule
-from talos.compiler.windows import Window
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.graph.ir import Graph, Pool, Tensor
+from talos.compiler.importing.windows import Window
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import PRESETS, AcceleratorConfig
 from talos.io import IoSpec
 from talos.model.checker import check_program

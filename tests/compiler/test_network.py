@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from talos.compiler.network import NetworkNode
+from talos.compiler.graph.network import NetworkNode
 from talos.compiler.pipeline import compile_model
 from talos.config import PRESETS
 

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from talos.compiler.builder import Builder
-from talos.compiler.ir import Tensor
-from talos.compiler.plan import plan_residents, resident_bytes
-from talos.compiler.storage import Storage
+from talos.compiler.graph.ir import Tensor
+from talos.compiler.scheduling.builder import Builder
+from talos.compiler.scheduling.plan import plan_residents, resident_bytes
+from talos.compiler.scheduling.storage import Storage
 from talos.config import PRESETS
 
 CONFIG = PRESETS["4x4"].replace(activation_bytes=1024, activation_banks=4)

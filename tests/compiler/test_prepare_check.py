@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from talos.compiler.quantize import quantize_float
+from talos.compiler.quantization.quantize import quantize_float
 from talos.errors import TalosError
 from tests.compiler.float_models import Build, constants, float_model, prepared, samples
 from tests.compiler.qdq_models import QdqModel

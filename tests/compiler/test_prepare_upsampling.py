@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from talos.compiler.prepare.resize import weight_steps
-from talos.compiler.quantize import quantize_float
+from talos.compiler.quantization.quantize import quantize_float
 from tests.compiler.float_models import constants, float_model, operators, prepared, samples
 from tests.compiler.qdq_models import QdqModel
 

@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from talos.compiler.calibrate import calibration_arrays
-from talos.compiler.quantize import QuantizationOptions, Quantized, quantize_float
+from talos.compiler.quantization.calibrate import calibration_arrays
+from talos.compiler.quantization.quantize import QuantizationOptions, Quantized, quantize_float
 from talos.errors import TalosError
 from tests.compiler.float_models import Build, constants, float_model, samples, scalar
 from tests.compiler.qdq_models import QdqModel, session

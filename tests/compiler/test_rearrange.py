@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from talos.compiler.evaluate import run_graph
-from talos.compiler.ir import Conv, Graph, Layer, Lookup, Move, Position, Tensor
-from talos.compiler.moves import clipped, move_positions, source_extent, target_extent
-from talos.compiler.progressions import progressions
-from talos.compiler.rearrange import MAX_MOVES, TooManyMoves, copy_of, fill_code, find_moves, rearrangement
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.graph.ir import Conv, Graph, Layer, Lookup, Move, Position, Tensor
+from talos.compiler.graph.moves import clipped, move_positions, source_extent, target_extent
+from talos.compiler.graph.progressions import progressions
+from talos.compiler.graph.rearrange import MAX_MOVES, TooManyMoves, copy_of, fill_code, find_moves, rearrangement
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import PRESETS, AcceleratorConfig
 from talos.io import IoSpec
 from talos.isa import Opcode

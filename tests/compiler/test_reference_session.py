@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from talos.compiler.load import load_model
-from talos.compiler.reference_session import reason, reference_session
-from talos.compiler.require_reference import require_reference
+from talos.compiler.reading.load import load_model
+from talos.compiler.reading.reference_session import reason, reference_session
+from talos.compiler.reading.require_reference import require_reference
 from talos.errors import TalosError
 from tests.compiler.qdq_models import QdqModel
 

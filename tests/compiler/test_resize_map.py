@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from talos.compiler.resize_map import COORDINATES, ROUNDINGS, ResizeAxis, nearest
+from talos.compiler.importing.resize_map import COORDINATES, ROUNDINGS, ResizeAxis, nearest
 
 CHOICES = [
     *product(COORDINATES, [rounding for rounding in ROUNDINGS if rounding != "simple"]),

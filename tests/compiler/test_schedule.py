@@ -4,10 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from talos.compiler.evaluate import run_graph
-from talos.compiler.ir import Binary, Conv, Graph, Layer, Lookup, Pool, Tensor, View
-from talos.compiler.rearrange import rearrangement
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.graph.ir import Binary, Conv, Graph, Layer, Lookup, Pool, Tensor, View
+from talos.compiler.graph.rearrange import rearrangement
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import PRESETS, AcceleratorConfig
 from talos.errors import TalosError
 from talos.io import IoSpec

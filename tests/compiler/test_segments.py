@@ -7,8 +7,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from talos import numerics, reference
-from talos.compiler.ir import Conv, Tensor
-from talos.compiler.segments import Contraction, Segment, contraction, extent, segment_parameters, segment_weights, segments
+from talos.compiler.graph.ir import Conv, Tensor
+from talos.compiler.scheduling.segments import (
+    Contraction,
+    Segment,
+    contraction,
+    extent,
+    segment_parameters,
+    segment_weights,
+    segments,
+)
 from talos.config import PRESETS, AcceleratorConfig
 from talos.parameters import unpack_parameters
 

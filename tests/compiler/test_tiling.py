@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from talos.compiler.tiling import ConvShape, choose_tile, splits
+from talos.compiler.scheduling.tiling import ConvShape, choose_tile, splits
 from talos.config import PRESETS
 
 CONFIG = PRESETS["4x4"]

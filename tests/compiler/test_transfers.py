@@ -5,10 +5,10 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from talos.compiler.builder import Builder
-from talos.compiler.ir import Binary, Conv, Graph, Tensor
-from talos.compiler.storage import Storage, assign_storages
-from talos.compiler.transfers import Box, input_tile, make_resident, output_tile
+from talos.compiler.graph.ir import Binary, Conv, Graph, Tensor
+from talos.compiler.scheduling.builder import Builder
+from talos.compiler.scheduling.storage import Storage, assign_storages
+from talos.compiler.scheduling.transfers import Box, input_tile, make_resident, output_tile
 from talos.config import PRESETS
 from talos.isa import Instruction, Opcode
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from talos.compiler.evaluate import run_graph
-from talos.compiler.ir import Graph
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.graph.ir import Graph
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 from talos.model.timing.core import simulate

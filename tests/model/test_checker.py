@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from talos.compiler.dependencies import DependencyTracker
 from talos.compiler.pipeline import compile_model
+from talos.compiler.scheduling.dependencies import DependencyTracker
 from talos.config import PRESETS, AcceleratorConfig
 from talos.effects import effects
 from talos.errors import TalosError

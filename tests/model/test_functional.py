@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from talos import numerics
-from talos.compiler.evaluate import run_graph
 from talos.compiler.frontend import build_graph
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import PRESETS, AcceleratorConfig
 from talos.errors import TalosError
 from talos.io import IoSpec

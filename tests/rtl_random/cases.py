@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from talos.compiler.ir import Conv, Graph, Layer, Tensor, operands
-from talos.compiler.separate_slices import separate_slices
+from talos.compiler.graph.ir import Conv, Graph, Layer, Tensor, operands
+from talos.compiler.graph.separate_slices import separate_slices
 from talos.config import AcceleratorConfig
 from talos.io import IoSpec
 from talos.memory import MemoryTiming

@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from talos.compiler.evaluate import run_graph
-from talos.compiler.schedule import schedule
+from talos.compiler.graph.evaluate import run_graph
+from talos.compiler.scheduling.schedule import schedule
 from talos.config import AcceleratorConfig
 from talos.errors import TalosError
 from talos.isa import Instruction, Opcode

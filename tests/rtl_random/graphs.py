@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from talos.compiler.ir import Concat, Conv, Layer, Tensor, View
-from talos.compiler.rearrange import fill_code, rearrangement
+from talos.compiler.graph.ir import Concat, Conv, Layer, Tensor, View
+from talos.compiler.graph.rearrange import fill_code, rearrangement
 from tests.rtl_random.layers import Layers
 
 __all__ = ["network"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from talos.compiler.ir import Binary, Conv, Layer, Lookup, Pool, Residual, Tensor
-from talos.compiler.rearrange import copy_of
+from talos.compiler.graph.ir import Binary, Conv, Layer, Lookup, Pool, Residual, Tensor
+from talos.compiler.graph.rearrange import copy_of
 from talos.config import AcceleratorConfig
 from talos.numerics import PairOperation
 from talos.reference import output_size

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from talos.compiler.frontend import build_graph
-from talos.compiler.ir import Conv, Graph
+from talos.compiler.graph.ir import Conv, Graph
 from talos.compiler.pipeline import Compiled, compile_model
 from talos.config import PRESETS
 from talos.report.layer_check import layer_check_json, layer_check_table, layer_check_verdict

@@ -11,8 +11,6 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from talos.compiler.fold_constants import fold_constants
-from talos.compiler.load import fix_batch, name_nodes
 from talos.compiler.prepare.affine import fold_affine
 from talos.compiler.prepare.check import check_weights
 from talos.compiler.prepare.clamps import hoist_clamps
@@ -27,6 +25,8 @@ from talos.compiler.prepare.resize import expand_linear_resizes
 from talos.compiler.prepare.select import quantize_inputs, select_nodes
 from talos.compiler.prepare.sums import split_extremes, split_sums
 from talos.compiler.prepare.transposed_convolution import expand_transposed_convolutions
+from talos.compiler.reading.fold_constants import fold_constants
+from talos.compiler.reading.load import fix_batch, name_nodes
 from talos.errors import TalosError
 
 __all__ = ["REWRITES", "Prepared", "prepare_float"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from talos.compiler.network import NetworkNode
+from talos.compiler.graph.network import NetworkNode
 from talos.compiler.pipeline import Compiled
 from talos.errors import TalosError
 from talos.memory import MemoryTiming

@@ -1,0 +1,1 @@
+"""The layer graph, and the passes that improve it."""

@@ -1,0 +1,1 @@
+"""A quantized ONNX graph, node by node, into layers and host parts."""

@@ -1,0 +1,1 @@
+"""Float models to quantized ones, with onnxruntime's calibration."""

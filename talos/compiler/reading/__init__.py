@@ -1,0 +1,1 @@
+"""ONNX files in: what can be compiled at all, brought to one form."""

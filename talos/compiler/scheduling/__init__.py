@@ -1,0 +1,1 @@
+"""A layer graph to instructions: tiles, memory, transfers, semaphores."""
