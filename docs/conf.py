@@ -1,14 +1,11 @@
 """Sphinx: Markdown pages as they are in this folder, built with `make docs`."""
 
-import tomllib
-from pathlib import Path
-
-_PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+from talos import __version__
 
 project = "Talos"
 author = "the Talos authors"
 copyright = f"2026, {author}"
-version = release = _PROJECT["version"]
+version = release = __version__
 extensions = ["myst_parser"]
 exclude_patterns = ["_build", "generate"]
 myst_enable_extensions = ["dollarmath"]

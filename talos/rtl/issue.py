@@ -1,6 +1,6 @@
 """The reading side of the vector unit: which accumulators and which bytes to ask for, in which cycle."""
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -136,11 +136,12 @@ class PixelIssue(wiring.Component):
         issuing = Signal()
         odd = Signal(reset_less=True)
         slots = Signal(range(2 * substeps), reset_less=True)  # cycles until the lanes are free again
+        nearly_free = slots[1:] == 0 if len(slots) > 1 else Const(1)  # at most one cycle is left
         idle_lanes = Signal()  # in the next cycle, without a launch in this one
         free = Signal()
         free_after_launch = Signal()
         m.d.comb += [
-            idle_lanes.eq(self.load | ((slots <= 1) & ~(two_pass & ~odd))),
+            idle_lanes.eq(self.load | (nearly_free & ~(two_pass & ~odd))),
             free.eq(idle_lanes & (self.ready | ~requantize)),
             free_after_launch.eq(
                 (~two_pass if substeps == 1 else 0) & (Mux(head.block_end, self.ready_after, self.ready) | ~requantize)

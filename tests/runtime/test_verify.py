@@ -106,7 +106,7 @@ class _OtherDevice:
     compiled: Compiled
     timing_result: Timing
 
-    def __init__(self, config: object, *, timing: object) -> None:
+    def __init__(self, config: object, *, timing: object, waves: object = None) -> None:
         self.model = FunctionalModel(self.compiled.program.config)
 
     def run(self, program: object, tensors: dict[str, np.ndarray], **_: object) -> Run:

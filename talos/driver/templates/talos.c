@@ -319,8 +319,8 @@ talos_result talos_wait(talos_device *device, uint64_t timeout_cycles)
             return give_up(device);
     }
     status = read_register(device, TALOS_REG_STATUS);
-    device->cycles = read_cycles(device);
     write_register(device, TALOS_REG_IRQ_CLEAR, TALOS_IRQ_CLEAR_MASK);
+    device->cycles = read_cycles(device); /* a read behind the write: the interrupt has fallen when this returns */
     if ((status & TALOS_STATUS_ERROR) != 0) {
         device->error_info = read_register(device, TALOS_REG_ERROR_INFO);
         return cause_result(read_register(device, TALOS_REG_ERROR_CAUSE));
