@@ -24,18 +24,25 @@ class Model:
         self._per_bank = self._lines // config.activation_banks
 
     def needs(self, address: int, width: int) -> set[tuple[int, int]]:
-        """(bank, parity) of the first line, and of the next if an access of `width` bytes reaches it."""
+        """(bank, parity) of the first line, and of the next if an access of `width` bytes reaches it.
+
+        One that goes on from an odd line in the last eighth of a bank counts as needing the even lines of this bank and of the next.
+        """
         first, last = address // self._line, (address + width - 1) // self._line
-        return {(line % self._lines // self._per_bank, line % 2) for line in (first, last)}
+        needs = {(line % self._lines // self._per_bank, line % 2) for line in (first, last)}
+        bank, line = divmod(first % self._lines, self._per_bank)
+        if first != last and line % 2 and line // 2 >= self._per_bank // 2 * 7 // 8:
+            needs |= {(bank, 0), ((bank + 1) % (self._lines // self._per_bank), 0)}
+        return needs
 
     def grants(self, requests: list[tuple[bool, int, int]]) -> list[bool]:
-        """Of (valid, address, width) in the order of priority."""
+        """Of (valid, address, width) in the order of priority. A request goes before those after it, granted or not."""
         taken: set[tuple[int, int]] = set()
         answers = []
         for valid, address, width in requests:
             needs = self.needs(address, width)
             answers.append(not needs & taken)
-            if valid and answers[-1]:
+            if valid:
                 taken |= needs
         return answers
 
