@@ -87,7 +87,9 @@ def _packages(group: str, requirements: list[Requirement], *, needed: bool) -> I
         if found is None:
             yield Check(group, requirement.name, "not installed", False if needed else None, mend)
         elif not requirement.specifier.contains(found, prereleases=True):
-            yield Check(group, requirement.name, f"{found}, but {requirement.specifier} is needed", False, mend)
+            yield Check(
+                group, requirement.name, f"{found}, but {requirement.specifier} is needed", False if needed else None, mend
+            )
         else:
             yield Check(group, requirement.name, found, True)
 
