@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from talos import __version__
-from talos.isa import Instruction, Opcode, Unit
+from talos.isa import Opcode, Unit
 from talos.model.timing.core import Timing
 from talos.program import Program, write_atomically
 from talos.runtime.layers import layer_stretches
+from talos.runtime.traffic import program_traffic
 
 __all__ = ["lanes", "perfetto_events", "write_perfetto"]
 
@@ -68,15 +69,15 @@ def _unit_tracks(program: Program, timing: Timing, unit: Unit, order: int) -> It
     mine = [index for index, instruction in enumerate(program.instructions) if instruction.unit is unit]
     places = lanes(timing.starts[mine].tolist(), (timing.ends[mine] + 1).tolist())
     name, first = unit.name.lower(), _UNITS + _MOST * unit
+    moved = program_traffic(program).counts
     for lane in range(max(places, default=0) + 1):
         yield from _track(first + lane, name if lane == 0 else f"{name} ({lane + 1})", 1 + order * _MOST + lane)
     for index, lane in zip(mine, places, strict=True):
         instruction, layer = program.instructions[index], program.layers[program.layer_of[index]]
         start, end = int(timing.starts[index]), int(timing.ends[index]) + 1
         arguments: Event = {"instruction": index, "layer": layer.name, "op": layer.op, "nodes": ", ".join(layer.nodes)}
-        moved = _dram_bytes(instruction)
-        if moved:
-            arguments["bytes"] = moved
+        if moved[index]:
+            arguments["bytes"] = int(moved[index])
         yield _slice(f"{instruction.opcode.name} {layer.name}", name, first + lane, start, end - start, arguments)
 
 
@@ -93,10 +94,11 @@ def lanes(starts: Sequence[int], ends: Sequence[int]) -> list[int]:
 
 def _traffic(program: Program, timing: Timing) -> Iterator[Event]:
     """Bytes per cycle read and written. An instruction's bytes are spread evenly over its time: their exact cycles are not in the trace."""
+    moved = program_traffic(program).counts
     for name, opcodes in (("DRAM read", (Opcode.LOAD, Opcode.STREAM)), ("DRAM written", (Opcode.STORE,))):
         mine = [index for index, instruction in enumerate(program.instructions) if instruction.opcode in opcodes]
         starts, ends = timing.starts[mine], timing.ends[mine] + 1
-        rates = np.array([_dram_bytes(program.instructions[index]) for index in mine]) / (ends - starts)
+        rates = moved[mine] / (ends - starts)
         times = np.concatenate([starts, ends])
         order = np.argsort(times, kind="stable")
         points, last = np.unique(times[order], return_index=True)
@@ -105,13 +107,6 @@ def _traffic(program: Program, timing: Timing) -> Iterator[Event]:
         yield _counter(name, 0, 0.0)
         for time, value in zip(points, values, strict=True):
             yield _counter(name, int(time), abs(round(float(value), 3)))
-
-
-def _dram_bytes(i: Instruction) -> int:
-    """What an instruction reads from DRAM or writes there."""
-    if i.opcode is Opcode.STREAM:
-        return i["bytes"]
-    return i["row_bytes"] * i["rows"] * i["planes"] if i.opcode in (Opcode.LOAD, Opcode.STORE) else 0
 
 
 def _track(number: int, name: str, order: int) -> Iterator[Event]:
