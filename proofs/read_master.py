@@ -3,6 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
+from amaranth.lib import data
 
 from proofs.bursts import small
 from proofs.bus import PATIENCE, ReadSlave, fair
@@ -15,6 +16,8 @@ _CONFIG = small()
 _FETCHES = 3  # bursts that fetch has under way, at most
 _MOST = _CONFIG.read_ahead + _CONFIG.max_burst - 1  # beats of load or weights under way
 _LIMIT = _FETCHES * _CONFIG.max_burst + 2 * _MOST + 2
+_STEP = PATIENCE + 1  # cycles that a fair slave takes for a request or a beat, at most
+_MORE = 2 * _STEP  # cycles that a halt takes besides those for its beats, at most: AR holds two requests
 
 
 class _Bench:
@@ -32,18 +35,29 @@ class _Bench:
         for request in self.requests:
             h.assume(~request.valid | (request.payload.beats < _CONFIG.max_burst))
         self.slave = ReadSlave(h, dut, len(self.names), _LIMIT, _CONFIG.max_burst)
+        # AR offers its oldest request to the bus; a second one waits behind it in the spare, which otherwise means nothing.
+        self.behind = h.named(~self.opened["ar.ready"], "behind")
+        layout = data.StructLayout({"id": 2, "request": rtl.read_request_layout(_CONFIG)})
+        self.spare = spare = data.View(layout, self.opened["ar.spare"])
+        h.implies(self.behind, dut.m_axi_arvalid)
+        self.waiting = h.named(dut.m_axi_arvalid + self.behind, "waiting")
+        in_ar = (
+            (dut.m_axi_arvalid, dut.m_axi_arid, dut.m_axi_arlen),
+            (self.behind, spare.id, spare.request.beats),
+        )
+        for valid, client, beats in in_ar:
+            h.implies(valid, (client < len(self.names)) & (beats < _CONFIG.max_burst))
         self.held = [  # beats that wait in AR, by client
-            h.named(Mux(dut.m_axi_arvalid & (dut.m_axi_arid == i), dut.m_axi_arlen + 1, 0), f"held_{name}")
+            h.named(sum((Mux(valid & (client == i), beats + 1, 0) for valid, client, beats in in_ar), Const(0)), f"held_{name}")
             for i, name in enumerate(self.names)
         ]
         self.under_way = [
             h.named(b + a, f"under_way_{i}") for i, (b, a) in enumerate(zip(self.slave.beats, self.held, strict=True))
         ]
         # Fetch has no limit of its own here: the fetch unit asks for FETCH_AHEAD instructions only.
-        fetches = self.slave.bursts[0] + (dut.m_axi_arvalid & (dut.m_axi_arid == 0))
+        fetches = h.named(self.slave.bursts[0] + sum((valid & (client == 0) for valid, client, _ in in_ar), Const(0)), "fetches")
         h.assume(~self.requests[0].valid | (fetches < _FETCHES))
         h.always(fetches <= _FETCHES)
-        h.implies(dut.m_axi_arvalid, (dut.m_axi_arid < len(self.names)) & (dut.m_axi_arlen < _CONFIG.max_burst))
         for i in (1, 2):
             h.always(self.opened[f"{self.names[i]}_beats"] == self.under_way[i])
             h.always(self.opened[f"{self.names[i]}_below"] == (self.under_way[i] < _CONFIG.read_ahead))
@@ -56,7 +70,7 @@ class _Bench:
 def _accounting(source: Source) -> Harness:
     bench = _Bench(source)
     h, dut = bench.h, bench.dut
-    total = h.named(sum(bench.slave.bursts, Const(0)) + dut.m_axi_arvalid, "total_bursts")
+    total = h.named(sum(bench.slave.bursts, Const(0)) + bench.waiting, "total_bursts")
     h.always(bench.opened["bursts"] == total)
     h.always(dut.pending == (total != 0))
     for i in (1, 2):
@@ -73,20 +87,26 @@ def _arbiter(source: Source) -> Harness:
     fetch, load, weights = bench.requests
     entered = h.named(bench.entered(), "entered")
     h.always((entered & (entered - 1)) == 0)
-    # AR holds what was granted, and nothing else.
-    chosen = Signal(_CONFIG.axi_addr_width + 10, name="chosen")
-    waiting = Signal(name="waiting")
-    with h.m.If(dut.m_axi_arvalid & dut.m_axi_arready):
-        h.m.d.sync += waiting.eq(0)
+    # AR holds what was granted, in the order in which it was granted, and nothing else.
+    oldest, second = (Signal(_CONFIG.axi_addr_width + 10, name=name) for name in ("oldest", "second"))
+    accepted = bench.slave.accepts
+    granted = h.counter(entered.any(), accepted, 2, "granted")
+    h.always((granted <= 2) & (granted == bench.waiting))
+    with h.m.If(accepted):
+        h.m.d.sync += oldest.eq(second)
     for i, request in enumerate(bench.requests):
-        with h.m.If(entered[i]):
-            h.m.d.sync += [chosen.eq(Cat(request.payload.address, request.payload.beats, Const(i, 2))), waiting.eq(1)]
-    h.always(dut.m_axi_arvalid == waiting)
-    h.implies(waiting, Cat(dut.m_axi_araddr, dut.m_axi_arlen, dut.m_axi_arid) == chosen)
+        chosen = Cat(request.payload.address, request.payload.beats, Const(i, 2))
+        with h.m.If(entered[i] & (granted == accepted)):
+            h.m.d.sync += oldest.eq(chosen)
+        with h.m.Elif(entered[i]):
+            h.m.d.sync += second.eq(chosen)
+    spare = bench.spare
+    h.implies(granted != 0, Cat(dut.m_axi_araddr, dut.m_axi_arlen, dut.m_axi_arid) == oldest)
+    h.implies(granted == 2, Cat(spare.request.address, spare.request.beats, spare.id) == second)
     h.stable(dut.m_axi_arvalid, dut.m_axi_arready, Cat(dut.m_axi_araddr, dut.m_axi_arlen, dut.m_axi_arid), "ar")
     h.always((dut.m_axi_arsize == 2) & (dut.m_axi_arburst == 1))
     h.implies(dut.halt, entered == 0)
-    # Who waits for whom: each client enters as soon as AR is free, unless one that goes before it asks.
+    # Who waits for whom: each client enters as soon as AR holds fewer than two, unless one that goes before it asks.
     wants_load = load.valid & (bench.under_way[1] < _CONFIG.read_ahead)
     wants_weights = weights.valid & (bench.under_way[2] < _CONFIG.read_ahead)
     before = (
@@ -95,15 +115,18 @@ def _arbiter(source: Source) -> Harness:
         fetch.valid | (wants_load & ~dut.weights_urgent),
     )
     wants = (fetch.valid, wants_load, wants_weights)
-    fair(h, dut.m_axi_arvalid, dut.m_axi_arready, "ar")
+    ar_waited = fair(h, dut.m_axi_arvalid, dut.m_axi_arready, "ar")
+    h.implies(bench.behind, ar_waited != 0)  # a second request stays behind one that was not accepted
     for i in range(3):
         blocked = wants[i] & ~dut.halt & ~before[i] & ~entered[i]
         waited = Signal(range(PATIENCE + 2), name=f"waited_{i}")
         h.m.d.sync += waited.eq(Mux(blocked, waited + 1, 0))
         h.always(waited <= PATIENCE)
+        h.implies(blocked, granted == 2)
         h.implies(entered[i], wants[i])
         h.implies(entered[i], ~before[i])
         h.cover(entered[i])
+    h.cover(granted == 2)
     return h
 
 
@@ -152,11 +175,13 @@ def _drain(source: Source) -> Harness:
     skid_ready = bench.opened["skid.ready"]
     ar_waited = fair(h, dut.m_axi_arvalid, dut.m_axi_arready, "ar")
     r_waited = fair(h, slave.owes(), dut.m_axi_rvalid, "r")
-    h.always(bench.opened["bursts"] == sum(slave.bursts, Const(0)) + dut.m_axi_arvalid)
+    h.always(bench.opened["bursts"] == sum(slave.bursts, Const(0)) + bench.waiting)
     h.always(dut.pending == (bench.opened["bursts"] != 0))
-    step = PATIENCE + 2
+    h.implies(bench.behind, ar_waited != 0)
     beats = h.named(sum(bench.under_way, Const(0)), "beats_under_way")
-    left = h.named(step * beats + Mux(dut.m_axi_arvalid, step - ar_waited, 0) + (step - r_waited), "left")
+    left = h.named(_STEP * (beats + bench.waiting) - ar_waited - r_waited, "left")
+    # The first value that falls is that of the cycle after the halt began.
+    h.implies(dut.pending, (left > 0) & (left < _STEP * beats + _MORE))
     halted = h.past(dut.halt, "halt") & h.past(h.past(dut.halt, "halt_1"), "halt_2")
     falls = h.named(left < h.past(left, "left"), "falls")
     h.implies(halted & h.past(dut.pending, "pending"), falls | ~dut.pending)
@@ -198,9 +223,7 @@ def _structure(source: Source) -> Harness:
     return h
 
 
-_AR_EARLY = Fault(
-    "replaces a request that waits", "axi_read", "(~self.m_axi_arvalid | self.m_axi_arready) & ~self.halt", "~self.halt"
-)
+_AR_EARLY = Fault("grants a third request", "axi_read", "free.eq(ar.i.ready & ~self.halt)", "free.eq(~self.halt)")
 
 PROOFS = (
     Proof(
@@ -224,18 +247,19 @@ PROOFS = (
     Proof(
         "read_master",
         "arbiter",
-        "at most one grant, AR is exactly what was granted, stable until ready; fetch, urgent weights, load, weights wait for nobody after them",
+        "at most one grant, AR is exactly what was granted, in order, stable until ready; fetch, urgent weights, load, weights wait for nobody after them",
         _arbiter,
         4,
         (
             _AR_EARLY,
             Fault("urgency ignored", "axi_read", "load_valid & ~(weights_valid & self.weights_urgent)", "load_valid"),
-            Fault("grants two", "axi_read", "free & (pick == i) & allowed[i]", "free & ((pick == i) | (pick == 0)) & allowed[i]"),
+            Fault("grants two", "axi_read", "free & ~fetch.valid & below[1]", "free & below[1]"),
+            Fault("grants while halted", "axi_read", "free.eq(ar.i.ready & ~self.halt)", "free.eq(ar.i.ready)"),
             Fault(
-                "grants while halted",
+                "keeps a request that was not granted",
                 "axi_read",
-                "(~self.m_axi_arvalid | self.m_axi_arready) & ~self.halt",
-                "(~self.m_axi_arvalid | self.m_axi_arready)",
+                "(fetch.valid | load_valid | weights_valid) & ~self.halt",
+                "(fetch.valid | load_valid | weights_valid)",
             ),
         ),
     ),
@@ -264,7 +288,7 @@ PROOFS = (
     Proof(
         "read_master",
         "halt",
-        f"halted, and the slave waits at most {PATIENCE} cycles: what is pending ends within {PATIENCE + 2} cycles a beat, whatever the clients do",
+        f"halted, slave waits at most {PATIENCE} cycles: what is pending ends within {_STEP} cycles a beat and {_MORE} more, whatever the clients do",
         _drain,
         4,
         (Fault("halt keeps beats", "axi_read", "skid.o.ready.eq(self.halt)", "skid.o.ready.eq(0)"),),
@@ -279,8 +303,8 @@ PROOFS = (
             Fault(
                 "takes an entry without offering it",
                 "axi_read",
-                "self.m_axi_arvalid.eq(valid)",
-                "self.m_axi_arvalid.eq(valid & ~self.m_axi_rvalid)",
+                "ar.i.valid.eq((fetch.valid | load_valid | weights_valid) & ~self.halt)",
+                "ar.i.valid.eq((fetch.valid | load_valid | weights_valid) & ~self.halt & ~self.m_axi_rvalid)",
             ),
             Fault(
                 "never ready for weights",

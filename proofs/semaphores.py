@@ -36,7 +36,10 @@ def _semaphores(source: Source) -> Harness:
             h.always(
                 (stored == count) & ~(opened[f"up_{name}"] & opened[f"down_{name}"]) & (opened[f"count_{name}"] <= full + _AFTER)
             )
-            h.always((opened[f"available_{name}"] == (count > 0)) & (opened[f"several_{name}"] == (count > 1)))
+            h.always(
+                (opened[f"available_{name}"] == (opened[f"count_{name}"] > 0))
+                & (opened[f"several_{name}"] == (opened[f"count_{name}"] > 1))
+            )
             h.implies(take, count != 0)
             overflow[p].append(h.past(count, name) > full)
         released = Cat(~dut.first[w][p] | (counts[p] != 0) for p in units).all()
@@ -54,10 +57,10 @@ PROOFS = (
         _semaphores,
         3,
         (
-            Fault("takes from an empty semaphore", "semaphores", "~self.first[w][p] | available[p][w]", "1 | available[p][w]"),
-            Fault("posting and taking at once loses the post", "semaphores", "m.Elif(take & ~post)", "m.Elif(take)"),
-            Fault("availability forgets the last one", "semaphores", "several.eq(many)", "several.eq(available)"),
-            Fault("forgets that one was just posted", "semaphores", "Mux(up, count[1], count[:2].all())", "count[:2].all()"),
+            Fault("takes from an empty semaphore", "semaphores", "~self.first[w][p] | pairs[p][w][0]", "1 | pairs[p][w][0]"),
+            Fault("posting and taking at once loses the post", "semaphores", "down.eq(take & ~post)", "down.eq(take)"),
+            Fault("availability forgets the last one", "semaphores", "count[2:].any() | count[:2].all()", "available"),
+            Fault("forgets that one was just posted", "semaphores", "above.eq(up | Mux(", "above.eq(Mux("),
             Fault("counts a post that is taken at once", "semaphores", "up.eq(post & ~take)", "up.eq(post)"),
         ),
     ),

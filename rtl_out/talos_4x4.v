@@ -120,9 +120,29 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire [11:0] s_axil_awaddr;
   wire \$1 ;
   wire \$10 ;
-  wire [56:0] \$11 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire \$19 ;
   wire \$2 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
+  wire \$25 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
+  wire [41:0] \$30 ;
+  wire [56:0] \$31 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
@@ -185,45 +205,51 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire bad_opcode;
   wire \bad_opcode$240 ;
   wire [31:0] bases__0;
-  wire [31:0] \bases__0$395 ;
-  wire [31:0] \bases__0$402 ;
-  wire [31:0] \bases__0$406 ;
+  wire [31:0] \bases__0$396 ;
+  wire [31:0] \bases__0$403 ;
+  wire [31:0] \bases__0$407 ;
   wire [31:0] bases__1;
-  wire [31:0] \bases__1$397 ;
-  wire [31:0] \bases__1$403 ;
-  wire [31:0] \bases__1$407 ;
+  wire [31:0] \bases__1$398 ;
+  wire [31:0] \bases__1$404 ;
+  wire [31:0] \bases__1$408 ;
   wire [31:0] bases__2;
-  wire [31:0] \bases__2$399 ;
-  wire [31:0] \bases__2$404 ;
-  wire [31:0] \bases__2$408 ;
+  wire [31:0] \bases__2$400 ;
+  wire [31:0] \bases__2$405 ;
+  wire [31:0] \bases__2$409 ;
   wire [31:0] bases__3;
-  wire [31:0] \bases__3$401 ;
-  wire [31:0] \bases__3$405 ;
-  wire [31:0] \bases__3$409 ;
+  wire [31:0] \bases__3$402 ;
+  wire [31:0] \bases__3$406 ;
+  wire [31:0] \bases__3$410 ;
   wire \begin ;
   wire \begin$231 ;
   wire [5:0] busy;
-  wire \busy$369 ;
   wire \busy$370 ;
   wire \busy$371 ;
   wire \busy$372 ;
   wire \busy$373 ;
   wire \busy$374 ;
+  wire \busy$375 ;
   wire core_reset;
   wire [31:0] count;
   wire [31:0] \count$235 ;
+  wire [18:0] counts;
+  wire [2:0] \counts.few_columns ;
+  wire [2:0] \counts.few_rows ;
+  wire [5:0] \counts.ones ;
+  wire [5:0] \counts.twos ;
+  wire \counts.warmup ;
   wire [5:0] done;
-  wire \done$362 ;
   wire \done$363 ;
   wire \done$364 ;
   wire \done$365 ;
   wire \done$366 ;
   wire \done$367 ;
+  wire \done$368 ;
   wire [5:0] error;
-  wire \error$390 ;
   wire \error$391 ;
   wire \error$392 ;
   wire \error$393 ;
+  wire \error$394 ;
   wire [39:0] fetch_ar__payload;
   wire [31:0] \fetch_ar__payload.address ;
   wire [7:0] \fetch_ar__payload.beats ;
@@ -242,7 +268,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire [7:0] \filled$352 ;
   wire [230:0] first;
   wire [81:0] \first$282 ;
-  wire [241:0] \first$303 ;
+  wire [260:0] \first$303 ;
   wire [434:0] \first$324 ;
   wire [229:0] \first$345 ;
   wire [3:0] first__1;
@@ -254,20 +280,20 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire \halt$237 ;
   wire \halt$238 ;
   wire [230:0] i__payload;
-  wire [81:0] \i__payload$269 ;
-  wire [241:0] \i__payload$290 ;
-  wire [434:0] \i__payload$311 ;
-  wire [229:0] \i__payload$332 ;
+  wire [81:0] \i__payload$271 ;
+  wire [260:0] \i__payload$292 ;
+  wire [434:0] \i__payload$313 ;
+  wire [229:0] \i__payload$334 ;
   wire i__ready;
-  wire \i__ready$272 ;
-  wire \i__ready$293 ;
-  wire \i__ready$314 ;
-  wire \i__ready$335 ;
+  wire \i__ready$274 ;
+  wire \i__ready$295 ;
+  wire \i__ready$316 ;
+  wire \i__ready$337 ;
   wire i__valid;
-  wire \i__valid$273 ;
-  wire \i__valid$294 ;
-  wire \i__valid$315 ;
-  wire \i__valid$336 ;
+  wire \i__valid$269 ;
+  wire \i__valid$290 ;
+  wire \i__valid$311 ;
+  wire \i__valid$332 ;
   wire [5:0] idle;
   wire \idle$267 ;
   wire \idle$288 ;
@@ -277,20 +303,20 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire \idle$353 ;
   wire [31:0] index;
   wire [230:0] instr__payload;
-  wire [81:0] \instr__payload$275 ;
-  wire [241:0] \instr__payload$296 ;
-  wire [434:0] \instr__payload$317 ;
-  wire [229:0] \instr__payload$338 ;
+  wire [81:0] \instr__payload$277 ;
+  wire [241:0] \instr__payload$298 ;
+  wire [434:0] \instr__payload$319 ;
+  wire [229:0] \instr__payload$340 ;
   wire instr__ready;
-  wire \instr__ready$278 ;
-  wire \instr__ready$299 ;
-  wire \instr__ready$320 ;
-  wire \instr__ready$341 ;
+  wire \instr__ready$280 ;
+  wire \instr__ready$301 ;
+  wire \instr__ready$322 ;
+  wire \instr__ready$343 ;
   wire instr__valid;
-  wire \instr__valid$279 ;
-  wire \instr__valid$300 ;
-  wire \instr__valid$321 ;
-  wire \instr__valid$342 ;
+  wire \instr__valid$275 ;
+  wire \instr__valid$296 ;
+  wire \instr__valid$317 ;
+  wire \instr__valid$338 ;
   wire \irq$76 ;
   wire [230:0] load__payload;
   wire load__ready;
@@ -352,20 +378,20 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire matrix_read__grant;
   wire matrix_read__valid;
   wire [230:0] o__payload;
-  wire [81:0] \o__payload$276 ;
-  wire [241:0] \o__payload$297 ;
-  wire [434:0] \o__payload$318 ;
-  wire [229:0] \o__payload$339 ;
+  wire [81:0] \o__payload$278 ;
+  wire [260:0] \o__payload$299 ;
+  wire [434:0] \o__payload$320 ;
+  wire [229:0] \o__payload$341 ;
   wire o__ready;
-  wire \o__ready$277 ;
-  wire \o__ready$298 ;
-  wire \o__ready$319 ;
-  wire \o__ready$340 ;
+  wire \o__ready$279 ;
+  wire \o__ready$300 ;
+  wire \o__ready$321 ;
+  wire \o__ready$342 ;
   wire o__valid;
-  wire \o__valid$280 ;
-  wire \o__valid$301 ;
-  wire \o__valid$322 ;
-  wire \o__valid$343 ;
+  wire \o__valid$276 ;
+  wire \o__valid$297 ;
+  wire \o__valid$318 ;
+  wire \o__valid$339 ;
   wire [9:0] param_address;
   wire [9:0] \param_address$227 ;
   wire [31:0] param_data;
@@ -429,19 +455,19 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire [3:0] \s_axil_wstrb$62 ;
   wire \s_axil_wvalid$63 ;
   wire [5:0] stall;
-  wire \stall$383 ;
   wire \stall$384 ;
   wire \stall$385 ;
   wire \stall$386 ;
   wire \stall$387 ;
   wire \stall$388 ;
+  wire \stall$389 ;
   wire [5:0] start;
-  wire \start$355 ;
   wire \start$356 ;
   wire \start$357 ;
   wire \start$358 ;
   wire \start$359 ;
   wire \start$360 ;
+  wire \start$361 ;
   wire [229:0] store__payload;
   wire store__ready;
   wire store__valid;
@@ -450,12 +476,12 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire store_read__grant;
   wire store_read__valid;
   wire [5:0] sync;
-  wire \sync$376 ;
   wire \sync$377 ;
   wire \sync$378 ;
   wire \sync$379 ;
   wire \sync$380 ;
   wire \sync$381 ;
+  wire \sync$382 ;
   wire sync_ready;
   wire [5:0] \sync_ready$263 ;
   wire \sync_ready$285 ;
@@ -499,11 +525,11 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire [3:0] wait__4;
   wire [3:0] wait__5;
   wire [31:0] weights__payload;
-  wire [81:0] \weights__payload$270 ;
+  wire [81:0] \weights__payload$272 ;
   wire weights__ready;
-  wire \weights__ready$271 ;
+  wire \weights__ready$273 ;
   wire weights__valid;
-  wire \weights__valid$274 ;
+  wire \weights__valid$270 ;
   wire [39:0] weights_ar__payload;
   wire [31:0] \weights_ar__payload.address ;
   wire [7:0] \weights_ar__payload.beats ;
@@ -529,12 +555,31 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign \$2  = \idle$267  & \$1 ;
   assign \$3  = ~ \filled$289 [0];
   assign \$4  = \idle$288  & \$3 ;
-  assign \$5  = ~ \filled$310 [0];
-  assign \$6  = \idle$309  & \$5 ;
-  assign \$7  = ~ \filled$331 [0];
-  assign \$8  = \idle$330  & \$7 ;
-  assign \$9  = ~ \filled$352 [0];
-  assign \$10  = \idle$351  & \$9 ;
+  assign \$5  = ! \i__payload$313 [199:190];
+  assign \$6  = ! \i__payload$313 [167:158];
+  assign \$7  = ! \i__payload$313 [141:130];
+  assign \$8  = ! \i__payload$313 [107:100];
+  assign \$9  = ! \i__payload$313 [77:70];
+  assign \$10  = ! \i__payload$313 [47:38];
+  assign \$11  = \i__payload$313 [199:190] == 1'h1;
+  assign \$12  = \i__payload$313 [167:158] == 1'h1;
+  assign \$13  = \i__payload$313 [141:130] == 1'h1;
+  assign \$14  = \i__payload$313 [107:100] == 1'h1;
+  assign \$15  = \i__payload$313 [77:70] == 1'h1;
+  assign \$16  = \i__payload$313 [47:38] == 1'h1;
+  assign \$17  = ! \i__payload$313 [199:190];
+  assign \$18  = \i__payload$313 [199:190] == 1'h1;
+  assign \$19  = \i__payload$313 [199:190] == 2'h2;
+  assign \$20  = ! \i__payload$313 [167:158];
+  assign \$21  = \i__payload$313 [167:158] == 1'h1;
+  assign \$22  = \i__payload$313 [167:158] == 2'h2;
+  assign \$23  = | \i__payload$313 [241:236];
+  assign \$24  = ~ \filled$310 [0];
+  assign \$25  = \idle$309  & \$24 ;
+  assign \$26  = ~ \filled$331 [0];
+  assign \$27  = \idle$330  & \$26 ;
+  assign \$28  = ~ \filled$352 [0];
+  assign \$29  = \idle$351  & \$28 ;
   \talos.activation  activation (
     .clk(clk),
     .core_reset(core_reset),
@@ -544,7 +589,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .matrix_read__data(act__data),
     .matrix_read__grant(act__grant),
     .matrix_read__valid(matrix_read__valid),
-    .\port$6671$1 (\$11 ),
+    .\port$6910$1 (\$31 ),
     .rst(rst),
     .store_read__address(store_read__address),
     .store_read__data(read__data),
@@ -580,33 +625,33 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(idle),
     .irq(irq),
     .pending(pending),
-    .\port$1689$0 (o__ready),
-    .\port$1725$0 (\busy$370 ),
-    .\port$1727$0 (\stall$384 ),
-    .\port$1731$0 (\sync$377 ),
-    .\port$2108$0 (\o__ready$277 ),
-    .\port$2119$0 (\done$364 ),
-    .\port$2126$0 (\stall$385 ),
-    .\port$2130$0 (\sync$378 ),
-    .\port$2226$0 (\busy$372 ),
-    .\port$2238$0 (\o__ready$298 ),
-    .\port$2262$0 (\done$365 ),
-    .\port$2264$0 (\stall$386 ),
-    .\port$2268$0 (\sync$379 ),
-    .\port$2763$0 (\done$366 ),
-    .\port$2768$0 (\sync$380 ),
-    .\port$2770$0 (\busy$373 ),
-    .\port$2941$0 (\stall$387 ),
-    .\port$5320$0 (\o__ready$340 ),
-    .\port$5324$0 (\done$367 ),
-    .\port$5343$0 (\busy$374 ),
-    .\port$5345$0 (\stall$388 ),
-    .\port$5349$0 (\sync$381 ),
-    .\port$6336$0 (\start$355 ),
-    .\port$6468$0 (\done$363 ),
-    .\port$7140$0 (\o__ready$319 ),
-    .\port$765$0 (\r__valid$144 ),
-    .\port$873$0 (\stall$383 ),
+    .\port$1684$0 (o__ready),
+    .\port$1733$0 (\busy$371 ),
+    .\port$1735$0 (\stall$385 ),
+    .\port$1739$0 (\sync$378 ),
+    .\port$2145$0 (\o__ready$279 ),
+    .\port$2155$0 (\done$365 ),
+    .\port$2162$0 (\stall$386 ),
+    .\port$2166$0 (\sync$379 ),
+    .\port$2290$0 (\busy$373 ),
+    .\port$2311$0 (\o__ready$300 ),
+    .\port$2321$0 (\done$366 ),
+    .\port$2323$0 (\stall$387 ),
+    .\port$2327$0 (\sync$380 ),
+    .\port$2850$0 (\o__ready$321 ),
+    .\port$2853$0 (\done$367 ),
+    .\port$2858$0 (\sync$381 ),
+    .\port$2860$0 (\busy$374 ),
+    .\port$3070$0 (\stall$388 ),
+    .\port$5498$0 (\o__ready$342 ),
+    .\port$5502$0 (\done$368 ),
+    .\port$5529$0 (\busy$375 ),
+    .\port$5531$0 (\stall$389 ),
+    .\port$5535$0 (\sync$382 ),
+    .\port$6574$0 (\start$356 ),
+    .\port$6706$0 (\done$364 ),
+    .\port$741$0 (\r__valid$144 ),
+    .\port$868$0 (\stall$384 ),
     .post__0(post__1),
     .\post__1$74 (post__3),
     .post__2(post__4),
@@ -645,27 +690,27 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\begin (\begin ),
     .clk(clk),
     .count(count),
-    .dispatched(\start$355 ),
-    .error(\error$390 ),
+    .dispatched(\start$356 ),
+    .error(\error$391 ),
     .idle(\idle$353 ),
     .index(bad_index),
     .load__ready(load__ready),
     .load__valid(i__valid),
     .matrix__ready(matrix__ready),
-    .matrix__valid(\i__valid$294 ),
+    .matrix__valid(\i__valid$290 ),
     .\program (\program ),
     .r__payload(r__payload),
     .r__valid(r__valid),
     .rst(rst),
-    .stall(\stall$383 ),
+    .stall(\stall$384 ),
     .store__ready(store__ready),
-    .store__valid(\i__valid$336 ),
+    .store__valid(\i__valid$332 ),
     .unit_reset(unit_reset),
-    .vector__payload(\i__payload$311 ),
+    .vector__payload(\i__payload$313 ),
     .vector__ready(vector__ready),
-    .vector__valid(\i__valid$315 ),
-    .weights__ready(\weights__ready$271 ),
-    .weights__valid(\i__valid$273 )
+    .vector__valid(\i__valid$311 ),
+    .weights__ready(\weights__ready$273 ),
+    .weights__valid(\i__valid$269 )
   );
   \talos.load  load (
     .ar__payload(load_ar__payload),
@@ -675,23 +720,23 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .bases__2(bases__2),
     .bases__3(bases__3),
     .burst__ready(\ar__ready$124 ),
-    .busy(\busy$370 ),
+    .busy(\busy$371 ),
     .clk(clk),
-    .done(\done$363 ),
-    .error(\error$391 ),
+    .done(\done$364 ),
+    .error(\error$392 ),
     .idle(\idle$267 ),
     .instr__payload(instr__payload),
     .instr__valid(instr__valid),
     .param_valid(param_valid),
-    .\port$6671$1 (\$11 ),
+    .\port$6910$1 (\$31 ),
     .post(post__1),
     .r__payload(r__payload),
     .r__ready(load_r__ready),
     .r__valid(\r__valid$132 ),
     .rst(rst),
-    .stall(\stall$384 ),
+    .stall(\stall$385 ),
     .start(o__ready),
-    .sync(\sync$377 ),
+    .sync(\sync$378 ),
     .sync_ready(\sync_ready$263 [1]),
     .unit_reset(unit_reset),
     .\wait (wait__1),
@@ -709,7 +754,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .o__valid(instr__valid),
     .rst(rst),
     .unit_reset(unit_reset),
-    .write__data(\i__payload$311 [230:0])
+    .write__data(\i__payload$313 [230:0])
   );
   \talos.matrix  matrix (
     .acc_read__data(acc_read__data),
@@ -718,19 +763,19 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .act__grant(act__grant),
     .act__valid(matrix_read__valid),
     .clk(clk),
-    .done(\done$365 ),
+    .done(\done$366 ),
     .drain__address(acc_read__address),
     .drain__valid(acc_read__valid),
     .i_acts(act__data),
     .idle(\idle$309 ),
-    .instr__payload(\instr__payload$296 ),
-    .instr__valid(\instr__valid$300 ),
-    .issue(\busy$372 ),
+    .instr__valid(\instr__valid$296 ),
+    .issue(\busy$373 ),
+    .\port$8850$0 (\o__payload$299 ),
     .post(post__3),
     .rst(rst),
-    .stall(\stall$386 ),
-    .start(\o__ready$298 ),
-    .sync(\sync$379 ),
+    .stall(\stall$387 ),
+    .start(\o__ready$300 ),
+    .sync(\sync$380 ),
     .sync_ready(\sync_ready$263 [3]),
     .unit_reset(unit_reset),
     .\wait (wait__3),
@@ -743,32 +788,47 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .filled(\filled$310 ),
     .first(\first$303 ),
     .i__ready(matrix__ready),
-    .i__valid(\i__valid$294 ),
-    .o__payload(\instr__payload$296 ),
-    .o__ready(\o__ready$298 ),
-    .o__valid(\instr__valid$300 ),
+    .i__valid(\i__valid$290 ),
+    .o__payload(\o__payload$299 ),
+    .o__ready(\o__ready$300 ),
+    .o__valid(\instr__valid$296 ),
+    .\port$10$0 (\$9 ),
+    .\port$11$0 (\$10 ),
+    .\port$12$0 (\$11 ),
+    .\port$13$0 (\$12 ),
+    .\port$14$0 (\$13 ),
+    .\port$15$0 (\$14 ),
+    .\port$16$0 (\$15 ),
+    .\port$17$0 (\$16 ),
+    .\port$18$0 (\$17 ),
+    .\port$19$0 (\$18 ),
+    .\port$20$0 (\$19 ),
+    .\port$21$0 (\$20 ),
+    .\port$22$0 (\$21 ),
+    .\port$23$0 (\$22 ),
+    .\port$24$0 (\$23 ),
+    .\port$6$0 (\$5 ),
+    .\port$6588$0 (\i__payload$313 [241:0]),
+    .\port$7$0 (\$6 ),
+    .\port$8$0 (\$7 ),
+    .\port$9$0 (\$8 ),
     .rst(rst),
-    .unit_reset(unit_reset),
-    .write__data(\i__payload$311 [241:0])
+    .unit_reset(unit_reset)
   );
   \talos.read  read (
     .clk(clk),
     .core_reset(core_reset),
     .fetch_ar__payload(fetch_ar__payload),
-    .fetch_ar__ready(ar__ready),
     .fetch_ar__valid(fetch_ar__valid),
     .fetch_r__payload(r__payload),
     .fetch_r__valid(r__valid),
+    .free(ar__ready),
     .halt(halt),
     .load_ar__payload(load_ar__payload),
     .load_ar__ready(\ar__ready$124 ),
     .load_ar__valid(load_ar__valid),
     .load_r__ready(load_r__ready),
     .load_r__valid(\r__valid$132 ),
-    .m_axi_araddr(m_axi_araddr),
-    .m_axi_arid(m_axi_arid),
-    .m_axi_arlen(m_axi_arlen),
-    .m_axi_arready(m_axi_arready),
     .m_axi_arvalid(m_axi_arvalid),
     .m_axi_rdata(m_axi_rdata),
     .m_axi_rid(m_axi_rid),
@@ -776,6 +836,8 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .m_axi_rready(m_axi_rready),
     .m_axi_rresp(m_axi_rresp),
     .m_axi_rvalid(m_axi_rvalid),
+    .o__payload(\$30 ),
+    .o__ready(m_axi_arready),
     .pending(\pending$244 ),
     .rst(rst),
     .weights_ar__payload(weights_ar__payload),
@@ -793,14 +855,14 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .bases__1(bases__1),
     .bases__2(bases__2),
     .bases__3(bases__3),
-    .busy(\busy$374 ),
+    .busy(\busy$375 ),
     .clk(clk),
     .core_reset(core_reset),
-    .done(\done$367 ),
-    .error(\error$393 ),
+    .done(\done$368 ),
+    .error(\error$394 ),
     .idle(\idle$351 ),
-    .instr__payload(\instr__payload$338 ),
-    .instr__valid(\instr__valid$342 ),
+    .instr__payload(\instr__payload$340 ),
+    .instr__valid(\instr__valid$338 ),
     .o__ready(b__valid),
     .\o__ready$45 (w__ready),
     .post(post__5),
@@ -809,9 +871,9 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .read__grant(read__grant),
     .read__valid(store_read__valid),
     .rst(rst),
-    .stall(\stall$388 ),
-    .start(\o__ready$340 ),
-    .sync(\sync$381 ),
+    .stall(\stall$389 ),
+    .start(\o__ready$342 ),
+    .sync(\sync$382 ),
     .sync_ready(\sync_ready$263 [5]),
     .w__payload(w__payload),
     .w__valid(w__valid),
@@ -822,13 +884,13 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .filled(\filled$352 ),
     .first(\first$345 ),
     .i__ready(store__ready),
-    .i__valid(\i__valid$336 ),
-    .o__payload(\instr__payload$338 ),
-    .o__ready(\o__ready$340 ),
-    .o__valid(\instr__valid$342 ),
+    .i__valid(\i__valid$332 ),
+    .o__payload(\instr__payload$340 ),
+    .o__ready(\o__ready$342 ),
+    .o__valid(\instr__valid$338 ),
     .rst(rst),
     .unit_reset(unit_reset),
-    .write__data(\i__payload$311 [229:0])
+    .write__data(\i__payload$313 [229:0])
   );
   \talos.vector  vector (
     .acc_read__address(acc_read__address),
@@ -842,37 +904,37 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .act_write__address(vector_write__address),
     .act_write__count(vector_write__count),
     .act_write__data(vector_write__data),
-    .busy(\busy$373 ),
+    .busy(\busy$374 ),
     .clk(clk),
-    .done(\done$366 ),
+    .done(\done$367 ),
     .idle(\idle$330 ),
-    .instr__payload(\instr__payload$317 ),
-    .instr__ready(\o__ready$319 ),
-    .instr__valid(\instr__valid$321 ),
+    .instr__payload(\instr__payload$319 ),
+    .instr__valid(\instr__valid$317 ),
     .post(post__4),
     .rst(rst),
-    .stall(\stall$387 ),
+    .stall(\stall$388 ),
+    .start(\o__ready$321 ),
     .step(vector_write__valid),
-    .sync(\sync$380 ),
+    .sync(\sync$381 ),
     .sync_ready(\sync_ready$263 [4]),
     .unit_reset(unit_reset),
     .\wait (wait__4),
     .write(param_valid),
-    .write_address(\$11 [11:2]),
-    .write_data(\$11 [56:25])
+    .write_address(\$31 [11:2]),
+    .write_data(\$31 [56:25])
   );
   \talos.vector_queue  vector_queue (
     .clk(clk),
     .filled(\filled$331 ),
     .first(\first$324 ),
     .i__ready(vector__ready),
-    .i__valid(\i__valid$315 ),
-    .o__payload(\instr__payload$317 ),
-    .o__ready(\o__ready$319 ),
-    .o__valid(\instr__valid$321 ),
+    .i__valid(\i__valid$311 ),
+    .o__payload(\instr__payload$319 ),
+    .o__ready(\o__ready$321 ),
+    .o__valid(\instr__valid$317 ),
     .rst(rst),
     .unit_reset(unit_reset),
-    .write__data(\i__payload$311 )
+    .write__data(\i__payload$313 )
   );
   \talos.weights  weights (
     .ar__payload(weights_ar__payload),
@@ -883,19 +945,19 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .bases__2(bases__2),
     .bases__3(bases__3),
     .clk(clk),
-    .done(\done$364 ),
-    .error(\error$392 ),
+    .done(\done$365 ),
+    .error(\error$393 ),
     .i__valid(\r__valid$144 ),
     .idle(\idle$288 ),
-    .instr__payload(\instr__payload$275 ),
-    .instr__valid(\instr__valid$279 ),
+    .instr__payload(\instr__payload$277 ),
+    .instr__valid(\instr__valid$275 ),
     .o__ready(words__ready),
     .post(post__2),
     .r__payload(r__payload),
     .rst(rst),
-    .stall(\stall$385 ),
-    .start(\o__ready$277 ),
-    .sync(\sync$378 ),
+    .stall(\stall$386 ),
+    .start(\o__ready$279 ),
+    .sync(\sync$379 ),
     .sync_ready(\sync_ready$263 [2]),
     .unit_reset(unit_reset),
     .urgent(weights_urgent),
@@ -907,14 +969,14 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .clk(clk),
     .filled(\filled$289 ),
     .first(\first$282 ),
-    .i__ready(\weights__ready$271 ),
-    .i__valid(\i__valid$273 ),
-    .o__payload(\instr__payload$275 ),
-    .o__ready(\o__ready$277 ),
-    .o__valid(\instr__valid$279 ),
+    .i__ready(\weights__ready$273 ),
+    .i__valid(\i__valid$269 ),
+    .o__payload(\instr__payload$277 ),
+    .o__ready(\o__ready$279 ),
+    .o__valid(\instr__valid$275 ),
     .rst(rst),
     .unit_reset(unit_reset),
-    .write__data(\i__payload$311 [81:0])
+    .write__data(\i__payload$313 [81:0])
   );
   \talos.write  write (
     .answered(m_axi_bvalid),
@@ -962,11 +1024,11 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign \s_axil_rvalid$74  = s_axil_rvalid;
   assign \s_axil_rready$75  = s_axil_rready;
   assign \irq$76  = irq;
-  assign \m_axi_araddr$77  = m_axi_araddr;
-  assign \m_axi_arlen$78  = m_axi_arlen;
+  assign \m_axi_araddr$77  = \$30 [33:2];
+  assign \m_axi_arlen$78  = \$30 [41:34];
   assign \m_axi_arsize$79  = 3'h2;
   assign \m_axi_arburst$80  = 2'h1;
-  assign \m_axi_arid$81  = m_axi_arid;
+  assign \m_axi_arid$81  = \$30 [1:0];
   assign \m_axi_arcache$82  = 4'h3;
   assign \m_axi_arprot$83  = 3'h0;
   assign \m_axi_arvalid$84  = m_axi_arvalid;
@@ -1048,12 +1110,12 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign act_write__data = vector_write__data;
   assign vector_write__grant = act_write__grant;
   assign act_write__valid = vector_write__valid;
-  assign load_write__address = \$11 [21:0];
-  assign write__address = \$11 [21:0];
-  assign load_write__count = \$11 [24:22];
-  assign write__count = \$11 [24:22];
-  assign load_write__data = \$11 [56:25];
-  assign write__data = \$11 [56:25];
+  assign load_write__address = \$31 [21:0];
+  assign write__address = \$31 [21:0];
+  assign load_write__count = \$31 [24:22];
+  assign write__count = \$31 [24:22];
+  assign load_write__data = \$31 [56:25];
+  assign write__data = \$31 [56:25];
   assign load_write__grant = write__grant;
   assign write__valid = load_write__valid;
   assign \acc_read__address$217  = acc_read__address;
@@ -1061,10 +1123,10 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign \acc_read__grant$221  = acc_read__grant;
   assign \acc_read__valid$223  = acc_read__valid;
   assign \param_valid$225  = param_valid;
-  assign param_address = \$11 [11:2];
-  assign \param_address$227  = \$11 [11:2];
-  assign param_data = \$11 [56:25];
-  assign \param_data$229  = \$11 [56:25];
+  assign param_address = \$31 [11:2];
+  assign \param_address$227  = \$31 [11:2];
+  assign param_data = \$31 [56:25];
+  assign \param_data$229  = \$31 [56:25];
   assign \begin$231  = \begin ;
   assign \program$233  = \program ;
   assign \count$235  = count;
@@ -1072,90 +1134,94 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign \halt$238  = halt;
   assign \bad_opcode$240  = bad_opcode;
   assign index = bad_index;
-  assign i__payload = \i__payload$311 [230:0];
-  assign load__payload = \i__payload$311 [230:0];
-  assign i__ready = load__ready;
   assign load__valid = i__valid;
+  assign i__payload = \i__payload$313 [230:0];
+  assign load__payload = \i__payload$313 [230:0];
+  assign i__ready = load__ready;
+  assign o__valid = instr__valid;
   assign o__payload = instr__payload;
   assign instr__ready = o__ready;
-  assign o__valid = instr__valid;
   assign first__1 = first[7:4];
   assign \wait  = wait__1;
   assign sync_ready = \sync_ready$263 [1];
   assign post = post__1;
-  assign \i__payload$269  = \i__payload$311 [81:0];
-  assign \weights__payload$270  = \i__payload$311 [81:0];
-  assign \i__ready$272  = \weights__ready$271 ;
-  assign \weights__valid$274  = \i__valid$273 ;
-  assign \o__payload$276  = \instr__payload$275 ;
-  assign \instr__ready$278  = \o__ready$277 ;
-  assign \o__valid$280  = \instr__valid$279 ;
+  assign \weights__valid$270  = \i__valid$269 ;
+  assign \i__payload$271  = \i__payload$313 [81:0];
+  assign \weights__payload$272  = \i__payload$313 [81:0];
+  assign \i__ready$274  = \weights__ready$273 ;
+  assign \o__valid$276  = \instr__valid$275 ;
+  assign \o__payload$278  = \instr__payload$277 ;
+  assign \instr__ready$280  = \o__ready$279 ;
   assign first__2 = \first$282 [7:4];
   assign \wait$284  = wait__2;
   assign \sync_ready$285  = \sync_ready$263 [2];
   assign \post$287  = post__2;
-  assign \i__payload$290  = \i__payload$311 [241:0];
-  assign matrix__payload = \i__payload$311 [241:0];
-  assign \i__ready$293  = matrix__ready;
-  assign matrix__valid = \i__valid$294 ;
-  assign \o__payload$297  = \instr__payload$296 ;
-  assign \instr__ready$299  = \o__ready$298 ;
-  assign \o__valid$301  = \instr__valid$300 ;
+  assign matrix__valid = \i__valid$290 ;
+  assign \i__payload$292  = { \$23 , \$22 , \$21 , \$20 , \$19 , \$18 , \$17 , \$16 , \$15 , \$14 , \$13 , \$12 , \$11 , \$10 , \$9 , \$8 , \$7 , \$6 , \$5 , \i__payload$313 [241:0] };
+  assign matrix__payload = \i__payload$313 [241:0];
+  assign \i__ready$295  = matrix__ready;
+  assign \o__valid$297  = \instr__valid$296 ;
+  assign \instr__payload$298  = \o__payload$299 [241:0];
+  assign \instr__ready$301  = \o__ready$300 ;
   assign first__3 = \first$303 [7:4];
   assign \wait$305  = wait__3;
   assign \sync_ready$306  = \sync_ready$263 [3];
   assign \post$308  = post__3;
-  assign vector__payload = \i__payload$311 ;
-  assign \i__ready$314  = vector__ready;
-  assign vector__valid = \i__valid$315 ;
-  assign \o__payload$318  = \instr__payload$317 ;
-  assign \instr__ready$320  = \o__ready$319 ;
-  assign \o__valid$322  = \instr__valid$321 ;
+  assign vector__valid = \i__valid$311 ;
+  assign vector__payload = \i__payload$313 ;
+  assign \i__ready$316  = vector__ready;
+  assign \o__valid$318  = \instr__valid$317 ;
+  assign \o__payload$320  = \instr__payload$319 ;
+  assign \instr__ready$322  = \o__ready$321 ;
   assign first__4 = \first$324 [7:4];
   assign \wait$326  = wait__4;
   assign \sync_ready$327  = \sync_ready$263 [4];
   assign \post$329  = post__4;
-  assign \i__payload$332  = \i__payload$311 [229:0];
-  assign store__payload = \i__payload$311 [229:0];
-  assign \i__ready$335  = store__ready;
-  assign store__valid = \i__valid$336 ;
-  assign \o__payload$339  = \instr__payload$338 ;
-  assign \instr__ready$341  = \o__ready$340 ;
-  assign \o__valid$343  = \instr__valid$342 ;
+  assign store__valid = \i__valid$332 ;
+  assign \i__payload$334  = \i__payload$313 [229:0];
+  assign store__payload = \i__payload$313 [229:0];
+  assign \i__ready$337  = store__ready;
+  assign \o__valid$339  = \instr__valid$338 ;
+  assign \o__payload$341  = \instr__payload$340 ;
+  assign \instr__ready$343  = \o__ready$342 ;
   assign first__5 = \first$345 [7:4];
   assign \wait$347  = wait__5;
   assign \sync_ready$348  = \sync_ready$263 [5];
   assign \post$350  = post__5;
-  assign start = { \o__ready$340 , \o__ready$319 , \o__ready$298 , \o__ready$277 , o__ready, \start$355  };
-  assign \start$356  = o__ready;
-  assign \start$357  = \o__ready$277 ;
-  assign \start$358  = \o__ready$298 ;
-  assign \start$359  = \o__ready$319 ;
-  assign \start$360  = \o__ready$340 ;
-  assign done = { \done$367 , \done$366 , \done$365 , \done$364 , \done$363 , \start$355  };
-  assign \done$362  = \start$355 ;
-  assign busy = { \busy$374 , \busy$373 , \busy$372 , \r__valid$144 , \busy$370 , \start$355  };
-  assign \busy$369  = \start$355 ;
-  assign \busy$371  = \r__valid$144 ;
-  assign sync = { \sync$381 , \sync$380 , \sync$379 , \sync$378 , \sync$377 , 1'h0 };
-  assign \sync$376  = 1'h0;
-  assign stall = { \stall$388 , \stall$387 , \stall$386 , \stall$385 , \stall$384 , \stall$383  };
-  assign \bases__0$395  = bases__0;
-  assign \bases__1$397  = bases__1;
-  assign \bases__2$399  = bases__2;
-  assign \bases__3$401  = bases__3;
-  assign \bases__0$402  = bases__0;
-  assign \bases__1$403  = bases__1;
-  assign \bases__2$404  = bases__2;
-  assign \bases__3$405  = bases__3;
-  assign \bases__0$406  = bases__0;
-  assign \bases__1$407  = bases__1;
-  assign \bases__2$408  = bases__2;
-  assign \bases__3$409  = bases__3;
+  assign counts = \o__payload$299 [260:242];
+  assign start = { \o__ready$342 , \o__ready$321 , \o__ready$300 , \o__ready$279 , o__ready, \start$356  };
+  assign \start$357  = o__ready;
+  assign \start$358  = \o__ready$279 ;
+  assign \start$359  = \o__ready$300 ;
+  assign \start$360  = \o__ready$321 ;
+  assign \start$361  = \o__ready$342 ;
+  assign done = { \done$368 , \done$367 , \done$366 , \done$365 , \done$364 , \start$356  };
+  assign \done$363  = \start$356 ;
+  assign busy = { \busy$375 , \busy$374 , \busy$373 , \r__valid$144 , \busy$371 , \start$356  };
+  assign \busy$370  = \start$356 ;
+  assign \busy$372  = \r__valid$144 ;
+  assign sync = { \sync$382 , \sync$381 , \sync$380 , \sync$379 , \sync$378 , 1'h0 };
+  assign \sync$377  = 1'h0;
+  assign stall = { \stall$389 , \stall$388 , \stall$387 , \stall$386 , \stall$385 , \stall$384  };
+  assign \bases__0$396  = bases__0;
+  assign \bases__1$398  = bases__1;
+  assign \bases__2$400  = bases__2;
+  assign \bases__3$402  = bases__3;
+  assign \bases__0$403  = bases__0;
+  assign \bases__1$404  = bases__1;
+  assign \bases__2$405  = bases__2;
+  assign \bases__3$406  = bases__3;
+  assign \bases__0$407  = bases__0;
+  assign \bases__1$408  = bases__1;
+  assign \bases__2$409  = bases__2;
+  assign \bases__3$410  = bases__3;
   assign s_axil_bresp = 2'h0;
   assign s_axil_rresp = 2'h0;
+  assign m_axi_araddr = \$30 [33:2];
+  assign m_axi_arlen = \$30 [41:34];
   assign m_axi_arsize = 3'h2;
   assign m_axi_arburst = 2'h1;
+  assign m_axi_arid = \$30 [1:0];
   assign m_axi_arcache = 4'h3;
   assign m_axi_arprot = 3'h0;
   assign m_axi_awsize = 3'h2;
@@ -1164,8 +1230,8 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign m_axi_awcache = 4'h3;
   assign m_axi_awprot = 3'h0;
   assign m_axi_bready = 1'h1;
-  assign trace_start = { \o__ready$340 , \o__ready$319 , \o__ready$298 , \o__ready$277 , o__ready, \start$355  };
-  assign trace_done = { \done$367 , \done$366 , \done$365 , \done$364 , \done$363 , \start$355  };
+  assign trace_start = { \o__ready$342 , \o__ready$321 , \o__ready$300 , \o__ready$279 , o__ready, \start$356  };
+  assign trace_done = { \done$368 , \done$367 , \done$366 , \done$365 , \done$364 , \start$356  };
   assign \fetch_ar__payload.address  = fetch_ar__payload[31:0];
   assign \fetch_ar__payload.beats  = fetch_ar__payload[39:32];
   assign \ar__payload.address  = fetch_ar__payload[31:0];
@@ -1206,20 +1272,25 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign \w__payload$155.data  = w__payload[31:0];
   assign \w__payload$155.strobe  = w__payload[35:32];
   assign \w__payload$155.last  = w__payload[36];
-  assign error[5] = \error$393 ;
-  assign error[2] = \error$392 ;
-  assign error[1] = \error$391 ;
-  assign error[0] = \error$390 ;
+  assign \counts.ones  = \o__payload$299 [247:242];
+  assign \counts.twos  = \o__payload$299 [253:248];
+  assign \counts.few_columns  = \o__payload$299 [256:254];
+  assign \counts.few_rows  = \o__payload$299 [259:257];
+  assign \counts.warmup  = \o__payload$299 [260];
+  assign error[5] = \error$394 ;
+  assign error[2] = \error$393 ;
+  assign error[1] = \error$392 ;
+  assign error[0] = \error$391 ;
   assign error[4:3] = 2'h0;
   assign idle[0] = \idle$353 ;
-  assign idle[5] = \$10 ;
-  assign idle[4] = \$8 ;
-  assign idle[3] = \$6 ;
+  assign idle[5] = \$29 ;
+  assign idle[4] = \$27 ;
+  assign idle[3] = \$25 ;
   assign idle[2] = \$4 ;
   assign idle[1] = \$2 ;
 endmodule
 
-module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, matrix_read__valid, vector_write__count, store_read__valid, core_reset, matrix_read__data, vector_read__data, store_read__data, \port$6671$1 , matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address
+module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, core_reset, matrix_read__data, vector_read__data, store_read__data, \port$6910$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address
 , store_read__address, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$7  = 0;
   input rst;
@@ -1236,8 +1307,6 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire load_write__grant;
   input load_write__valid;
   wire load_write__valid;
-  input matrix_read__valid;
-  wire matrix_read__valid;
   input [2:0] vector_write__count;
   wire [2:0] vector_write__count;
   input store_read__valid;
@@ -1250,8 +1319,10 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   reg [31:0] vector_read__data = 32'd0;
   output [31:0] store_read__data;
   reg [31:0] store_read__data = 32'd0;
-  input [56:0] \port$6671$1 ;
-  wire [56:0] \port$6671$1 ;
+  input [56:0] \port$6910$1 ;
+  wire [56:0] \port$6910$1 ;
+  input matrix_read__valid;
+  wire matrix_read__valid;
   input [21:0] matrix_read__address;
   wire [21:0] matrix_read__address;
   input [21:0] vector_read__address;
@@ -2752,11 +2823,11 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   always @(posedge clk)
     load_write_even_row_1 <= \$268 [9:0];
   always @(posedge clk)
-    load_write_odd_row_1 <= \port$6671$1 [12:3];
+    load_write_odd_row_1 <= \port$6910$1 [12:3];
   always @(posedge clk)
-    load_write_count_1 <= \port$6671$1 [24:22];
+    load_write_count_1 <= \port$6910$1 [24:22];
   always @(posedge clk)
-    load_write_data_1 <= \port$6671$1 [56:25];
+    load_write_data_1 <= \port$6910$1 [56:25];
   always @(posedge clk)
     load_write_data_2 <= load_write_rotate_1;
   always @(posedge clk)
@@ -3085,16 +3156,16 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign \$262  = \$261  & \$234 ;
   assign \$263  = vector_write_place[1:0] == 2'h3;
   assign \$264  = \$263  & \$235 ;
-  assign \$265  = & \port$6671$1 [12:3];
-  assign \$266  = \port$6671$1 [2] & \$265 ;
-  assign \$267  = \port$6671$1 [14:13] + \$266 ;
-  assign \$268  = \port$6671$1 [12:3] + \port$6671$1 [2];
-  assign load_write_crosses = \port$6671$1 [1:0] > 1'h0;
-  assign \$269  = ~ \port$6671$1 [2];
+  assign \$265  = & \port$6910$1 [12:3];
+  assign \$266  = \port$6910$1 [2] & \$265 ;
+  assign \$267  = \port$6910$1 [14:13] + \$266 ;
+  assign \$268  = \port$6910$1 [12:3] + \port$6910$1 [2];
+  assign load_write_crosses = \port$6910$1 [1:0] > 1'h0;
+  assign \$269  = ~ \port$6910$1 [2];
   assign \$270  = \$269  | load_write_crosses;
-  assign \$271  = \port$6671$1 [2] | load_write_crosses;
-  assign \$272  = & \port$6671$1 [12:10];
-  assign load_write_near_end = \port$6671$1 [2] & \$272 ;
+  assign \$271  = \port$6910$1 [2] | load_write_crosses;
+  assign \$272  = & \port$6910$1 [12:10];
+  assign load_write_near_end = \port$6910$1 [2] & \$272 ;
   assign \$273  = ! load_write_place[1:0];
   assign \$274  = load_write_place[1:0] == 2'h3;
   assign \$275  = \$274  & load_write_near_end;
@@ -3415,9 +3486,9 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign vector_write_even_row = \$232 [9:0];
   assign vector_write_odd_row = vector_write__address[12:3];
   assign vector_write_touches = { \$235 , \$234  };
-  assign load_write__address = \port$6671$1 [21:0];
+  assign load_write__address = \port$6910$1 [21:0];
   assign load_write_even_row = \$268 [9:0];
-  assign load_write_odd_row = \port$6671$1 [12:3];
+  assign load_write_odd_row = \port$6910$1 [12:3];
   assign load_write_touches = { \$271 , \$270  };
   assign vector_write_wanted = { \$344 , \$343 , \$342 , \$341  };
   assign vector_write_upper = { 1'h1, \$347 , \$346 , \$345  };
@@ -3439,8 +3510,8 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign write_enable_3_0 = \$signature__en$158 ;
   assign write_row_3_1 = \$signature__addr$160 ;
   assign write_enable_3_1 = \$signature__en$164 ;
-  assign load_write__count = \port$6671$1 [24:22];
-  assign load_write__data = \port$6671$1 [56:25];
+  assign load_write__count = \port$6910$1 [24:22];
+  assign load_write__data = \port$6910$1 [56:25];
   assign \matrix_read_place.bank  = matrix_read_place[1:0];
   assign \matrix_read_place.next_bank  = matrix_read_place[3:2];
   assign \matrix_read_place.parity  = matrix_read_place[4];
@@ -3530,9 +3601,9 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign load_write_needs[1] = \$279 ;
   assign load_write_needs[0] = \$277 ;
   assign load_write_place[3:2] = \$267 [1:0];
-  assign load_write_place[1:0] = \port$6671$1 [14:13];
-  assign load_write_place[4] = \port$6671$1 [2];
-  assign load_write_place[6:5] = \port$6671$1 [1:0];
+  assign load_write_place[1:0] = \port$6910$1 [14:13];
+  assign load_write_place[4] = \port$6910$1 [2];
+  assign load_write_place[6:5] = \port$6910$1 [1:0];
   assign vector_write_needs[7] = \$264 ;
   assign vector_write_needs[6] = \$262 ;
   assign vector_write_needs[5] = \$257 ;
@@ -3614,10 +3685,10 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign \$485  = load_write_place_1[4];
 endmodule
 
-module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$765$0 , \port$873$0 , bad_opcode, wait__0, \port$1689$0 , \port$1725$0 , \port$1727$0 , \port$1731$0 
-, \port$2108$0 , \port$2119$0 , \port$2126$0 , \port$2130$0 , \port$2226$0 , \port$2238$0 , \wait__1$72 , \port$2262$0 , \port$2264$0 , \port$2268$0 , wait__2, \port$2763$0 , post__2, \port$2768$0 , \port$2770$0 , \port$2941$0 , \wait__3$84 , \port$5320$0 , \port$5324$0 , \port$5343$0 , \port$5345$0 
-, \port$5349$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready, s_axil_wready
-, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$6336$0 , bad_index, \port$6468$0 , post__0, \post__1$74 , \port$7140$0 , \post__3$86 , s_axil_awaddr);
+module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$741$0 , \port$868$0 , bad_opcode, wait__0, \port$1684$0 , \port$1733$0 , \port$1735$0 , \port$1739$0 
+, \port$2145$0 , \port$2155$0 , \port$2162$0 , \port$2166$0 , \port$2290$0 , \port$2311$0 , \wait__1$72 , \port$2321$0 , \port$2323$0 , \port$2327$0 , wait__2, \port$2850$0 , \port$2853$0 , post__2, \port$2858$0 , \port$2860$0 , \port$3070$0 , \wait__3$84 , \port$5498$0 , \port$5502$0 , \port$5529$0 
+, \port$5531$0 , \port$5535$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
+, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$6574$0 , bad_index, \port$6706$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
   reg \$auto$verilog_backend.cc:2505:dump_module$8  = 0;
   input [2:0] s_axil_awprot;
   wire [2:0] s_axil_awprot;
@@ -3645,66 +3716,68 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire rst;
   input pending;
   wire pending;
-  input \port$765$0 ;
-  wire \port$765$0 ;
-  input \port$873$0 ;
-  wire \port$873$0 ;
+  input \port$741$0 ;
+  wire \port$741$0 ;
+  input \port$868$0 ;
+  wire \port$868$0 ;
   input bad_opcode;
   wire bad_opcode;
   input [3:0] wait__0;
   wire [3:0] wait__0;
-  input \port$1689$0 ;
-  wire \port$1689$0 ;
-  input \port$1725$0 ;
-  wire \port$1725$0 ;
-  input \port$1727$0 ;
-  wire \port$1727$0 ;
-  input \port$1731$0 ;
-  wire \port$1731$0 ;
-  input \port$2108$0 ;
-  wire \port$2108$0 ;
-  input \port$2119$0 ;
-  wire \port$2119$0 ;
-  input \port$2126$0 ;
-  wire \port$2126$0 ;
-  input \port$2130$0 ;
-  wire \port$2130$0 ;
-  input \port$2226$0 ;
-  wire \port$2226$0 ;
-  input \port$2238$0 ;
-  wire \port$2238$0 ;
+  input \port$1684$0 ;
+  wire \port$1684$0 ;
+  input \port$1733$0 ;
+  wire \port$1733$0 ;
+  input \port$1735$0 ;
+  wire \port$1735$0 ;
+  input \port$1739$0 ;
+  wire \port$1739$0 ;
+  input \port$2145$0 ;
+  wire \port$2145$0 ;
+  input \port$2155$0 ;
+  wire \port$2155$0 ;
+  input \port$2162$0 ;
+  wire \port$2162$0 ;
+  input \port$2166$0 ;
+  wire \port$2166$0 ;
+  input \port$2290$0 ;
+  wire \port$2290$0 ;
+  input \port$2311$0 ;
+  wire \port$2311$0 ;
   input [3:0] \wait__1$72 ;
   wire [3:0] \wait__1$72 ;
-  input \port$2262$0 ;
-  wire \port$2262$0 ;
-  input \port$2264$0 ;
-  wire \port$2264$0 ;
-  input \port$2268$0 ;
-  wire \port$2268$0 ;
+  input \port$2321$0 ;
+  wire \port$2321$0 ;
+  input \port$2323$0 ;
+  wire \port$2323$0 ;
+  input \port$2327$0 ;
+  wire \port$2327$0 ;
   input [3:0] wait__2;
   wire [3:0] wait__2;
-  input \port$2763$0 ;
-  wire \port$2763$0 ;
+  input \port$2850$0 ;
+  wire \port$2850$0 ;
+  input \port$2853$0 ;
+  wire \port$2853$0 ;
   input [3:0] post__2;
   wire [3:0] post__2;
-  input \port$2768$0 ;
-  wire \port$2768$0 ;
-  input \port$2770$0 ;
-  wire \port$2770$0 ;
-  input \port$2941$0 ;
-  wire \port$2941$0 ;
+  input \port$2858$0 ;
+  wire \port$2858$0 ;
+  input \port$2860$0 ;
+  wire \port$2860$0 ;
+  input \port$3070$0 ;
+  wire \port$3070$0 ;
   input [3:0] \wait__3$84 ;
   wire [3:0] \wait__3$84 ;
-  input \port$5320$0 ;
-  wire \port$5320$0 ;
-  input \port$5324$0 ;
-  wire \port$5324$0 ;
-  input \port$5343$0 ;
-  wire \port$5343$0 ;
-  input \port$5345$0 ;
-  wire \port$5345$0 ;
-  input \port$5349$0 ;
-  wire \port$5349$0 ;
+  input \port$5498$0 ;
+  wire \port$5498$0 ;
+  input \port$5502$0 ;
+  wire \port$5502$0 ;
+  input \port$5529$0 ;
+  wire \port$5529$0 ;
+  input \port$5531$0 ;
+  wire \port$5531$0 ;
+  input \port$5535$0 ;
+  wire \port$5535$0 ;
   input [3:0] first__0;
   wire [3:0] first__0;
   input [3:0] \first__1$70 ;
@@ -3753,18 +3826,16 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire [31:0] s_axil_rdata;
   output s_axil_rvalid;
   wire s_axil_rvalid;
-  input \port$6336$0 ;
-  wire \port$6336$0 ;
+  input \port$6574$0 ;
+  wire \port$6574$0 ;
   input [31:0] bad_index;
   wire [31:0] bad_index;
-  input \port$6468$0 ;
-  wire \port$6468$0 ;
+  input \port$6706$0 ;
+  wire \port$6706$0 ;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] \post__1$74 ;
   wire [3:0] \post__1$74 ;
-  input \port$7140$0 ;
-  wire \port$7140$0 ;
   input [3:0] \post__3$86 ;
   wire [3:0] \post__3$86 ;
   input [11:0] s_axil_awaddr;
@@ -4254,23 +4325,23 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .counts__9(counts__9),
     .cycles(cycles),
     .\enable$3 (enable),
-    .\port$1725$0 (\port$1725$0 ),
-    .\port$1727$0 (\port$1727$0 ),
-    .\port$1731$0 (\port$1731$0 ),
-    .\port$2126$0 (\port$2126$0 ),
-    .\port$2130$0 (\port$2130$0 ),
-    .\port$2226$0 (\port$2226$0 ),
-    .\port$2264$0 (\port$2264$0 ),
-    .\port$2268$0 (\port$2268$0 ),
-    .\port$2768$0 (\port$2768$0 ),
-    .\port$2770$0 (\port$2770$0 ),
-    .\port$2941$0 (\port$2941$0 ),
-    .\port$5343$0 (\port$5343$0 ),
-    .\port$5345$0 (\port$5345$0 ),
-    .\port$5349$0 (\port$5349$0 ),
-    .\port$6336$0 (\port$6336$0 ),
-    .\port$765$0 (\port$765$0 ),
-    .\port$873$0 (\port$873$0 ),
+    .\port$1733$0 (\port$1733$0 ),
+    .\port$1735$0 (\port$1735$0 ),
+    .\port$1739$0 (\port$1739$0 ),
+    .\port$2162$0 (\port$2162$0 ),
+    .\port$2166$0 (\port$2166$0 ),
+    .\port$2290$0 (\port$2290$0 ),
+    .\port$2323$0 (\port$2323$0 ),
+    .\port$2327$0 (\port$2327$0 ),
+    .\port$2858$0 (\port$2858$0 ),
+    .\port$2860$0 (\port$2860$0 ),
+    .\port$3070$0 (\port$3070$0 ),
+    .\port$5529$0 (\port$5529$0 ),
+    .\port$5531$0 (\port$5531$0 ),
+    .\port$5535$0 (\port$5535$0 ),
+    .\port$6574$0 (\port$6574$0 ),
+    .\port$741$0 (\port$741$0 ),
+    .\port$868$0 (\port$868$0 ),
     .rst(rst)
   );
   \talos.control.semaphores  semaphores (
@@ -4996,8 +5067,8 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign region3_low = bases__3;
   assign first__1 = first__0;
   assign wait__1 = wait__0;
-  assign \start$64  = { \port$5320$0 , \port$7140$0 , \port$2238$0 , \port$2108$0 , \port$1689$0 , \port$6336$0  };
-  assign \done$66  = { \port$5324$0 , \port$2763$0 , \port$2262$0 , \port$2119$0 , \port$6468$0 , \port$6336$0  };
+  assign \start$64  = { \port$5498$0 , \port$2850$0 , \port$2311$0 , \port$2145$0 , \port$1684$0 , \port$6574$0  };
+  assign \done$66  = { \port$5502$0 , \port$2853$0 , \port$2321$0 , \port$2155$0 , \port$6706$0 , \port$6574$0  };
   assign post__1 = post__0;
   assign first__3 = \first__1$70 ;
   assign wait__3 = \wait__1$72 ;
@@ -5009,20 +5080,20 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign wait__5 = \wait__3$84 ;
   assign post__5 = \post__3$86 ;
   assign \begin  = clear;
-  assign busy = { \port$5343$0 , \port$2770$0 , \port$2226$0 , \port$765$0 , \port$1725$0 , \port$6336$0  };
-  assign \busy$95  = { \port$5343$0 , \port$2770$0 , \port$2226$0 , \port$765$0 , \port$1725$0 , \port$6336$0  };
-  assign sync = { \port$5349$0 , \port$2768$0 , \port$2268$0 , \port$2130$0 , \port$1731$0 , 1'h0 };
-  assign \sync$97  = { \port$5349$0 , \port$2768$0 , \port$2268$0 , \port$2130$0 , \port$1731$0 , 1'h0 };
-  assign stall = { \port$5345$0 , \port$2941$0 , \port$2264$0 , \port$2126$0 , \port$1727$0 , \port$873$0  };
-  assign \stall$99  = { \port$5345$0 , \port$2941$0 , \port$2264$0 , \port$2126$0 , \port$1727$0 , \port$873$0  };
-  assign done[3] = \port$5324$0 ;
-  assign done[2] = \port$2763$0 ;
-  assign done[1] = \port$2262$0 ;
-  assign done[0] = \port$6468$0 ;
-  assign start[3] = \port$5320$0 ;
-  assign start[2] = \port$7140$0 ;
-  assign start[1] = \port$2238$0 ;
-  assign start[0] = \port$1689$0 ;
+  assign busy = { \port$5529$0 , \port$2860$0 , \port$2290$0 , \port$741$0 , \port$1733$0 , \port$6574$0  };
+  assign \busy$95  = { \port$5529$0 , \port$2860$0 , \port$2290$0 , \port$741$0 , \port$1733$0 , \port$6574$0  };
+  assign sync = { \port$5535$0 , \port$2858$0 , \port$2327$0 , \port$2166$0 , \port$1739$0 , 1'h0 };
+  assign \sync$97  = { \port$5535$0 , \port$2858$0 , \port$2327$0 , \port$2166$0 , \port$1739$0 , 1'h0 };
+  assign stall = { \port$5531$0 , \port$3070$0 , \port$2323$0 , \port$2162$0 , \port$1735$0 , \port$868$0  };
+  assign \stall$99  = { \port$5531$0 , \port$3070$0 , \port$2323$0 , \port$2162$0 , \port$1735$0 , \port$868$0  };
+  assign done[3] = \port$5502$0 ;
+  assign done[2] = \port$2853$0 ;
+  assign done[1] = \port$2321$0 ;
+  assign done[0] = \port$6706$0 ;
+  assign start[3] = \port$5498$0 ;
+  assign start[2] = \port$2850$0 ;
+  assign start[1] = \port$2311$0 ;
+  assign start[0] = \port$1684$0 ;
   assign sync_ready[5] = \$14 ;
   assign sync_ready[4] = \$12 [0];
   assign sync_ready[3] = \$11 [0];
@@ -5276,45 +5347,45 @@ module \talos.control.axil (s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   end
 endmodule
 
-module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \port$1725$0 , \port$1727$0 , \port$1731$0 , \port$2126$0 , \port$2130$0 , \port$2226$0 , \port$2264$0 , \port$2268$0 , \port$2768$0 , \port$2770$0 , \port$2941$0 , \port$5343$0 , \port$5345$0 , \port$5349$0 , clear, cycles, counts__0
-, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$6336$0 , clk);
+module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \port$1733$0 , \port$1735$0 , \port$1739$0 , \port$2162$0 , \port$2166$0 , \port$2290$0 , \port$2323$0 , \port$2327$0 , \port$2858$0 , \port$2860$0 , \port$3070$0 , \port$5529$0 , \port$5531$0 , \port$5535$0 , clear, cycles, counts__0
+, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$6574$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$10  = 0;
   input rst;
   wire rst;
   input \enable$3 ;
   wire \enable$3 ;
-  input \port$765$0 ;
-  wire \port$765$0 ;
-  input \port$873$0 ;
-  wire \port$873$0 ;
-  input \port$1725$0 ;
-  wire \port$1725$0 ;
-  input \port$1727$0 ;
-  wire \port$1727$0 ;
-  input \port$1731$0 ;
-  wire \port$1731$0 ;
-  input \port$2126$0 ;
-  wire \port$2126$0 ;
-  input \port$2130$0 ;
-  wire \port$2130$0 ;
-  input \port$2226$0 ;
-  wire \port$2226$0 ;
-  input \port$2264$0 ;
-  wire \port$2264$0 ;
-  input \port$2268$0 ;
-  wire \port$2268$0 ;
-  input \port$2768$0 ;
-  wire \port$2768$0 ;
-  input \port$2770$0 ;
-  wire \port$2770$0 ;
-  input \port$2941$0 ;
-  wire \port$2941$0 ;
-  input \port$5343$0 ;
-  wire \port$5343$0 ;
-  input \port$5345$0 ;
-  wire \port$5345$0 ;
-  input \port$5349$0 ;
-  wire \port$5349$0 ;
+  input \port$741$0 ;
+  wire \port$741$0 ;
+  input \port$868$0 ;
+  wire \port$868$0 ;
+  input \port$1733$0 ;
+  wire \port$1733$0 ;
+  input \port$1735$0 ;
+  wire \port$1735$0 ;
+  input \port$1739$0 ;
+  wire \port$1739$0 ;
+  input \port$2162$0 ;
+  wire \port$2162$0 ;
+  input \port$2166$0 ;
+  wire \port$2166$0 ;
+  input \port$2290$0 ;
+  wire \port$2290$0 ;
+  input \port$2323$0 ;
+  wire \port$2323$0 ;
+  input \port$2327$0 ;
+  wire \port$2327$0 ;
+  input \port$2858$0 ;
+  wire \port$2858$0 ;
+  input \port$2860$0 ;
+  wire \port$2860$0 ;
+  input \port$3070$0 ;
+  wire \port$3070$0 ;
+  input \port$5529$0 ;
+  wire \port$5529$0 ;
+  input \port$5531$0 ;
+  wire \port$5531$0 ;
+  input \port$5535$0 ;
+  wire \port$5535$0 ;
   input clear;
   wire clear;
   output [63:0] cycles;
@@ -5355,8 +5426,8 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   reg [31:0] counts__16 = 32'd0;
   output [31:0] counts__17;
   reg [31:0] counts__17 = 32'd0;
-  input \port$6336$0 ;
-  wire \port$6336$0 ;
+  input \port$6574$0 ;
+  wire \port$6574$0 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -5614,7 +5685,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$44  = \port$6336$0 ;
+    \$44  = \port$6574$0 ;
     if (rst) begin
       \$44  = 1'h0;
     end
@@ -5654,7 +5725,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$48  = \port$873$0 ;
+    \$48  = \port$868$0 ;
     if (rst) begin
       \$48  = 1'h0;
     end
@@ -5674,7 +5745,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$50  = \port$1725$0 ;
+    \$50  = \port$1733$0 ;
     if (rst) begin
       \$50  = 1'h0;
     end
@@ -5694,7 +5765,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$52  = \port$1731$0 ;
+    \$52  = \port$1739$0 ;
     if (rst) begin
       \$52  = 1'h0;
     end
@@ -5714,7 +5785,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$54  = \port$1727$0 ;
+    \$54  = \port$1735$0 ;
     if (rst) begin
       \$54  = 1'h0;
     end
@@ -5734,7 +5805,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$56  = \port$765$0 ;
+    \$56  = \port$741$0 ;
     if (rst) begin
       \$56  = 1'h0;
     end
@@ -5754,7 +5825,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$58  = \port$2130$0 ;
+    \$58  = \port$2166$0 ;
     if (rst) begin
       \$58  = 1'h0;
     end
@@ -5774,7 +5845,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$60  = \port$2126$0 ;
+    \$60  = \port$2162$0 ;
     if (rst) begin
       \$60  = 1'h0;
     end
@@ -5794,7 +5865,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$62  = \port$2226$0 ;
+    \$62  = \port$2290$0 ;
     if (rst) begin
       \$62  = 1'h0;
     end
@@ -5814,7 +5885,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$64  = \port$2268$0 ;
+    \$64  = \port$2327$0 ;
     if (rst) begin
       \$64  = 1'h0;
     end
@@ -5834,7 +5905,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$66  = \port$2264$0 ;
+    \$66  = \port$2323$0 ;
     if (rst) begin
       \$66  = 1'h0;
     end
@@ -5854,7 +5925,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$68  = \port$2770$0 ;
+    \$68  = \port$2860$0 ;
     if (rst) begin
       \$68  = 1'h0;
     end
@@ -5874,7 +5945,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$70  = \port$2768$0 ;
+    \$70  = \port$2858$0 ;
     if (rst) begin
       \$70  = 1'h0;
     end
@@ -5894,7 +5965,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$72  = \port$2941$0 ;
+    \$72  = \port$3070$0 ;
     if (rst) begin
       \$72  = 1'h0;
     end
@@ -5914,7 +5985,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$74  = \port$5343$0 ;
+    \$74  = \port$5529$0 ;
     if (rst) begin
       \$74  = 1'h0;
     end
@@ -5934,7 +6005,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$76  = \port$5349$0 ;
+    \$76  = \port$5535$0 ;
     if (rst) begin
       \$76  = 1'h0;
     end
@@ -5954,7 +6025,7 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$78  = \port$5345$0 ;
+    \$78  = \port$5531$0 ;
     if (rst) begin
       \$78  = 1'h0;
     end
@@ -5972,12 +6043,12 @@ module \talos.control.counters (rst, \enable$3 , \port$765$0 , \port$873$0 , \po
       \$79  = 32'd0;
     end
   end
-  assign busy = { \port$5343$0 , \port$2770$0 , \port$2226$0 , \port$765$0 , \port$1725$0 , \port$6336$0  };
-  assign sync = { \port$5349$0 , \port$2768$0 , \port$2268$0 , \port$2130$0 , \port$1731$0 , 1'h0 };
-  assign stall = { \port$5345$0 , \port$2941$0 , \port$2264$0 , \port$2126$0 , \port$1727$0 , \port$873$0  };
+  assign busy = { \port$5529$0 , \port$2860$0 , \port$2290$0 , \port$741$0 , \port$1733$0 , \port$6574$0  };
+  assign sync = { \port$5535$0 , \port$2858$0 , \port$2327$0 , \port$2166$0 , \port$1739$0 , 1'h0 };
+  assign stall = { \port$5531$0 , \port$3070$0 , \port$2323$0 , \port$2162$0 , \port$1735$0 , \port$868$0  };
 endmodule
 
-module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, overflow, ready, post__0, post__1, post__3, clk);
+module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, ready, overflow, post__0, post__1, post__3, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$11  = 0;
   input rst;
   wire rst;
@@ -6005,10 +6076,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire [3:0] done;
   input core_reset;
   wire core_reset;
-  output [3:0] overflow;
-  wire [3:0] overflow;
   output [3:0] ready;
   reg [3:0] ready = 4'h0;
+  output [3:0] overflow;
+  reg [3:0] overflow = 4'h0;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] post__1;
@@ -6017,11 +6088,11 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire [3:0] post__3;
   input clk;
   wire clk;
-  wire \$1 ;
+  wire [9:0] \$1 ;
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
-  wire [9:0] \$102 ;
+  wire \$102 ;
   wire \$103 ;
   wire \$104 ;
   wire \$105 ;
@@ -6029,10 +6100,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
-  wire \$11 ;
+  wire [9:0] \$11 ;
   wire \$110 ;
   wire \$111 ;
-  wire [9:0] \$112 ;
+  wire \$112 ;
   wire \$113 ;
   wire \$114 ;
   wire \$115 ;
@@ -6043,7 +6114,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$12 ;
   wire \$120 ;
   wire \$121 ;
-  wire [9:0] \$122 ;
+  wire \$122 ;
   wire \$123 ;
   wire \$124 ;
   wire \$125 ;
@@ -6051,10 +6122,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
-  wire \$13 ;
+  wire [9:0] \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire [9:0] \$132 ;
+  wire \$132 ;
   wire \$133 ;
   wire \$134 ;
   wire \$135 ;
@@ -6065,7 +6136,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$14 ;
   wire \$140 ;
   wire \$141 ;
-  wire [9:0] \$142 ;
+  wire \$142 ;
   wire \$143 ;
   wire \$144 ;
   wire \$145 ;
@@ -6073,10 +6144,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
-  wire \$15 ;
+  wire [9:0] \$15 ;
   wire \$150 ;
   wire \$151 ;
-  wire [9:0] \$152 ;
+  wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
@@ -6087,7 +6158,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$16 ;
   wire \$160 ;
   wire \$161 ;
-  wire [9:0] \$162 ;
+  wire \$162 ;
   wire \$163 ;
   wire \$164 ;
   wire \$165 ;
@@ -6095,10 +6166,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$167 ;
   wire \$168 ;
   wire \$169 ;
-  wire \$17 ;
+  wire [9:0] \$17 ;
   wire \$170 ;
   wire \$171 ;
-  wire [9:0] \$172 ;
+  wire \$172 ;
   wire \$173 ;
   wire \$174 ;
   wire \$175 ;
@@ -6109,7 +6180,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$18 ;
   wire \$180 ;
   wire \$181 ;
-  wire [9:0] \$182 ;
+  wire \$182 ;
   wire \$183 ;
   wire \$184 ;
   wire \$185 ;
@@ -6117,10 +6188,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$187 ;
   wire \$188 ;
   wire \$189 ;
-  wire \$19 ;
+  wire [9:0] \$19 ;
   wire \$190 ;
   wire \$191 ;
-  wire [9:0] \$192 ;
+  wire \$192 ;
   wire \$193 ;
   wire \$194 ;
   wire \$195 ;
@@ -6132,7 +6203,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$20 ;
   wire \$200 ;
   wire \$201 ;
-  wire [9:0] \$202 ;
+  wire \$202 ;
   wire \$203 ;
   wire \$204 ;
   wire \$205 ;
@@ -6140,10 +6211,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$207 ;
   wire \$208 ;
   wire \$209 ;
-  wire \$21 ;
+  wire [9:0] \$21 ;
   wire \$210 ;
   wire \$211 ;
-  wire [9:0] \$212 ;
+  wire \$212 ;
   wire \$213 ;
   wire \$214 ;
   wire \$215 ;
@@ -6162,7 +6233,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$227 ;
   wire \$228 ;
   wire \$229 ;
-  wire \$23 ;
+  wire [9:0] \$23 ;
   wire \$230 ;
   wire \$231 ;
   wire \$232 ;
@@ -6184,96 +6255,97 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$247 ;
   wire \$248 ;
   reg \$249 ;
-  wire \$25 ;
+  wire [9:0] \$25 ;
   reg \$250 ;
   reg \$251 ;
-  reg \$252 ;
-  reg [8:0] \$253 ;
+  reg [8:0] \$252 ;
+  reg \$253 ;
   reg \$254 ;
   reg \$255 ;
   reg \$256 ;
-  reg \$257 ;
-  reg [8:0] \$258 ;
+  reg [8:0] \$257 ;
+  reg \$258 ;
   reg \$259 ;
   wire \$26 ;
   reg \$260 ;
   reg \$261 ;
-  reg \$262 ;
-  reg [8:0] \$263 ;
+  reg [8:0] \$262 ;
+  reg \$263 ;
   reg \$264 ;
   reg \$265 ;
   reg \$266 ;
-  reg \$267 ;
-  reg [8:0] \$268 ;
+  reg [8:0] \$267 ;
+  reg \$268 ;
   reg \$269 ;
-  wire \$27 ;
+  wire [9:0] \$27 ;
   reg \$270 ;
   reg \$271 ;
-  reg \$272 ;
-  reg [8:0] \$273 ;
+  reg [8:0] \$272 ;
+  reg \$273 ;
   reg \$274 ;
   reg \$275 ;
   reg \$276 ;
-  reg \$277 ;
-  reg [8:0] \$278 ;
+  reg [8:0] \$277 ;
+  reg \$278 ;
   reg \$279 ;
   wire \$28 ;
   reg \$280 ;
   reg \$281 ;
-  reg \$282 ;
-  reg [8:0] \$283 ;
+  reg [8:0] \$282 ;
+  reg \$283 ;
   reg \$284 ;
   reg \$285 ;
   reg \$286 ;
-  reg \$287 ;
-  reg [8:0] \$288 ;
+  reg [8:0] \$287 ;
+  reg \$288 ;
   reg \$289 ;
-  wire \$29 ;
+  wire [9:0] \$29 ;
   reg \$290 ;
   reg \$291 ;
-  reg \$292 ;
-  reg [8:0] \$293 ;
+  reg [8:0] \$292 ;
+  reg \$293 ;
   reg \$294 ;
   reg \$295 ;
   reg \$296 ;
-  reg \$297 ;
-  reg [8:0] \$298 ;
+  reg [8:0] \$297 ;
+  reg \$298 ;
   reg \$299 ;
-  wire \$3 ;
+  wire [9:0] \$3 ;
   wire \$30 ;
   reg \$300 ;
   reg \$301 ;
-  reg \$302 ;
-  reg [8:0] \$303 ;
+  reg [8:0] \$302 ;
+  reg \$303 ;
   reg \$304 ;
   reg \$305 ;
   reg \$306 ;
-  reg \$307 ;
-  reg [8:0] \$308 ;
+  reg [8:0] \$307 ;
+  reg \$308 ;
   reg \$309 ;
-  wire \$31 ;
+  wire [9:0] \$31 ;
   reg \$310 ;
   reg \$311 ;
-  reg \$312 ;
-  reg [8:0] \$313 ;
+  reg [8:0] \$312 ;
+  reg \$313 ;
   reg \$314 ;
   reg \$315 ;
   reg \$316 ;
-  reg \$317 ;
-  reg [8:0] \$318 ;
+  reg [8:0] \$317 ;
+  reg \$318 ;
   reg \$319 ;
   wire \$32 ;
   reg \$320 ;
   reg \$321 ;
-  reg \$322 ;
-  reg [8:0] \$323 ;
+  reg [8:0] \$322 ;
+  reg \$323 ;
   reg \$324 ;
   reg \$325 ;
   reg \$326 ;
-  reg \$327 ;
-  reg [8:0] \$328 ;
+  reg [8:0] \$327 ;
+  reg \$328 ;
   reg [3:0] \$329 ;
   wire \$33 ;
+  reg [3:0] \$330 ;
   wire \$34 ;
   wire \$35 ;
   wire \$36 ;
@@ -6291,7 +6363,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire \$5 ;
+  wire [9:0] \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
@@ -6305,7 +6377,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$6 ;
   wire \$60 ;
   wire \$61 ;
-  wire [9:0] \$62 ;
+  wire \$62 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
@@ -6313,10 +6385,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire [9:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
-  wire [9:0] \$72 ;
+  wire \$72 ;
   wire \$73 ;
   wire \$74 ;
   wire \$75 ;
@@ -6327,7 +6399,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$8 ;
   wire \$80 ;
   wire \$81 ;
-  wire [9:0] \$82 ;
+  wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
@@ -6335,10 +6407,10 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
+  wire [9:0] \$9 ;
   wire \$90 ;
   wire \$91 ;
-  wire [9:0] \$92 ;
+  wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
@@ -6346,6 +6418,22 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
+  wire above_0_0;
+  wire above_0_1;
+  wire above_0_2;
+  wire above_0_3;
+  wire above_1_0;
+  wire above_1_1;
+  wire above_1_2;
+  wire above_1_3;
+  wire above_2_0;
+  wire above_2_1;
+  wire above_2_2;
+  wire above_2_3;
+  wire above_3_0;
+  wire above_3_1;
+  wire above_3_2;
+  wire above_3_3;
   reg available_0_0 = 1'h0;
   reg available_0_1 = 1'h0;
   reg available_0_2 = 1'h0;
@@ -6394,22 +6482,6 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   reg down_3_1 = 1'h0;
   reg down_3_2 = 1'h0;
   reg down_3_3 = 1'h0;
-  wire many_0_0;
-  wire many_0_1;
-  wire many_0_2;
-  wire many_0_3;
-  wire many_1_0;
-  wire many_1_1;
-  wire many_1_2;
-  wire many_1_3;
-  wire many_2_0;
-  wire many_2_1;
-  wire many_2_2;
-  wire many_2_3;
-  wire many_3_0;
-  wire many_3_1;
-  wire many_3_2;
-  wire many_3_3;
   wire post_0_0;
   wire post_0_1;
   wire post_0_2;
@@ -6458,6 +6530,22 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   wire take_3_1;
   wire take_3_2;
   wire take_3_3;
+  wire [8:0] total_0_0;
+  wire [8:0] total_0_1;
+  wire [8:0] total_0_2;
+  wire [8:0] total_0_3;
+  wire [8:0] total_1_0;
+  wire [8:0] total_1_1;
+  wire [8:0] total_1_2;
+  wire [8:0] total_1_3;
+  wire [8:0] total_2_0;
+  wire [8:0] total_2_1;
+  wire [8:0] total_2_2;
+  wire [8:0] total_2_3;
+  wire [8:0] total_3_0;
+  wire [8:0] total_3_1;
+  wire [8:0] total_3_2;
+  wire [8:0] total_3_3;
   reg up_0_0 = 1'h0;
   reg up_0_1 = 1'h0;
   reg up_0_2 = 1'h0;
@@ -6476,300 +6564,300 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   reg up_3_3 = 1'h0;
   assign post_0_0 = done[0] & post__0[0];
   assign take_0_0 = start[0] & wait__0[0];
-  assign \$1  = | count_0_0[8:2];
-  assign \$2  = & count_0_0[1:0];
-  assign \$3  = up_0_0 ? count_0_0[1] : \$2 ;
-  assign many_0_0 = \$1  | \$3 ;
+  assign \$1  = count_0_0 + { down_0_0, down_0_0, down_0_0, down_0_0, down_0_0, down_0_0, down_0_0, down_0_0, 1'h1 };
+  assign \$2  = down_0_0 ? several_0_0 : available_0_0;
+  assign above_0_0 = up_0_0 | \$2 ;
   assign post_0_1 = done[0] & post__0[1];
   assign take_0_1 = start[1] & wait__1[0];
-  assign \$4  = | count_0_1[8:2];
-  assign \$5  = & count_0_1[1:0];
-  assign \$6  = up_0_1 ? count_0_1[1] : \$5 ;
-  assign many_0_1 = \$4  | \$6 ;
+  assign \$3  = count_0_1 + { down_0_1, down_0_1, down_0_1, down_0_1, down_0_1, down_0_1, down_0_1, down_0_1, 1'h1 };
+  assign \$4  = down_0_1 ? several_0_1 : available_0_1;
+  assign above_0_1 = up_0_1 | \$4 ;
   assign post_0_2 = done[0] & post__0[2];
   assign take_0_2 = start[2] & wait__2[0];
-  assign \$7  = | count_0_2[8:2];
-  assign \$8  = & count_0_2[1:0];
-  assign \$9  = up_0_2 ? count_0_2[1] : \$8 ;
-  assign many_0_2 = \$7  | \$9 ;
+  assign \$5  = count_0_2 + { down_0_2, down_0_2, down_0_2, down_0_2, down_0_2, down_0_2, down_0_2, down_0_2, 1'h1 };
+  assign \$6  = down_0_2 ? several_0_2 : available_0_2;
+  assign above_0_2 = up_0_2 | \$6 ;
   assign post_0_3 = done[0] & post__0[3];
   assign take_0_3 = start[3] & wait__3[0];
-  assign \$10  = | count_0_3[8:2];
-  assign \$11  = & count_0_3[1:0];
-  assign \$12  = up_0_3 ? count_0_3[1] : \$11 ;
-  assign many_0_3 = \$10  | \$12 ;
+  assign \$7  = count_0_3 + { down_0_3, down_0_3, down_0_3, down_0_3, down_0_3, down_0_3, down_0_3, down_0_3, 1'h1 };
+  assign \$8  = down_0_3 ? several_0_3 : available_0_3;
+  assign above_0_3 = up_0_3 | \$8 ;
   assign post_1_0 = done[1] & post__1[0];
   assign take_1_0 = start[0] & wait__0[1];
-  assign \$13  = | count_1_0[8:2];
-  assign \$14  = & count_1_0[1:0];
-  assign \$15  = up_1_0 ? count_1_0[1] : \$14 ;
-  assign many_1_0 = \$13  | \$15 ;
+  assign \$9  = count_1_0 + { down_1_0, down_1_0, down_1_0, down_1_0, down_1_0, down_1_0, down_1_0, down_1_0, 1'h1 };
+  assign \$10  = down_1_0 ? several_1_0 : available_1_0;
+  assign above_1_0 = up_1_0 | \$10 ;
   assign post_1_1 = done[1] & post__1[1];
   assign take_1_1 = start[1] & wait__1[1];
-  assign \$16  = | count_1_1[8:2];
-  assign \$17  = & count_1_1[1:0];
-  assign \$18  = up_1_1 ? count_1_1[1] : \$17 ;
-  assign many_1_1 = \$16  | \$18 ;
+  assign \$11  = count_1_1 + { down_1_1, down_1_1, down_1_1, down_1_1, down_1_1, down_1_1, down_1_1, down_1_1, 1'h1 };
+  assign \$12  = down_1_1 ? several_1_1 : available_1_1;
+  assign above_1_1 = up_1_1 | \$12 ;
   assign post_1_2 = done[1] & post__1[2];
   assign take_1_2 = start[2] & wait__2[1];
-  assign \$19  = | count_1_2[8:2];
-  assign \$20  = & count_1_2[1:0];
-  assign \$21  = up_1_2 ? count_1_2[1] : \$20 ;
-  assign many_1_2 = \$19  | \$21 ;
+  assign \$13  = count_1_2 + { down_1_2, down_1_2, down_1_2, down_1_2, down_1_2, down_1_2, down_1_2, down_1_2, 1'h1 };
+  assign \$14  = down_1_2 ? several_1_2 : available_1_2;
+  assign above_1_2 = up_1_2 | \$14 ;
   assign post_1_3 = done[1] & post__1[3];
   assign take_1_3 = start[3] & wait__3[1];
-  assign \$22  = | count_1_3[8:2];
-  assign \$23  = & count_1_3[1:0];
-  assign \$24  = up_1_3 ? count_1_3[1] : \$23 ;
-  assign many_1_3 = \$22  | \$24 ;
+  assign \$15  = count_1_3 + { down_1_3, down_1_3, down_1_3, down_1_3, down_1_3, down_1_3, down_1_3, down_1_3, 1'h1 };
+  assign \$16  = down_1_3 ? several_1_3 : available_1_3;
+  assign above_1_3 = up_1_3 | \$16 ;
   assign post_2_0 = done[2] & post__2[0];
   assign take_2_0 = start[0] & wait__0[2];
-  assign \$25  = | count_2_0[8:2];
-  assign \$26  = & count_2_0[1:0];
-  assign \$27  = up_2_0 ? count_2_0[1] : \$26 ;
-  assign many_2_0 = \$25  | \$27 ;
+  assign \$17  = count_2_0 + { down_2_0, down_2_0, down_2_0, down_2_0, down_2_0, down_2_0, down_2_0, down_2_0, 1'h1 };
+  assign \$18  = down_2_0 ? several_2_0 : available_2_0;
+  assign above_2_0 = up_2_0 | \$18 ;
   assign post_2_1 = done[2] & post__2[1];
   assign take_2_1 = start[1] & wait__1[2];
-  assign \$28  = | count_2_1[8:2];
-  assign \$29  = & count_2_1[1:0];
-  assign \$30  = up_2_1 ? count_2_1[1] : \$29 ;
-  assign many_2_1 = \$28  | \$30 ;
+  assign \$19  = count_2_1 + { down_2_1, down_2_1, down_2_1, down_2_1, down_2_1, down_2_1, down_2_1, down_2_1, 1'h1 };
+  assign \$20  = down_2_1 ? several_2_1 : available_2_1;
+  assign above_2_1 = up_2_1 | \$20 ;
   assign post_2_2 = done[2] & post__2[2];
   assign take_2_2 = start[2] & wait__2[2];
-  assign \$31  = | count_2_2[8:2];
-  assign \$32  = & count_2_2[1:0];
-  assign \$33  = up_2_2 ? count_2_2[1] : \$32 ;
-  assign many_2_2 = \$31  | \$33 ;
+  assign \$21  = count_2_2 + { down_2_2, down_2_2, down_2_2, down_2_2, down_2_2, down_2_2, down_2_2, down_2_2, 1'h1 };
+  assign \$22  = down_2_2 ? several_2_2 : available_2_2;
+  assign above_2_2 = up_2_2 | \$22 ;
   assign post_2_3 = done[2] & post__2[3];
   assign take_2_3 = start[3] & wait__3[2];
-  assign \$34  = | count_2_3[8:2];
-  assign \$35  = & count_2_3[1:0];
-  assign \$36  = up_2_3 ? count_2_3[1] : \$35 ;
-  assign many_2_3 = \$34  | \$36 ;
+  assign \$23  = count_2_3 + { down_2_3, down_2_3, down_2_3, down_2_3, down_2_3, down_2_3, down_2_3, down_2_3, 1'h1 };
+  assign \$24  = down_2_3 ? several_2_3 : available_2_3;
+  assign above_2_3 = up_2_3 | \$24 ;
   assign post_3_0 = done[3] & post__3[0];
   assign take_3_0 = start[0] & wait__0[3];
-  assign \$37  = | count_3_0[8:2];
-  assign \$38  = & count_3_0[1:0];
-  assign \$39  = up_3_0 ? count_3_0[1] : \$38 ;
-  assign many_3_0 = \$37  | \$39 ;
+  assign \$25  = count_3_0 + { down_3_0, down_3_0, down_3_0, down_3_0, down_3_0, down_3_0, down_3_0, down_3_0, 1'h1 };
+  assign \$26  = down_3_0 ? several_3_0 : available_3_0;
+  assign above_3_0 = up_3_0 | \$26 ;
   assign post_3_1 = done[3] & post__3[1];
   assign take_3_1 = start[1] & wait__1[3];
-  assign \$40  = | count_3_1[8:2];
-  assign \$41  = & count_3_1[1:0];
-  assign \$42  = up_3_1 ? count_3_1[1] : \$41 ;
-  assign many_3_1 = \$40  | \$42 ;
+  assign \$27  = count_3_1 + { down_3_1, down_3_1, down_3_1, down_3_1, down_3_1, down_3_1, down_3_1, down_3_1, 1'h1 };
+  assign \$28  = down_3_1 ? several_3_1 : available_3_1;
+  assign above_3_1 = up_3_1 | \$28 ;
   assign post_3_2 = done[3] & post__3[2];
   assign take_3_2 = start[2] & wait__2[3];
-  assign \$43  = | count_3_2[8:2];
-  assign \$44  = & count_3_2[1:0];
-  assign \$45  = up_3_2 ? count_3_2[1] : \$44 ;
-  assign many_3_2 = \$43  | \$45 ;
+  assign \$29  = count_3_2 + { down_3_2, down_3_2, down_3_2, down_3_2, down_3_2, down_3_2, down_3_2, down_3_2, 1'h1 };
+  assign \$30  = down_3_2 ? several_3_2 : available_3_2;
+  assign above_3_2 = up_3_2 | \$30 ;
   assign post_3_3 = done[3] & post__3[3];
   assign take_3_3 = start[3] & wait__3[3];
-  assign \$46  = | count_3_3[8:2];
-  assign \$47  = & count_3_3[1:0];
-  assign \$48  = up_3_3 ? count_3_3[1] : \$47 ;
-  assign many_3_3 = \$46  | \$48 ;
-  assign \$49  = | { count_0_3[8], count_0_2[8], count_0_1[8], count_0_0[8] };
-  assign \$50  = | { count_1_3[8], count_1_2[8], count_1_1[8], count_1_0[8] };
-  assign \$51  = | { count_2_3[8], count_2_2[8], count_2_1[8], count_2_0[8] };
-  assign \$52  = | { count_3_3[8], count_3_2[8], count_3_1[8], count_3_0[8] };
-  assign \$53  = ~ take_0_0;
-  assign \$54  = post_0_0 & \$53 ;
-  assign \$55  = ~ post_0_0;
-  assign \$56  = take_0_0 & \$55 ;
-  assign \$57  = ~ take_0_0;
-  assign \$58  = post_0_0 & \$57 ;
-  assign \$59  = ~ post_0_0;
-  assign \$60  = take_0_0 & \$59 ;
-  assign \$61  = up_0_0 | down_0_0;
-  assign \$62  = count_0_0 + { down_0_0, down_0_0, down_0_0, down_0_0, down_0_0, down_0_0, down_0_0, down_0_0, 1'h1 };
-  assign \$63  = ~ take_0_1;
-  assign \$64  = post_0_1 & \$63 ;
-  assign \$65  = ~ post_0_1;
-  assign \$66  = take_0_1 & \$65 ;
-  assign \$67  = ~ take_0_1;
-  assign \$68  = post_0_1 & \$67 ;
-  assign \$69  = ~ post_0_1;
-  assign \$70  = take_0_1 & \$69 ;
-  assign \$71  = up_0_1 | down_0_1;
-  assign \$72  = count_0_1 + { down_0_1, down_0_1, down_0_1, down_0_1, down_0_1, down_0_1, down_0_1, down_0_1, 1'h1 };
-  assign \$73  = ~ take_0_2;
-  assign \$74  = post_0_2 & \$73 ;
-  assign \$75  = ~ post_0_2;
-  assign \$76  = take_0_2 & \$75 ;
-  assign \$77  = ~ take_0_2;
-  assign \$78  = post_0_2 & \$77 ;
-  assign \$79  = ~ post_0_2;
-  assign \$80  = take_0_2 & \$79 ;
-  assign \$81  = up_0_2 | down_0_2;
-  assign \$82  = count_0_2 + { down_0_2, down_0_2, down_0_2, down_0_2, down_0_2, down_0_2, down_0_2, down_0_2, 1'h1 };
-  assign \$83  = ~ take_0_3;
-  assign \$84  = post_0_3 & \$83 ;
-  assign \$85  = ~ post_0_3;
-  assign \$86  = take_0_3 & \$85 ;
-  assign \$87  = ~ take_0_3;
-  assign \$88  = post_0_3 & \$87 ;
-  assign \$89  = ~ post_0_3;
-  assign \$90  = take_0_3 & \$89 ;
-  assign \$91  = up_0_3 | down_0_3;
-  assign \$92  = count_0_3 + { down_0_3, down_0_3, down_0_3, down_0_3, down_0_3, down_0_3, down_0_3, down_0_3, 1'h1 };
-  assign \$93  = ~ take_1_0;
-  assign \$94  = post_1_0 & \$93 ;
-  assign \$95  = ~ post_1_0;
-  assign \$96  = take_1_0 & \$95 ;
-  assign \$97  = ~ take_1_0;
-  assign \$98  = post_1_0 & \$97 ;
-  assign \$99  = ~ post_1_0;
-  assign \$100  = take_1_0 & \$99 ;
-  assign \$101  = up_1_0 | down_1_0;
-  assign \$102  = count_1_0 + { down_1_0, down_1_0, down_1_0, down_1_0, down_1_0, down_1_0, down_1_0, down_1_0, 1'h1 };
-  assign \$103  = ~ take_1_1;
-  assign \$104  = post_1_1 & \$103 ;
-  assign \$105  = ~ post_1_1;
-  assign \$106  = take_1_1 & \$105 ;
-  assign \$107  = ~ take_1_1;
-  assign \$108  = post_1_1 & \$107 ;
-  assign \$109  = ~ post_1_1;
-  assign \$110  = take_1_1 & \$109 ;
-  assign \$111  = up_1_1 | down_1_1;
-  assign \$112  = count_1_1 + { down_1_1, down_1_1, down_1_1, down_1_1, down_1_1, down_1_1, down_1_1, down_1_1, 1'h1 };
-  assign \$113  = ~ take_1_2;
-  assign \$114  = post_1_2 & \$113 ;
-  assign \$115  = ~ post_1_2;
-  assign \$116  = take_1_2 & \$115 ;
-  assign \$117  = ~ take_1_2;
-  assign \$118  = post_1_2 & \$117 ;
-  assign \$119  = ~ post_1_2;
-  assign \$120  = take_1_2 & \$119 ;
-  assign \$121  = up_1_2 | down_1_2;
-  assign \$122  = count_1_2 + { down_1_2, down_1_2, down_1_2, down_1_2, down_1_2, down_1_2, down_1_2, down_1_2, 1'h1 };
-  assign \$123  = ~ take_1_3;
-  assign \$124  = post_1_3 & \$123 ;
-  assign \$125  = ~ post_1_3;
-  assign \$126  = take_1_3 & \$125 ;
-  assign \$127  = ~ take_1_3;
-  assign \$128  = post_1_3 & \$127 ;
-  assign \$129  = ~ post_1_3;
-  assign \$130  = take_1_3 & \$129 ;
-  assign \$131  = up_1_3 | down_1_3;
-  assign \$132  = count_1_3 + { down_1_3, down_1_3, down_1_3, down_1_3, down_1_3, down_1_3, down_1_3, down_1_3, 1'h1 };
-  assign \$133  = ~ take_2_0;
-  assign \$134  = post_2_0 & \$133 ;
-  assign \$135  = ~ post_2_0;
-  assign \$136  = take_2_0 & \$135 ;
-  assign \$137  = ~ take_2_0;
-  assign \$138  = post_2_0 & \$137 ;
-  assign \$139  = ~ post_2_0;
-  assign \$140  = take_2_0 & \$139 ;
-  assign \$141  = up_2_0 | down_2_0;
-  assign \$142  = count_2_0 + { down_2_0, down_2_0, down_2_0, down_2_0, down_2_0, down_2_0, down_2_0, down_2_0, 1'h1 };
-  assign \$143  = ~ take_2_1;
-  assign \$144  = post_2_1 & \$143 ;
-  assign \$145  = ~ post_2_1;
-  assign \$146  = take_2_1 & \$145 ;
-  assign \$147  = ~ take_2_1;
-  assign \$148  = post_2_1 & \$147 ;
-  assign \$149  = ~ post_2_1;
-  assign \$150  = take_2_1 & \$149 ;
-  assign \$151  = up_2_1 | down_2_1;
-  assign \$152  = count_2_1 + { down_2_1, down_2_1, down_2_1, down_2_1, down_2_1, down_2_1, down_2_1, down_2_1, 1'h1 };
-  assign \$153  = ~ take_2_2;
-  assign \$154  = post_2_2 & \$153 ;
-  assign \$155  = ~ post_2_2;
-  assign \$156  = take_2_2 & \$155 ;
-  assign \$157  = ~ take_2_2;
-  assign \$158  = post_2_2 & \$157 ;
-  assign \$159  = ~ post_2_2;
-  assign \$160  = take_2_2 & \$159 ;
-  assign \$161  = up_2_2 | down_2_2;
-  assign \$162  = count_2_2 + { down_2_2, down_2_2, down_2_2, down_2_2, down_2_2, down_2_2, down_2_2, down_2_2, 1'h1 };
-  assign \$163  = ~ take_2_3;
-  assign \$164  = post_2_3 & \$163 ;
-  assign \$165  = ~ post_2_3;
-  assign \$166  = take_2_3 & \$165 ;
-  assign \$167  = ~ take_2_3;
-  assign \$168  = post_2_3 & \$167 ;
-  assign \$169  = ~ post_2_3;
-  assign \$170  = take_2_3 & \$169 ;
-  assign \$171  = up_2_3 | down_2_3;
-  assign \$172  = count_2_3 + { down_2_3, down_2_3, down_2_3, down_2_3, down_2_3, down_2_3, down_2_3, down_2_3, 1'h1 };
-  assign \$173  = ~ take_3_0;
-  assign \$174  = post_3_0 & \$173 ;
-  assign \$175  = ~ post_3_0;
-  assign \$176  = take_3_0 & \$175 ;
-  assign \$177  = ~ take_3_0;
-  assign \$178  = post_3_0 & \$177 ;
-  assign \$179  = ~ post_3_0;
-  assign \$180  = take_3_0 & \$179 ;
-  assign \$181  = up_3_0 | down_3_0;
-  assign \$182  = count_3_0 + { down_3_0, down_3_0, down_3_0, down_3_0, down_3_0, down_3_0, down_3_0, down_3_0, 1'h1 };
-  assign \$183  = ~ take_3_1;
-  assign \$184  = post_3_1 & \$183 ;
-  assign \$185  = ~ post_3_1;
-  assign \$186  = take_3_1 & \$185 ;
-  assign \$187  = ~ take_3_1;
-  assign \$188  = post_3_1 & \$187 ;
-  assign \$189  = ~ post_3_1;
-  assign \$190  = take_3_1 & \$189 ;
-  assign \$191  = up_3_1 | down_3_1;
-  assign \$192  = count_3_1 + { down_3_1, down_3_1, down_3_1, down_3_1, down_3_1, down_3_1, down_3_1, down_3_1, 1'h1 };
-  assign \$193  = ~ take_3_2;
-  assign \$194  = post_3_2 & \$193 ;
-  assign \$195  = ~ post_3_2;
-  assign \$196  = take_3_2 & \$195 ;
-  assign \$197  = ~ take_3_2;
-  assign \$198  = post_3_2 & \$197 ;
-  assign \$199  = ~ post_3_2;
-  assign \$200  = take_3_2 & \$199 ;
-  assign \$201  = up_3_2 | down_3_2;
-  assign \$202  = count_3_2 + { down_3_2, down_3_2, down_3_2, down_3_2, down_3_2, down_3_2, down_3_2, down_3_2, 1'h1 };
-  assign \$203  = ~ take_3_3;
-  assign \$204  = post_3_3 & \$203 ;
-  assign \$205  = ~ post_3_3;
-  assign \$206  = take_3_3 & \$205 ;
-  assign \$207  = ~ take_3_3;
-  assign \$208  = post_3_3 & \$207 ;
-  assign \$209  = ~ post_3_3;
-  assign \$210  = take_3_3 & \$209 ;
-  assign \$211  = up_3_3 | down_3_3;
-  assign \$212  = count_3_3 + { down_3_3, down_3_3, down_3_3, down_3_3, down_3_3, down_3_3, down_3_3, down_3_3, 1'h1 };
-  assign \$213  = ~ first__0[0];
-  assign \$214  = \$213  | available_0_0;
-  assign \$215  = ~ first__0[1];
-  assign \$216  = \$215  | available_1_0;
-  assign \$217  = ~ first__0[2];
-  assign \$218  = \$217  | available_2_0;
-  assign \$219  = ~ first__0[3];
-  assign \$220  = \$219  | available_3_0;
-  assign \$221  = & { \$220 , \$218 , \$216 , \$214  };
-  assign \$222  = ~ first__1[0];
-  assign \$223  = \$222  | available_0_1;
-  assign \$224  = ~ first__1[1];
-  assign \$225  = \$224  | available_1_1;
-  assign \$226  = ~ first__1[2];
-  assign \$227  = \$226  | available_2_1;
-  assign \$228  = ~ first__1[3];
-  assign \$229  = \$228  | available_3_1;
-  assign \$230  = & { \$229 , \$227 , \$225 , \$223  };
-  assign \$231  = ~ first__2[0];
-  assign \$232  = \$231  | available_0_2;
-  assign \$233  = ~ first__2[1];
-  assign \$234  = \$233  | available_1_2;
-  assign \$235  = ~ first__2[2];
-  assign \$236  = \$235  | available_2_2;
-  assign \$237  = ~ first__2[3];
-  assign \$238  = \$237  | available_3_2;
-  assign \$239  = & { \$238 , \$236 , \$234 , \$232  };
-  assign \$240  = ~ first__3[0];
-  assign \$241  = \$240  | available_0_3;
-  assign \$242  = ~ first__3[1];
-  assign \$243  = \$242  | available_1_3;
-  assign \$244  = ~ first__3[2];
-  assign \$245  = \$244  | available_2_3;
-  assign \$246  = ~ first__3[3];
-  assign \$247  = \$246  | available_3_3;
-  assign \$248  = & { \$247 , \$245 , \$243 , \$241  };
+  assign \$31  = count_3_3 + { down_3_3, down_3_3, down_3_3, down_3_3, down_3_3, down_3_3, down_3_3, down_3_3, 1'h1 };
+  assign \$32  = down_3_3 ? several_3_3 : available_3_3;
+  assign above_3_3 = up_3_3 | \$32 ;
+  assign \$33  = ~ take_0_0;
+  assign \$34  = post_0_0 & \$33 ;
+  assign \$35  = ~ post_0_0;
+  assign \$36  = take_0_0 & \$35 ;
+  assign \$37  = up_0_0 | down_0_0;
+  assign \$38  = | count_0_0[8:2];
+  assign \$39  = & count_0_0[1:0];
+  assign \$40  = \$38  | \$39 ;
+  assign \$41  = up_0_0 ? available_0_0 : \$40 ;
+  assign \$42  = ~ take_0_1;
+  assign \$43  = post_0_1 & \$42 ;
+  assign \$44  = ~ post_0_1;
+  assign \$45  = take_0_1 & \$44 ;
+  assign \$46  = up_0_1 | down_0_1;
+  assign \$47  = | count_0_1[8:2];
+  assign \$48  = & count_0_1[1:0];
+  assign \$49  = \$47  | \$48 ;
+  assign \$50  = up_0_1 ? available_0_1 : \$49 ;
+  assign \$51  = ~ take_0_2;
+  assign \$52  = post_0_2 & \$51 ;
+  assign \$53  = ~ post_0_2;
+  assign \$54  = take_0_2 & \$53 ;
+  assign \$55  = up_0_2 | down_0_2;
+  assign \$56  = | count_0_2[8:2];
+  assign \$57  = & count_0_2[1:0];
+  assign \$58  = \$56  | \$57 ;
+  assign \$59  = up_0_2 ? available_0_2 : \$58 ;
+  assign \$60  = ~ take_0_3;
+  assign \$61  = post_0_3 & \$60 ;
+  assign \$62  = ~ post_0_3;
+  assign \$63  = take_0_3 & \$62 ;
+  assign \$64  = up_0_3 | down_0_3;
+  assign \$65  = | count_0_3[8:2];
+  assign \$66  = & count_0_3[1:0];
+  assign \$67  = \$65  | \$66 ;
+  assign \$68  = up_0_3 ? available_0_3 : \$67 ;
+  assign \$69  = ~ take_1_0;
+  assign \$70  = post_1_0 & \$69 ;
+  assign \$71  = ~ post_1_0;
+  assign \$72  = take_1_0 & \$71 ;
+  assign \$73  = up_1_0 | down_1_0;
+  assign \$74  = | count_1_0[8:2];
+  assign \$75  = & count_1_0[1:0];
+  assign \$76  = \$74  | \$75 ;
+  assign \$77  = up_1_0 ? available_1_0 : \$76 ;
+  assign \$78  = ~ take_1_1;
+  assign \$79  = post_1_1 & \$78 ;
+  assign \$80  = ~ post_1_1;
+  assign \$81  = take_1_1 & \$80 ;
+  assign \$82  = up_1_1 | down_1_1;
+  assign \$83  = | count_1_1[8:2];
+  assign \$84  = & count_1_1[1:0];
+  assign \$85  = \$83  | \$84 ;
+  assign \$86  = up_1_1 ? available_1_1 : \$85 ;
+  assign \$87  = ~ take_1_2;
+  assign \$88  = post_1_2 & \$87 ;
+  assign \$89  = ~ post_1_2;
+  assign \$90  = take_1_2 & \$89 ;
+  assign \$91  = up_1_2 | down_1_2;
+  assign \$92  = | count_1_2[8:2];
+  assign \$93  = & count_1_2[1:0];
+  assign \$94  = \$92  | \$93 ;
+  assign \$95  = up_1_2 ? available_1_2 : \$94 ;
+  assign \$96  = ~ take_1_3;
+  assign \$97  = post_1_3 & \$96 ;
+  assign \$98  = ~ post_1_3;
+  assign \$99  = take_1_3 & \$98 ;
+  assign \$100  = up_1_3 | down_1_3;
+  assign \$101  = | count_1_3[8:2];
+  assign \$102  = & count_1_3[1:0];
+  assign \$103  = \$101  | \$102 ;
+  assign \$104  = up_1_3 ? available_1_3 : \$103 ;
+  assign \$105  = ~ take_2_0;
+  assign \$106  = post_2_0 & \$105 ;
+  assign \$107  = ~ post_2_0;
+  assign \$108  = take_2_0 & \$107 ;
+  assign \$109  = up_2_0 | down_2_0;
+  assign \$110  = | count_2_0[8:2];
+  assign \$111  = & count_2_0[1:0];
+  assign \$112  = \$110  | \$111 ;
+  assign \$113  = up_2_0 ? available_2_0 : \$112 ;
+  assign \$114  = ~ take_2_1;
+  assign \$115  = post_2_1 & \$114 ;
+  assign \$116  = ~ post_2_1;
+  assign \$117  = take_2_1 & \$116 ;
+  assign \$118  = up_2_1 | down_2_1;
+  assign \$119  = | count_2_1[8:2];
+  assign \$120  = & count_2_1[1:0];
+  assign \$121  = \$119  | \$120 ;
+  assign \$122  = up_2_1 ? available_2_1 : \$121 ;
+  assign \$123  = ~ take_2_2;
+  assign \$124  = post_2_2 & \$123 ;
+  assign \$125  = ~ post_2_2;
+  assign \$126  = take_2_2 & \$125 ;
+  assign \$127  = up_2_2 | down_2_2;
+  assign \$128  = | count_2_2[8:2];
+  assign \$129  = & count_2_2[1:0];
+  assign \$130  = \$128  | \$129 ;
+  assign \$131  = up_2_2 ? available_2_2 : \$130 ;
+  assign \$132  = ~ take_2_3;
+  assign \$133  = post_2_3 & \$132 ;
+  assign \$134  = ~ post_2_3;
+  assign \$135  = take_2_3 & \$134 ;
+  assign \$136  = up_2_3 | down_2_3;
+  assign \$137  = | count_2_3[8:2];
+  assign \$138  = & count_2_3[1:0];
+  assign \$139  = \$137  | \$138 ;
+  assign \$140  = up_2_3 ? available_2_3 : \$139 ;
+  assign \$141  = ~ take_3_0;
+  assign \$142  = post_3_0 & \$141 ;
+  assign \$143  = ~ post_3_0;
+  assign \$144  = take_3_0 & \$143 ;
+  assign \$145  = up_3_0 | down_3_0;
+  assign \$146  = | count_3_0[8:2];
+  assign \$147  = & count_3_0[1:0];
+  assign \$148  = \$146  | \$147 ;
+  assign \$149  = up_3_0 ? available_3_0 : \$148 ;
+  assign \$150  = ~ take_3_1;
+  assign \$151  = post_3_1 & \$150 ;
+  assign \$152  = ~ post_3_1;
+  assign \$153  = take_3_1 & \$152 ;
+  assign \$154  = up_3_1 | down_3_1;
+  assign \$155  = | count_3_1[8:2];
+  assign \$156  = & count_3_1[1:0];
+  assign \$157  = \$155  | \$156 ;
+  assign \$158  = up_3_1 ? available_3_1 : \$157 ;
+  assign \$159  = ~ take_3_2;
+  assign \$160  = post_3_2 & \$159 ;
+  assign \$161  = ~ post_3_2;
+  assign \$162  = take_3_2 & \$161 ;
+  assign \$163  = up_3_2 | down_3_2;
+  assign \$164  = | count_3_2[8:2];
+  assign \$165  = & count_3_2[1:0];
+  assign \$166  = \$164  | \$165 ;
+  assign \$167  = up_3_2 ? available_3_2 : \$166 ;
+  assign \$168  = ~ take_3_3;
+  assign \$169  = post_3_3 & \$168 ;
+  assign \$170  = ~ post_3_3;
+  assign \$171  = take_3_3 & \$170 ;
+  assign \$172  = up_3_3 | down_3_3;
+  assign \$173  = | count_3_3[8:2];
+  assign \$174  = & count_3_3[1:0];
+  assign \$175  = \$173  | \$174 ;
+  assign \$176  = up_3_3 ? available_3_3 : \$175 ;
+  assign \$177  = ~ first__0[0];
+  assign \$178  = \$177  | above_0_0;
+  assign \$179  = ~ first__0[1];
+  assign \$180  = \$179  | above_1_0;
+  assign \$181  = ~ first__0[2];
+  assign \$182  = \$181  | above_2_0;
+  assign \$183  = ~ first__0[3];
+  assign \$184  = \$183  | above_3_0;
+  assign \$185  = & { \$184 , \$182 , \$180 , \$178  };
+  assign \$186  = ~ first__1[0];
+  assign \$187  = \$186  | above_0_1;
+  assign \$188  = ~ first__1[1];
+  assign \$189  = \$188  | above_1_1;
+  assign \$190  = ~ first__1[2];
+  assign \$191  = \$190  | above_2_1;
+  assign \$192  = ~ first__1[3];
+  assign \$193  = \$192  | above_3_1;
+  assign \$194  = & { \$193 , \$191 , \$189 , \$187  };
+  assign \$195  = ~ first__2[0];
+  assign \$196  = \$195  | above_0_2;
+  assign \$197  = ~ first__2[1];
+  assign \$198  = \$197  | above_1_2;
+  assign \$199  = ~ first__2[2];
+  assign \$200  = \$199  | above_2_2;
+  assign \$201  = ~ first__2[3];
+  assign \$202  = \$201  | above_3_2;
+  assign \$203  = & { \$202 , \$200 , \$198 , \$196  };
+  assign \$204  = ~ first__3[0];
+  assign \$205  = \$204  | above_0_3;
+  assign \$206  = ~ first__3[1];
+  assign \$207  = \$206  | above_1_3;
+  assign \$208  = ~ first__3[2];
+  assign \$209  = \$208  | above_2_3;
+  assign \$210  = ~ first__3[3];
+  assign \$211  = \$210  | above_3_3;
+  assign \$212  = & { \$211 , \$209 , \$207 , \$205  };
+  assign \$213  = up_0_0 | down_0_0;
+  assign \$214  = \$213  ? \$1 [8] : count_0_0[8];
+  assign \$215  = up_0_1 | down_0_1;
+  assign \$216  = \$215  ? \$3 [8] : count_0_1[8];
+  assign \$217  = up_0_2 | down_0_2;
+  assign \$218  = \$217  ? \$5 [8] : count_0_2[8];
+  assign \$219  = up_0_3 | down_0_3;
+  assign \$220  = \$219  ? \$7 [8] : count_0_3[8];
+  assign \$221  = | { \$220 , \$218 , \$216 , \$214  };
+  assign \$222  = up_1_0 | down_1_0;
+  assign \$223  = \$222  ? \$9 [8] : count_1_0[8];
+  assign \$224  = up_1_1 | down_1_1;
+  assign \$225  = \$224  ? \$11 [8] : count_1_1[8];
+  assign \$226  = up_1_2 | down_1_2;
+  assign \$227  = \$226  ? \$13 [8] : count_1_2[8];
+  assign \$228  = up_1_3 | down_1_3;
+  assign \$229  = \$228  ? \$15 [8] : count_1_3[8];
+  assign \$230  = | { \$229 , \$227 , \$225 , \$223  };
+  assign \$231  = up_2_0 | down_2_0;
+  assign \$232  = \$231  ? \$17 [8] : count_2_0[8];
+  assign \$233  = up_2_1 | down_2_1;
+  assign \$234  = \$233  ? \$19 [8] : count_2_1[8];
+  assign \$235  = up_2_2 | down_2_2;
+  assign \$236  = \$235  ? \$21 [8] : count_2_2[8];
+  assign \$237  = up_2_3 | down_2_3;
+  assign \$238  = \$237  ? \$23 [8] : count_2_3[8];
+  assign \$239  = | { \$238 , \$236 , \$234 , \$232  };
+  assign \$240  = up_3_0 | down_3_0;
+  assign \$241  = \$240  ? \$25 [8] : count_3_0[8];
+  assign \$242  = up_3_1 | down_3_1;
+  assign \$243  = \$242  ? \$27 [8] : count_3_1[8];
+  assign \$244  = up_3_2 | down_3_2;
+  assign \$245  = \$244  ? \$29 [8] : count_3_2[8];
+  assign \$246  = up_3_3 | down_3_3;
+  assign \$247  = \$246  ? \$31 [8] : count_3_3[8];
+  assign \$248  = | { \$247 , \$245 , \$243 , \$241  };
   always @(posedge clk)
     up_0_0 <= \$249 ;
   always @(posedge clk)
@@ -6777,9 +6865,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_0_0 <= \$251 ;
   always @(posedge clk)
-    several_0_0 <= \$252 ;
+    count_0_0 <= \$252 ;
   always @(posedge clk)
-    count_0_0 <= \$253 ;
+    several_0_0 <= \$253 ;
   always @(posedge clk)
     up_0_1 <= \$254 ;
   always @(posedge clk)
@@ -6787,9 +6875,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_0_1 <= \$256 ;
   always @(posedge clk)
-    several_0_1 <= \$257 ;
+    count_0_1 <= \$257 ;
   always @(posedge clk)
-    count_0_1 <= \$258 ;
+    several_0_1 <= \$258 ;
   always @(posedge clk)
     up_0_2 <= \$259 ;
   always @(posedge clk)
@@ -6797,9 +6885,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_0_2 <= \$261 ;
   always @(posedge clk)
-    several_0_2 <= \$262 ;
+    count_0_2 <= \$262 ;
   always @(posedge clk)
-    count_0_2 <= \$263 ;
+    several_0_2 <= \$263 ;
   always @(posedge clk)
     up_0_3 <= \$264 ;
   always @(posedge clk)
@@ -6807,9 +6895,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_0_3 <= \$266 ;
   always @(posedge clk)
-    several_0_3 <= \$267 ;
+    count_0_3 <= \$267 ;
   always @(posedge clk)
-    count_0_3 <= \$268 ;
+    several_0_3 <= \$268 ;
   always @(posedge clk)
     up_1_0 <= \$269 ;
   always @(posedge clk)
@@ -6817,9 +6905,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_1_0 <= \$271 ;
   always @(posedge clk)
-    several_1_0 <= \$272 ;
+    count_1_0 <= \$272 ;
   always @(posedge clk)
-    count_1_0 <= \$273 ;
+    several_1_0 <= \$273 ;
   always @(posedge clk)
     up_1_1 <= \$274 ;
   always @(posedge clk)
@@ -6827,9 +6915,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_1_1 <= \$276 ;
   always @(posedge clk)
-    several_1_1 <= \$277 ;
+    count_1_1 <= \$277 ;
   always @(posedge clk)
-    count_1_1 <= \$278 ;
+    several_1_1 <= \$278 ;
   always @(posedge clk)
     up_1_2 <= \$279 ;
   always @(posedge clk)
@@ -6837,9 +6925,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_1_2 <= \$281 ;
   always @(posedge clk)
-    several_1_2 <= \$282 ;
+    count_1_2 <= \$282 ;
   always @(posedge clk)
-    count_1_2 <= \$283 ;
+    several_1_2 <= \$283 ;
   always @(posedge clk)
     up_1_3 <= \$284 ;
   always @(posedge clk)
@@ -6847,9 +6935,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_1_3 <= \$286 ;
   always @(posedge clk)
-    several_1_3 <= \$287 ;
+    count_1_3 <= \$287 ;
   always @(posedge clk)
-    count_1_3 <= \$288 ;
+    several_1_3 <= \$288 ;
   always @(posedge clk)
     up_2_0 <= \$289 ;
   always @(posedge clk)
@@ -6857,9 +6945,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_2_0 <= \$291 ;
   always @(posedge clk)
-    several_2_0 <= \$292 ;
+    count_2_0 <= \$292 ;
   always @(posedge clk)
-    count_2_0 <= \$293 ;
+    several_2_0 <= \$293 ;
   always @(posedge clk)
     up_2_1 <= \$294 ;
   always @(posedge clk)
@@ -6867,9 +6955,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_2_1 <= \$296 ;
   always @(posedge clk)
-    several_2_1 <= \$297 ;
+    count_2_1 <= \$297 ;
   always @(posedge clk)
-    count_2_1 <= \$298 ;
+    several_2_1 <= \$298 ;
   always @(posedge clk)
     up_2_2 <= \$299 ;
   always @(posedge clk)
@@ -6877,9 +6965,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_2_2 <= \$301 ;
   always @(posedge clk)
-    several_2_2 <= \$302 ;
+    count_2_2 <= \$302 ;
   always @(posedge clk)
-    count_2_2 <= \$303 ;
+    several_2_2 <= \$303 ;
   always @(posedge clk)
     up_2_3 <= \$304 ;
   always @(posedge clk)
@@ -6887,9 +6975,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_2_3 <= \$306 ;
   always @(posedge clk)
-    several_2_3 <= \$307 ;
+    count_2_3 <= \$307 ;
   always @(posedge clk)
-    count_2_3 <= \$308 ;
+    several_2_3 <= \$308 ;
   always @(posedge clk)
     up_3_0 <= \$309 ;
   always @(posedge clk)
@@ -6897,9 +6985,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_3_0 <= \$311 ;
   always @(posedge clk)
-    several_3_0 <= \$312 ;
+    count_3_0 <= \$312 ;
   always @(posedge clk)
-    count_3_0 <= \$313 ;
+    several_3_0 <= \$313 ;
   always @(posedge clk)
     up_3_1 <= \$314 ;
   always @(posedge clk)
@@ -6907,9 +6995,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_3_1 <= \$316 ;
   always @(posedge clk)
-    several_3_1 <= \$317 ;
+    count_3_1 <= \$317 ;
   always @(posedge clk)
-    count_3_1 <= \$318 ;
+    several_3_1 <= \$318 ;
   always @(posedge clk)
     up_3_2 <= \$319 ;
   always @(posedge clk)
@@ -6917,9 +7005,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_3_2 <= \$321 ;
   always @(posedge clk)
-    several_3_2 <= \$322 ;
+    count_3_2 <= \$322 ;
   always @(posedge clk)
-    count_3_2 <= \$323 ;
+    several_3_2 <= \$323 ;
   always @(posedge clk)
     up_3_3 <= \$324 ;
   always @(posedge clk)
@@ -6927,14 +7015,16 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   always @(posedge clk)
     available_3_3 <= \$326 ;
   always @(posedge clk)
-    several_3_3 <= \$327 ;
+    count_3_3 <= \$327 ;
   always @(posedge clk)
-    count_3_3 <= \$328 ;
+    several_3_3 <= \$328 ;
   always @(posedge clk)
     ready <= \$329 ;
+  always @(posedge clk)
+    overflow <= \$330 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$249  = \$54 ;
+    \$249  = \$34 ;
     if (core_reset) begin
       \$249  = 1'h0;
     end
@@ -6944,7 +7034,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$250  = \$56 ;
+    \$250  = \$36 ;
     if (core_reset) begin
       \$250  = 1'h0;
     end
@@ -6954,12 +7044,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$251  = available_0_0;
-    if (\$58 ) begin
-      \$251  = 1'h1;
-    end else if (\$60 ) begin
-      \$251  = several_0_0;
-    end
+    \$251  = above_0_0;
     if (core_reset) begin
       \$251  = 1'h0;
     end
@@ -6969,35 +7054,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$252  = several_0_0;
-    if (\$58 ) begin
-      \$252  = available_0_0;
-    end else if (\$60 ) begin
-      \$252  = many_0_0;
+    \$252  = count_0_0;
+    if (\$37 ) begin
+      \$252  = \$1 [8:0];
     end
     if (core_reset) begin
-      \$252  = 1'h0;
+      \$252  = 9'h000;
     end
     if (rst) begin
-      \$252  = 1'h0;
+      \$252  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$253  = count_0_0;
-    if (\$61 ) begin
-      \$253  = \$62 [8:0];
+    \$253  = several_0_0;
+    if (\$37 ) begin
+      \$253  = \$41 ;
     end
     if (core_reset) begin
-      \$253  = 9'h000;
+      \$253  = 1'h0;
     end
     if (rst) begin
-      \$253  = 9'h000;
+      \$253  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$254  = \$64 ;
+    \$254  = \$43 ;
     if (core_reset) begin
       \$254  = 1'h0;
     end
@@ -7007,7 +7090,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$255  = \$66 ;
+    \$255  = \$45 ;
     if (core_reset) begin
       \$255  = 1'h0;
     end
@@ -7017,12 +7100,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$256  = available_0_1;
-    if (\$68 ) begin
-      \$256  = 1'h1;
-    end else if (\$70 ) begin
-      \$256  = several_0_1;
-    end
+    \$256  = above_0_1;
     if (core_reset) begin
       \$256  = 1'h0;
     end
@@ -7032,35 +7110,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$257  = several_0_1;
-    if (\$68 ) begin
-      \$257  = available_0_1;
-    end else if (\$70 ) begin
-      \$257  = many_0_1;
+    \$257  = count_0_1;
+    if (\$46 ) begin
+      \$257  = \$3 [8:0];
     end
     if (core_reset) begin
-      \$257  = 1'h0;
+      \$257  = 9'h000;
     end
     if (rst) begin
-      \$257  = 1'h0;
+      \$257  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$258  = count_0_1;
-    if (\$71 ) begin
-      \$258  = \$72 [8:0];
+    \$258  = several_0_1;
+    if (\$46 ) begin
+      \$258  = \$50 ;
     end
     if (core_reset) begin
-      \$258  = 9'h000;
+      \$258  = 1'h0;
     end
     if (rst) begin
-      \$258  = 9'h000;
+      \$258  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$259  = \$74 ;
+    \$259  = \$52 ;
     if (core_reset) begin
       \$259  = 1'h0;
     end
@@ -7070,7 +7146,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$260  = \$76 ;
+    \$260  = \$54 ;
     if (core_reset) begin
       \$260  = 1'h0;
     end
@@ -7080,12 +7156,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$261  = available_0_2;
-    if (\$78 ) begin
-      \$261  = 1'h1;
-    end else if (\$80 ) begin
-      \$261  = several_0_2;
-    end
+    \$261  = above_0_2;
     if (core_reset) begin
       \$261  = 1'h0;
     end
@@ -7095,35 +7166,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$262  = several_0_2;
-    if (\$78 ) begin
-      \$262  = available_0_2;
-    end else if (\$80 ) begin
-      \$262  = many_0_2;
+    \$262  = count_0_2;
+    if (\$55 ) begin
+      \$262  = \$5 [8:0];
     end
     if (core_reset) begin
-      \$262  = 1'h0;
+      \$262  = 9'h000;
     end
     if (rst) begin
-      \$262  = 1'h0;
+      \$262  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$263  = count_0_2;
-    if (\$81 ) begin
-      \$263  = \$82 [8:0];
+    \$263  = several_0_2;
+    if (\$55 ) begin
+      \$263  = \$59 ;
     end
     if (core_reset) begin
-      \$263  = 9'h000;
+      \$263  = 1'h0;
     end
     if (rst) begin
-      \$263  = 9'h000;
+      \$263  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$264  = \$84 ;
+    \$264  = \$61 ;
     if (core_reset) begin
       \$264  = 1'h0;
     end
@@ -7133,7 +7202,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$265  = \$86 ;
+    \$265  = \$63 ;
     if (core_reset) begin
       \$265  = 1'h0;
     end
@@ -7143,12 +7212,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$266  = available_0_3;
-    if (\$88 ) begin
-      \$266  = 1'h1;
-    end else if (\$90 ) begin
-      \$266  = several_0_3;
-    end
+    \$266  = above_0_3;
     if (core_reset) begin
       \$266  = 1'h0;
     end
@@ -7158,224 +7222,201 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$267  = several_0_3;
-    if (\$88 ) begin
-      \$267  = available_0_3;
-    end else if (\$90 ) begin
-      \$267  = many_0_3;
+    \$267  = count_0_3;
+    if (\$64 ) begin
+      \$267  = \$7 [8:0];
     end
     if (core_reset) begin
-      \$267  = 1'h0;
+      \$267  = 9'h000;
     end
     if (rst) begin
-      \$267  = 1'h0;
+      \$267  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$268  = count_0_3;
+    \$268  = several_0_3;
+    if (\$64 ) begin
+      \$268  = \$68 ;
+    end
+    if (core_reset) begin
+      \$268  = 1'h0;
+    end
+    if (rst) begin
+      \$268  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$269  = \$70 ;
+    if (core_reset) begin
+      \$269  = 1'h0;
+    end
+    if (rst) begin
+      \$269  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$270  = \$72 ;
+    if (core_reset) begin
+      \$270  = 1'h0;
+    end
+    if (rst) begin
+      \$270  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$271  = above_1_0;
+    if (core_reset) begin
+      \$271  = 1'h0;
+    end
+    if (rst) begin
+      \$271  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$272  = count_1_0;
+    if (\$73 ) begin
+      \$272  = \$9 [8:0];
+    end
+    if (core_reset) begin
+      \$272  = 9'h000;
+    end
+    if (rst) begin
+      \$272  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$273  = several_1_0;
+    if (\$73 ) begin
+      \$273  = \$77 ;
+    end
+    if (core_reset) begin
+      \$273  = 1'h0;
+    end
+    if (rst) begin
+      \$273  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$274  = \$79 ;
+    if (core_reset) begin
+      \$274  = 1'h0;
+    end
+    if (rst) begin
+      \$274  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$275  = \$81 ;
+    if (core_reset) begin
+      \$275  = 1'h0;
+    end
+    if (rst) begin
+      \$275  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$276  = above_1_1;
+    if (core_reset) begin
+      \$276  = 1'h0;
+    end
+    if (rst) begin
+      \$276  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$277  = count_1_1;
+    if (\$82 ) begin
+      \$277  = \$11 [8:0];
+    end
+    if (core_reset) begin
+      \$277  = 9'h000;
+    end
+    if (rst) begin
+      \$277  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$278  = several_1_1;
+    if (\$82 ) begin
+      \$278  = \$86 ;
+    end
+    if (core_reset) begin
+      \$278  = 1'h0;
+    end
+    if (rst) begin
+      \$278  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$279  = \$88 ;
+    if (core_reset) begin
+      \$279  = 1'h0;
+    end
+    if (rst) begin
+      \$279  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$280  = \$90 ;
+    if (core_reset) begin
+      \$280  = 1'h0;
+    end
+    if (rst) begin
+      \$280  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$281  = above_1_2;
+    if (core_reset) begin
+      \$281  = 1'h0;
+    end
+    if (rst) begin
+      \$281  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$282  = count_1_2;
     if (\$91 ) begin
-      \$268  = \$92 [8:0];
+      \$282  = \$13 [8:0];
     end
     if (core_reset) begin
-      \$268  = 9'h000;
+      \$282  = 9'h000;
     end
     if (rst) begin
-      \$268  = 9'h000;
+      \$282  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$269  = \$94 ;
+    \$283  = several_1_2;
+    if (\$91 ) begin
+      \$283  = \$95 ;
+    end
     if (core_reset) begin
-      \$269  = 1'h0;
+      \$283  = 1'h0;
     end
     if (rst) begin
-      \$269  = 1'h0;
+      \$283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$270  = \$96 ;
-    if (core_reset) begin
-      \$270  = 1'h0;
-    end
-    if (rst) begin
-      \$270  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$271  = available_1_0;
-    if (\$98 ) begin
-      \$271  = 1'h1;
-    end else if (\$100 ) begin
-      \$271  = several_1_0;
-    end
-    if (core_reset) begin
-      \$271  = 1'h0;
-    end
-    if (rst) begin
-      \$271  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$272  = several_1_0;
-    if (\$98 ) begin
-      \$272  = available_1_0;
-    end else if (\$100 ) begin
-      \$272  = many_1_0;
-    end
-    if (core_reset) begin
-      \$272  = 1'h0;
-    end
-    if (rst) begin
-      \$272  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$273  = count_1_0;
-    if (\$101 ) begin
-      \$273  = \$102 [8:0];
-    end
-    if (core_reset) begin
-      \$273  = 9'h000;
-    end
-    if (rst) begin
-      \$273  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$274  = \$104 ;
-    if (core_reset) begin
-      \$274  = 1'h0;
-    end
-    if (rst) begin
-      \$274  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$275  = \$106 ;
-    if (core_reset) begin
-      \$275  = 1'h0;
-    end
-    if (rst) begin
-      \$275  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$276  = available_1_1;
-    if (\$108 ) begin
-      \$276  = 1'h1;
-    end else if (\$110 ) begin
-      \$276  = several_1_1;
-    end
-    if (core_reset) begin
-      \$276  = 1'h0;
-    end
-    if (rst) begin
-      \$276  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$277  = several_1_1;
-    if (\$108 ) begin
-      \$277  = available_1_1;
-    end else if (\$110 ) begin
-      \$277  = many_1_1;
-    end
-    if (core_reset) begin
-      \$277  = 1'h0;
-    end
-    if (rst) begin
-      \$277  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$278  = count_1_1;
-    if (\$111 ) begin
-      \$278  = \$112 [8:0];
-    end
-    if (core_reset) begin
-      \$278  = 9'h000;
-    end
-    if (rst) begin
-      \$278  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$279  = \$114 ;
-    if (core_reset) begin
-      \$279  = 1'h0;
-    end
-    if (rst) begin
-      \$279  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$280  = \$116 ;
-    if (core_reset) begin
-      \$280  = 1'h0;
-    end
-    if (rst) begin
-      \$280  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$281  = available_1_2;
-    if (\$118 ) begin
-      \$281  = 1'h1;
-    end else if (\$120 ) begin
-      \$281  = several_1_2;
-    end
-    if (core_reset) begin
-      \$281  = 1'h0;
-    end
-    if (rst) begin
-      \$281  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$282  = several_1_2;
-    if (\$118 ) begin
-      \$282  = available_1_2;
-    end else if (\$120 ) begin
-      \$282  = many_1_2;
-    end
-    if (core_reset) begin
-      \$282  = 1'h0;
-    end
-    if (rst) begin
-      \$282  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$283  = count_1_2;
-    if (\$121 ) begin
-      \$283  = \$122 [8:0];
-    end
-    if (core_reset) begin
-      \$283  = 9'h000;
-    end
-    if (rst) begin
-      \$283  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$284  = \$124 ;
+    \$284  = \$97 ;
     if (core_reset) begin
       \$284  = 1'h0;
     end
@@ -7385,7 +7426,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$285  = \$126 ;
+    \$285  = \$99 ;
     if (core_reset) begin
       \$285  = 1'h0;
     end
@@ -7395,12 +7436,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$286  = available_1_3;
-    if (\$128 ) begin
-      \$286  = 1'h1;
-    end else if (\$130 ) begin
-      \$286  = several_1_3;
-    end
+    \$286  = above_1_3;
     if (core_reset) begin
       \$286  = 1'h0;
     end
@@ -7410,35 +7446,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$287  = several_1_3;
-    if (\$128 ) begin
-      \$287  = available_1_3;
-    end else if (\$130 ) begin
-      \$287  = many_1_3;
+    \$287  = count_1_3;
+    if (\$100 ) begin
+      \$287  = \$15 [8:0];
     end
     if (core_reset) begin
-      \$287  = 1'h0;
+      \$287  = 9'h000;
     end
     if (rst) begin
-      \$287  = 1'h0;
+      \$287  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$288  = count_1_3;
-    if (\$131 ) begin
-      \$288  = \$132 [8:0];
+    \$288  = several_1_3;
+    if (\$100 ) begin
+      \$288  = \$104 ;
     end
     if (core_reset) begin
-      \$288  = 9'h000;
+      \$288  = 1'h0;
     end
     if (rst) begin
-      \$288  = 9'h000;
+      \$288  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$289  = \$134 ;
+    \$289  = \$106 ;
     if (core_reset) begin
       \$289  = 1'h0;
     end
@@ -7448,7 +7482,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$290  = \$136 ;
+    \$290  = \$108 ;
     if (core_reset) begin
       \$290  = 1'h0;
     end
@@ -7458,12 +7492,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$291  = available_2_0;
-    if (\$138 ) begin
-      \$291  = 1'h1;
-    end else if (\$140 ) begin
-      \$291  = several_2_0;
-    end
+    \$291  = above_2_0;
     if (core_reset) begin
       \$291  = 1'h0;
     end
@@ -7473,35 +7502,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$292  = several_2_0;
-    if (\$138 ) begin
-      \$292  = available_2_0;
-    end else if (\$140 ) begin
-      \$292  = many_2_0;
+    \$292  = count_2_0;
+    if (\$109 ) begin
+      \$292  = \$17 [8:0];
     end
     if (core_reset) begin
-      \$292  = 1'h0;
+      \$292  = 9'h000;
     end
     if (rst) begin
-      \$292  = 1'h0;
+      \$292  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$293  = count_2_0;
-    if (\$141 ) begin
-      \$293  = \$142 [8:0];
+    \$293  = several_2_0;
+    if (\$109 ) begin
+      \$293  = \$113 ;
     end
     if (core_reset) begin
-      \$293  = 9'h000;
+      \$293  = 1'h0;
     end
     if (rst) begin
-      \$293  = 9'h000;
+      \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$294  = \$144 ;
+    \$294  = \$115 ;
     if (core_reset) begin
       \$294  = 1'h0;
     end
@@ -7511,7 +7538,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$295  = \$146 ;
+    \$295  = \$117 ;
     if (core_reset) begin
       \$295  = 1'h0;
     end
@@ -7521,12 +7548,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$296  = available_2_1;
-    if (\$148 ) begin
-      \$296  = 1'h1;
-    end else if (\$150 ) begin
-      \$296  = several_2_1;
-    end
+    \$296  = above_2_1;
     if (core_reset) begin
       \$296  = 1'h0;
     end
@@ -7536,35 +7558,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$297  = several_2_1;
-    if (\$148 ) begin
-      \$297  = available_2_1;
-    end else if (\$150 ) begin
-      \$297  = many_2_1;
+    \$297  = count_2_1;
+    if (\$118 ) begin
+      \$297  = \$19 [8:0];
     end
     if (core_reset) begin
-      \$297  = 1'h0;
+      \$297  = 9'h000;
     end
     if (rst) begin
-      \$297  = 1'h0;
+      \$297  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$298  = count_2_1;
-    if (\$151 ) begin
-      \$298  = \$152 [8:0];
+    \$298  = several_2_1;
+    if (\$118 ) begin
+      \$298  = \$122 ;
     end
     if (core_reset) begin
-      \$298  = 9'h000;
+      \$298  = 1'h0;
     end
     if (rst) begin
-      \$298  = 9'h000;
+      \$298  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$299  = \$154 ;
+    \$299  = \$124 ;
     if (core_reset) begin
       \$299  = 1'h0;
     end
@@ -7574,7 +7594,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$300  = \$156 ;
+    \$300  = \$126 ;
     if (core_reset) begin
       \$300  = 1'h0;
     end
@@ -7584,12 +7604,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$301  = available_2_2;
-    if (\$158 ) begin
-      \$301  = 1'h1;
-    end else if (\$160 ) begin
-      \$301  = several_2_2;
-    end
+    \$301  = above_2_2;
     if (core_reset) begin
       \$301  = 1'h0;
     end
@@ -7599,35 +7614,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$302  = several_2_2;
-    if (\$158 ) begin
-      \$302  = available_2_2;
-    end else if (\$160 ) begin
-      \$302  = many_2_2;
+    \$302  = count_2_2;
+    if (\$127 ) begin
+      \$302  = \$21 [8:0];
     end
     if (core_reset) begin
-      \$302  = 1'h0;
+      \$302  = 9'h000;
     end
     if (rst) begin
-      \$302  = 1'h0;
+      \$302  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$303  = count_2_2;
-    if (\$161 ) begin
-      \$303  = \$162 [8:0];
+    \$303  = several_2_2;
+    if (\$127 ) begin
+      \$303  = \$131 ;
     end
     if (core_reset) begin
-      \$303  = 9'h000;
+      \$303  = 1'h0;
     end
     if (rst) begin
-      \$303  = 9'h000;
+      \$303  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$304  = \$164 ;
+    \$304  = \$133 ;
     if (core_reset) begin
       \$304  = 1'h0;
     end
@@ -7637,7 +7650,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$305  = \$166 ;
+    \$305  = \$135 ;
     if (core_reset) begin
       \$305  = 1'h0;
     end
@@ -7647,12 +7660,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$306  = available_2_3;
-    if (\$168 ) begin
-      \$306  = 1'h1;
-    end else if (\$170 ) begin
-      \$306  = several_2_3;
-    end
+    \$306  = above_2_3;
     if (core_reset) begin
       \$306  = 1'h0;
     end
@@ -7662,35 +7670,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$307  = several_2_3;
-    if (\$168 ) begin
-      \$307  = available_2_3;
-    end else if (\$170 ) begin
-      \$307  = many_2_3;
+    \$307  = count_2_3;
+    if (\$136 ) begin
+      \$307  = \$23 [8:0];
     end
     if (core_reset) begin
-      \$307  = 1'h0;
+      \$307  = 9'h000;
     end
     if (rst) begin
-      \$307  = 1'h0;
+      \$307  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$308  = count_2_3;
-    if (\$171 ) begin
-      \$308  = \$172 [8:0];
+    \$308  = several_2_3;
+    if (\$136 ) begin
+      \$308  = \$140 ;
     end
     if (core_reset) begin
-      \$308  = 9'h000;
+      \$308  = 1'h0;
     end
     if (rst) begin
-      \$308  = 9'h000;
+      \$308  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$309  = \$174 ;
+    \$309  = \$142 ;
     if (core_reset) begin
       \$309  = 1'h0;
     end
@@ -7700,7 +7706,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$310  = \$176 ;
+    \$310  = \$144 ;
     if (core_reset) begin
       \$310  = 1'h0;
     end
@@ -7710,12 +7716,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$311  = available_3_0;
-    if (\$178 ) begin
-      \$311  = 1'h1;
-    end else if (\$180 ) begin
-      \$311  = several_3_0;
-    end
+    \$311  = above_3_0;
     if (core_reset) begin
       \$311  = 1'h0;
     end
@@ -7725,35 +7726,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$312  = several_3_0;
-    if (\$178 ) begin
-      \$312  = available_3_0;
-    end else if (\$180 ) begin
-      \$312  = many_3_0;
+    \$312  = count_3_0;
+    if (\$145 ) begin
+      \$312  = \$25 [8:0];
     end
     if (core_reset) begin
-      \$312  = 1'h0;
+      \$312  = 9'h000;
     end
     if (rst) begin
-      \$312  = 1'h0;
+      \$312  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$313  = count_3_0;
-    if (\$181 ) begin
-      \$313  = \$182 [8:0];
+    \$313  = several_3_0;
+    if (\$145 ) begin
+      \$313  = \$149 ;
     end
     if (core_reset) begin
-      \$313  = 9'h000;
+      \$313  = 1'h0;
     end
     if (rst) begin
-      \$313  = 9'h000;
+      \$313  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$314  = \$184 ;
+    \$314  = \$151 ;
     if (core_reset) begin
       \$314  = 1'h0;
     end
@@ -7763,7 +7762,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$315  = \$186 ;
+    \$315  = \$153 ;
     if (core_reset) begin
       \$315  = 1'h0;
     end
@@ -7773,12 +7772,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$316  = available_3_1;
-    if (\$188 ) begin
-      \$316  = 1'h1;
-    end else if (\$190 ) begin
-      \$316  = several_3_1;
-    end
+    \$316  = above_3_1;
     if (core_reset) begin
       \$316  = 1'h0;
     end
@@ -7788,35 +7782,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$317  = several_3_1;
-    if (\$188 ) begin
-      \$317  = available_3_1;
-    end else if (\$190 ) begin
-      \$317  = many_3_1;
+    \$317  = count_3_1;
+    if (\$154 ) begin
+      \$317  = \$27 [8:0];
     end
     if (core_reset) begin
-      \$317  = 1'h0;
+      \$317  = 9'h000;
     end
     if (rst) begin
-      \$317  = 1'h0;
+      \$317  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$318  = count_3_1;
-    if (\$191 ) begin
-      \$318  = \$192 [8:0];
+    \$318  = several_3_1;
+    if (\$154 ) begin
+      \$318  = \$158 ;
     end
     if (core_reset) begin
-      \$318  = 9'h000;
+      \$318  = 1'h0;
     end
     if (rst) begin
-      \$318  = 9'h000;
+      \$318  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$319  = \$194 ;
+    \$319  = \$160 ;
     if (core_reset) begin
       \$319  = 1'h0;
     end
@@ -7826,7 +7818,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$320  = \$196 ;
+    \$320  = \$162 ;
     if (core_reset) begin
       \$320  = 1'h0;
     end
@@ -7836,12 +7828,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$321  = available_3_2;
-    if (\$198 ) begin
-      \$321  = 1'h1;
-    end else if (\$200 ) begin
-      \$321  = several_3_2;
-    end
+    \$321  = above_3_2;
     if (core_reset) begin
       \$321  = 1'h0;
     end
@@ -7851,35 +7838,33 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$322  = several_3_2;
-    if (\$198 ) begin
-      \$322  = available_3_2;
-    end else if (\$200 ) begin
-      \$322  = many_3_2;
+    \$322  = count_3_2;
+    if (\$163 ) begin
+      \$322  = \$29 [8:0];
     end
     if (core_reset) begin
-      \$322  = 1'h0;
+      \$322  = 9'h000;
     end
     if (rst) begin
-      \$322  = 1'h0;
+      \$322  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$323  = count_3_2;
-    if (\$201 ) begin
-      \$323  = \$202 [8:0];
+    \$323  = several_3_2;
+    if (\$163 ) begin
+      \$323  = \$167 ;
     end
     if (core_reset) begin
-      \$323  = 9'h000;
+      \$323  = 1'h0;
     end
     if (rst) begin
-      \$323  = 9'h000;
+      \$323  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$324  = \$204 ;
+    \$324  = \$169 ;
     if (core_reset) begin
       \$324  = 1'h0;
     end
@@ -7889,7 +7874,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$325  = \$206 ;
+    \$325  = \$171 ;
     if (core_reset) begin
       \$325  = 1'h0;
     end
@@ -7899,12 +7884,7 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$326  = available_3_3;
-    if (\$208 ) begin
-      \$326  = 1'h1;
-    end else if (\$210 ) begin
-      \$326  = several_3_3;
-    end
+    \$326  = above_3_3;
     if (core_reset) begin
       \$326  = 1'h0;
     end
@@ -7914,38 +7894,36 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$327  = several_3_3;
-    if (\$208 ) begin
-      \$327  = available_3_3;
-    end else if (\$210 ) begin
-      \$327  = many_3_3;
+    \$327  = count_3_3;
+    if (\$172 ) begin
+      \$327  = \$31 [8:0];
     end
     if (core_reset) begin
-      \$327  = 1'h0;
+      \$327  = 9'h000;
     end
     if (rst) begin
-      \$327  = 1'h0;
+      \$327  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$328  = count_3_3;
-    if (\$211 ) begin
-      \$328  = \$212 [8:0];
+    \$328  = several_3_3;
+    if (\$172 ) begin
+      \$328  = \$176 ;
     end
     if (core_reset) begin
-      \$328  = 9'h000;
+      \$328  = 1'h0;
     end
     if (rst) begin
-      \$328  = 9'h000;
+      \$328  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
-    \$329 [0] = \$221 ;
-    \$329 [1] = \$230 ;
-    \$329 [2] = \$239 ;
-    \$329 [3] = \$248 ;
+    \$329 [0] = \$185 ;
+    \$329 [1] = \$194 ;
+    \$329 [2] = \$203 ;
+    \$329 [3] = \$212 ;
     if (core_reset) begin
       \$329  = 4'h0;
     end
@@ -7953,10 +7931,35 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
       \$329  = 4'h0;
     end
   end
-  assign overflow[3] = \$52 ;
-  assign overflow[2] = \$51 ;
-  assign overflow[1] = \$50 ;
-  assign overflow[0] = \$49 ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$11 ) begin end
+    \$330 [0] = \$221 ;
+    \$330 [1] = \$230 ;
+    \$330 [2] = \$239 ;
+    \$330 [3] = \$248 ;
+    if (core_reset) begin
+      \$330  = 4'h0;
+    end
+    if (rst) begin
+      \$330  = 4'h0;
+    end
+  end
+  assign total_0_0 = \$1 [8:0];
+  assign total_0_1 = \$3 [8:0];
+  assign total_0_2 = \$5 [8:0];
+  assign total_0_3 = \$7 [8:0];
+  assign total_1_0 = \$9 [8:0];
+  assign total_1_1 = \$11 [8:0];
+  assign total_1_2 = \$13 [8:0];
+  assign total_1_3 = \$15 [8:0];
+  assign total_2_0 = \$17 [8:0];
+  assign total_2_1 = \$19 [8:0];
+  assign total_2_2 = \$21 [8:0];
+  assign total_2_3 = \$23 [8:0];
+  assign total_3_0 = \$25 [8:0];
+  assign total_3_1 = \$27 [8:0];
+  assign total_3_2 = \$29 [8:0];
+  assign total_3_3 = \$31 [8:0];
 endmodule
 
 module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, weights__valid, matrix__valid, vector__valid, store__valid, stall, bad_opcode, load__ready, weights__ready, matrix__ready, vector__ready, store__ready, \program , count, \begin , unit_reset
@@ -8529,7 +8532,7 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
 endmodule
 
 module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, unit_reset, r__payload, error
-, done, post, ar__payload, ar__valid, \port$6671$1 , instr__valid, instr__payload, clk);
+, done, post, ar__payload, ar__valid, \port$6910$1 , instr__valid, instr__payload, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$14  = 0;
   input rst;
   wire rst;
@@ -8581,8 +8584,8 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   wire [39:0] ar__payload;
   output ar__valid;
   wire ar__valid;
-  output [56:0] \port$6671$1 ;
-  wire [56:0] \port$6671$1 ;
+  output [56:0] \port$6910$1 ;
+  wire [56:0] \port$6910$1 ;
   input instr__valid;
   wire instr__valid;
   input [230:0] instr__payload;
@@ -8590,29 +8593,38 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   input clk;
   wire clk;
   wire \$1 ;
-  wire [2:0] \$10 ;
-  wire [3:0] \$11 ;
-  wire [4:0] \$12 ;
-  wire [31:0] \$13 ;
-  wire [31:0] \$14 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
   wire \$18 ;
-  wire \$19 ;
+  wire [2:0] \$19 ;
   reg [31:0] \$2 ;
-  wire \$20 ;
-  wire \$21 ;
-  wire \$22 ;
-  wire \$23 ;
+  wire [3:0] \$20 ;
+  wire [4:0] \$21 ;
+  wire [31:0] \$22 ;
+  wire [31:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
   wire \$27 ;
-  reg \$28 ;
-  reg \$29 ;
+  wire \$28 ;
+  wire \$29 ;
   wire [32:0] \$3 ;
-  reg [3:0] \$30 ;
+  wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire \$34 ;
+  wire \$35 ;
+  wire \$36 ;
+  reg \$37 ;
+  reg \$38 ;
+  reg [3:0] \$39 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
@@ -8639,18 +8651,20 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   wire [31:0] \burst__payload.address ;
   wire [7:0] \burst__payload.beats ;
   wire burst__valid;
-  wire [146:0] i__payload;
-  wire [150:0] \i__payload$12 ;
+  wire [150:0] i__payload;
+  wire [154:0] \i__payload$12 ;
   wire [21:0] \i__payload$12.local ;
   wire [21:0] \i__payload$12.local_plane_stride ;
   wire [21:0] \i__payload$12.local_row_stride ;
   wire [6:0] \i__payload$12.offset ;
   wire [6:0] \i__payload$12.offset_plane_stride ;
   wire [6:0] \i__payload$12.offset_row_stride ;
+  wire [1:0] \i__payload$12.ones ;
   wire [11:0] \i__payload$12.planes ;
   wire [21:0] \i__payload$12.row_bytes ;
   wire [15:0] \i__payload$12.rows ;
   wire [13:0] \i__payload$12.tag ;
+  wire [1:0] \i__payload$12.twos ;
   wire [62:0] \i__payload$41 ;
   wire [21:0] \i__payload$41.address ;
   wire [2:0] \i__payload$41.count ;
@@ -8659,12 +8673,14 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   wire \i__payload$41.parameter ;
   wire [3:0] \i__payload$41.post ;
   wire [31:0] \i__payload.address ;
+  wire [1:0] \i__payload.ones ;
   wire signed [31:0] \i__payload.plane_stride ;
   wire [11:0] \i__payload.planes ;
   wire [21:0] \i__payload.row_bytes ;
   wire signed [31:0] \i__payload.row_stride ;
   wire [15:0] \i__payload.rows ;
   wire \i__payload.tag ;
+  wire [1:0] \i__payload.twos ;
   wire i__ready;
   wire \i__ready$15 ;
   wire \i__ready$35 ;
@@ -8672,17 +8688,19 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   wire \i__valid$16 ;
   wire \i__valid$40 ;
   wire instr__ready;
-  reg [225:0] instruction;
+  reg [229:0] instruction;
   wire [31:0] \instruction.address ;
   wire [21:0] \instruction.local ;
   wire [21:0] \instruction.local_plane_stride ;
   wire [21:0] \instruction.local_row_stride ;
+  wire [1:0] \instruction.ones ;
   wire signed [31:0] \instruction.plane_stride ;
   wire [11:0] \instruction.planes ;
   wire [21:0] \instruction.row_bytes ;
   wire signed [31:0] \instruction.row_stride ;
   wire [15:0] \instruction.rows ;
   wire [13:0] \instruction.tag ;
+  wire [1:0] \instruction.twos ;
   wire is_fill;
   wire load;
   wire [62:0] o__payload;
@@ -8700,27 +8718,31 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   wire \r__payload.error ;
   wire \r__payload.last ;
   wire ready;
-  wire [146:0] requests__payload;
+  wire [150:0] requests__payload;
   wire [31:0] \requests__payload.address ;
+  wire [1:0] \requests__payload.ones ;
   wire signed [31:0] \requests__payload.plane_stride ;
   wire [11:0] \requests__payload.planes ;
   wire [21:0] \requests__payload.row_bytes ;
   wire signed [31:0] \requests__payload.row_stride ;
   wire [15:0] \requests__payload.rows ;
   wire \requests__payload.tag ;
+  wire [1:0] \requests__payload.twos ;
   wire requests__ready;
   wire requests__valid;
-  wire [150:0] rows__payload;
+  wire [154:0] rows__payload;
   wire [21:0] \rows__payload.local ;
   wire [21:0] \rows__payload.local_plane_stride ;
   wire [21:0] \rows__payload.local_row_stride ;
   wire [6:0] \rows__payload.offset ;
   wire [6:0] \rows__payload.offset_plane_stride ;
   wire [6:0] \rows__payload.offset_row_stride ;
+  wire [1:0] \rows__payload.ones ;
   wire [11:0] \rows__payload.planes ;
   wire [21:0] \rows__payload.row_bytes ;
   wire [15:0] \rows__payload.rows ;
   wire [13:0] \rows__payload.tag ;
+  wire [1:0] \rows__payload.twos ;
   wire rows__ready;
   wire rows__valid;
   wire running;
@@ -8740,44 +8762,53 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   assign \$3  = \$2  + instr__payload[49:18];
   assign \$4  = ~ is_fill;
   assign \$5  = instr__payload[230] & \$4 ;
-  assign \$6  = \i__ready$35  & beat__valid;
-  assign \$7  = ~ beat__payload[32];
-  assign r__ready = \$6  & \$7 ;
-  assign \$8  = beat__payload[32] | r__valid;
-  assign beat__ready = \i__ready$35  & \$8 ;
-  assign \$9  = beat__payload[32] | r__valid;
-  assign \i__valid$40  = beat__valid & \$9 ;
-  assign \$10  = beat__payload[25:24] - beat__payload[23:22];
-  assign \$11  = $signed(\$10 ) + $signed(2'h1);
-  assign \$13  = r__payload[31:0] >> \$12 ;
-  assign \$14  = beat__payload[32] ? { beat__payload[41:34], beat__payload[41:34], beat__payload[41:34], beat__payload[41:34] } : \$13 ;
-  assign \$15  = ~ o__payload[0];
-  assign write__valid = o__valid & \$15 ;
+  assign \$6  = ! instr__payload[53:38];
+  assign \$7  = ! instr__payload[65:54];
+  assign \$8  = instr__payload[53:38] == 1'h1;
+  assign \$9  = instr__payload[65:54] == 1'h1;
+  assign \$10  = ~ is_fill;
+  assign \$11  = ! instr__payload[87:72];
+  assign \$12  = ! instr__payload[131:120];
+  assign \$13  = instr__payload[87:72] == 1'h1;
+  assign \$14  = instr__payload[131:120] == 1'h1;
+  assign \$15  = \i__ready$35  & beat__valid;
+  assign \$16  = ~ beat__payload[32];
+  assign r__ready = \$15  & \$16 ;
+  assign \$17  = beat__payload[32] | r__valid;
+  assign beat__ready = \i__ready$35  & \$17 ;
+  assign \$18  = beat__payload[32] | r__valid;
+  assign \i__valid$40  = beat__valid & \$18 ;
+  assign \$19  = beat__payload[25:24] - beat__payload[23:22];
+  assign \$20  = $signed(\$19 ) + $signed(2'h1);
+  assign \$22  = r__payload[31:0] >> \$21 ;
+  assign \$23  = beat__payload[32] ? { beat__payload[41:34], beat__payload[41:34], beat__payload[41:34], beat__payload[41:34] } : \$22 ;
+  assign \$24  = ~ o__payload[0];
+  assign write__valid = o__valid & \$24 ;
   assign param_valid = o__valid & o__payload[0];
   assign o__ready = o__payload[0] | write__grant;
-  assign \$16  = active | \active$56 ;
-  assign \$17  = \$16  | \active$57 ;
-  assign \$18  = \$17  | o__valid;
-  assign running = \$18  | done;
+  assign \$25  = active | \active$56 ;
+  assign \$26  = \$25  | \active$57 ;
+  assign \$27  = \$26  | o__valid;
+  assign running = \$27  | done;
   assign idle = ~ running;
-  assign \$19  = write__valid & write__grant;
-  assign busy = param_valid | \$19 ;
-  assign \$20  = ~ busy;
-  assign stall = running & \$20 ;
-  assign \$21  = ~ running;
-  assign \$22  = \$21  & instr__valid;
-  assign \$23  = ~ sync_ready;
-  assign sync = \$22  & \$23 ;
-  assign \$24  = r__valid & r__ready;
-  assign \$25  = \$24  & r__payload[33];
-  assign \$26  = o__valid & o__ready;
-  assign \$27  = \$26  & o__payload[58];
+  assign \$28  = write__valid & write__grant;
+  assign busy = param_valid | \$28 ;
+  assign \$29  = ~ busy;
+  assign stall = running & \$29 ;
+  assign \$30  = ~ running;
+  assign \$31  = \$30  & instr__valid;
+  assign \$32  = ~ sync_ready;
+  assign sync = \$31  & \$32 ;
+  assign \$33  = r__valid & r__ready;
+  assign \$34  = \$33  & r__payload[33];
+  assign \$35  = o__valid & o__ready;
+  assign \$36  = \$35  & o__payload[58];
   always @(posedge clk)
-    error <= \$28 ;
+    error <= \$37 ;
   always @(posedge clk)
-    done <= \$29 ;
+    done <= \$38 ;
   always @(posedge clk)
-    post <= \$30 ;
+    post <= \$39 ;
   \talos.load.buffer  buffer (
     .clk(clk),
     .i__payload(\i__payload$41 ),
@@ -8845,51 +8876,60 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$14 ) begin end
+    instruction[149:146] = 4'h0;
+    if (is_fill) begin
+      instruction[147:146] = { \$7 , \$6  };
+      instruction[149:148] = { \$9 , \$8  };
+    end
+    if (\$10 ) begin
+      instruction[147:146] = { \$12 , \$11  };
+      instruction[149:148] = { \$14 , \$13  };
+    end
     (* full_case = 32'd1 *)
     if (is_fill) begin
       instruction[117:96] = instr__payload[37:16];
       instruction[133:118] = instr__payload[53:38];
       instruction[145:134] = instr__payload[65:54];
-      instruction[167:146] = instr__payload[87:66];
-      instruction[189:168] = instr__payload[109:88];
-      instruction[211:190] = instr__payload[131:110];
+      instruction[171:150] = instr__payload[87:66];
+      instruction[193:172] = instr__payload[109:88];
+      instruction[215:194] = instr__payload[131:110];
     end else begin
       instruction[117:96] = instr__payload[71:50];
       instruction[133:118] = instr__payload[87:72];
       instruction[145:134] = instr__payload[131:120];
-      instruction[167:146] = instr__payload[185:164];
-      instruction[189:168] = instr__payload[207:186];
-      instruction[211:190] = instr__payload[229:208];
+      instruction[171:150] = instr__payload[185:164];
+      instruction[193:172] = instr__payload[207:186];
+      instruction[215:194] = instr__payload[229:208];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$14 ) begin end
-    \$28  = \$25 ;
+    \$37  = \$34 ;
     if (unit_reset) begin
-      \$28  = 1'h0;
+      \$37  = 1'h0;
     end
     if (rst) begin
-      \$28  = 1'h0;
+      \$37  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$14 ) begin end
-    \$29  = \$27 ;
+    \$38  = \$36 ;
     if (unit_reset) begin
-      \$29  = 1'h0;
+      \$38  = 1'h0;
     end
     if (rst) begin
-      \$29  = 1'h0;
+      \$38  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$14 ) begin end
-    \$30  = o__payload[62:59];
+    \$39  = o__payload[62:59];
     if (unit_reset) begin
-      \$30  = 4'h0;
+      \$39  = 4'h0;
     end
     if (rst) begin
-      \$30  = 4'h0;
+      \$39  = 4'h0;
     end
   end
   assign burst__payload = ar__payload;
@@ -8908,7 +8948,7 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   assign write__data = o__payload[57:26];
   assign param_address = o__payload[12:3];
   assign param_data = o__payload[57:26];
-  assign \port$6671$1  = o__payload[57:1];
+  assign \port$6910$1  = o__payload[57:1];
   assign \ar__payload.address  = ar__payload[31:0];
   assign \ar__payload.beats  = ar__payload[39:32];
   assign \burst__payload.address  = ar__payload[31:0];
@@ -8919,44 +8959,54 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   assign \i__payload.row_bytes  = i__payload[117:96];
   assign \i__payload.rows  = i__payload[133:118];
   assign \i__payload.planes  = i__payload[145:134];
-  assign \i__payload.tag  = i__payload[146];
+  assign \i__payload.ones  = i__payload[147:146];
+  assign \i__payload.twos  = i__payload[149:148];
+  assign \i__payload.tag  = i__payload[150];
   assign \requests__payload.address  = i__payload[31:0];
   assign \requests__payload.row_stride  = i__payload[63:32];
   assign \requests__payload.plane_stride  = i__payload[95:64];
   assign \requests__payload.row_bytes  = i__payload[117:96];
   assign \requests__payload.rows  = i__payload[133:118];
   assign \requests__payload.planes  = i__payload[145:134];
-  assign \requests__payload.tag  = i__payload[146];
+  assign \requests__payload.ones  = i__payload[147:146];
+  assign \requests__payload.twos  = i__payload[149:148];
+  assign \requests__payload.tag  = i__payload[150];
   assign \i__payload$12.row_bytes  = \i__payload$12 [21:0];
   assign \i__payload$12.rows  = \i__payload$12 [37:22];
   assign \i__payload$12.planes  = \i__payload$12 [49:38];
-  assign \i__payload$12.offset  = \i__payload$12 [56:50];
-  assign \i__payload$12.offset_row_stride  = \i__payload$12 [63:57];
-  assign \i__payload$12.offset_plane_stride  = \i__payload$12 [70:64];
-  assign \i__payload$12.local  = \i__payload$12 [92:71];
-  assign \i__payload$12.local_row_stride  = \i__payload$12 [114:93];
-  assign \i__payload$12.local_plane_stride  = \i__payload$12 [136:115];
-  assign \i__payload$12.tag  = \i__payload$12 [150:137];
+  assign \i__payload$12.ones  = \i__payload$12 [51:50];
+  assign \i__payload$12.twos  = \i__payload$12 [53:52];
+  assign \i__payload$12.offset  = \i__payload$12 [60:54];
+  assign \i__payload$12.offset_row_stride  = \i__payload$12 [67:61];
+  assign \i__payload$12.offset_plane_stride  = \i__payload$12 [74:68];
+  assign \i__payload$12.local  = \i__payload$12 [96:75];
+  assign \i__payload$12.local_row_stride  = \i__payload$12 [118:97];
+  assign \i__payload$12.local_plane_stride  = \i__payload$12 [140:119];
+  assign \i__payload$12.tag  = \i__payload$12 [154:141];
   assign \rows__payload.row_bytes  = \i__payload$12 [21:0];
   assign \rows__payload.rows  = \i__payload$12 [37:22];
   assign \rows__payload.planes  = \i__payload$12 [49:38];
-  assign \rows__payload.offset  = \i__payload$12 [56:50];
-  assign \rows__payload.offset_row_stride  = \i__payload$12 [63:57];
-  assign \rows__payload.offset_plane_stride  = \i__payload$12 [70:64];
-  assign \rows__payload.local  = \i__payload$12 [92:71];
-  assign \rows__payload.local_row_stride  = \i__payload$12 [114:93];
-  assign \rows__payload.local_plane_stride  = \i__payload$12 [136:115];
-  assign \rows__payload.tag  = \i__payload$12 [150:137];
+  assign \rows__payload.ones  = \i__payload$12 [51:50];
+  assign \rows__payload.twos  = \i__payload$12 [53:52];
+  assign \rows__payload.offset  = \i__payload$12 [60:54];
+  assign \rows__payload.offset_row_stride  = \i__payload$12 [67:61];
+  assign \rows__payload.offset_plane_stride  = \i__payload$12 [74:68];
+  assign \rows__payload.local  = \i__payload$12 [96:75];
+  assign \rows__payload.local_row_stride  = \i__payload$12 [118:97];
+  assign \rows__payload.local_plane_stride  = \i__payload$12 [140:119];
+  assign \rows__payload.tag  = \i__payload$12 [154:141];
   assign \instruction.address  = instruction[31:0];
   assign \instruction.row_stride  = instruction[63:32];
   assign \instruction.plane_stride  = instruction[95:64];
   assign \instruction.row_bytes  = instruction[117:96];
   assign \instruction.rows  = instruction[133:118];
   assign \instruction.planes  = instruction[145:134];
-  assign \instruction.local  = instruction[167:146];
-  assign \instruction.local_row_stride  = instruction[189:168];
-  assign \instruction.local_plane_stride  = instruction[211:190];
-  assign \instruction.tag  = instruction[225:212];
+  assign \instruction.ones  = instruction[147:146];
+  assign \instruction.twos  = instruction[149:148];
+  assign \instruction.local  = instruction[171:150];
+  assign \instruction.local_row_stride  = instruction[193:172];
+  assign \instruction.local_plane_stride  = instruction[215:194];
+  assign \instruction.tag  = instruction[229:216];
   assign \tag.post  = tag[3:0];
   assign \tag.fill  = tag[4];
   assign \tag.parameter  = tag[5];
@@ -8984,8 +9034,8 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   assign \o__payload.post  = o__payload[62:59];
   assign \i__payload$41 [62:59] = beat__payload[31:28];
   assign \i__payload$41 [58] = beat__payload[27];
-  assign \i__payload$41 [57:26] = \$14 ;
-  assign \i__payload$41 [25:23] = \$11 [2:0];
+  assign \i__payload$41 [57:26] = \$23 ;
+  assign \i__payload$41 [25:23] = \$20 [2:0];
   assign \i__payload$41 [22:1] = beat__payload[21:0];
   assign \i__payload$41 [0] = beat__payload[33];
   assign tag[13:6] = instr__payload[139:132];
@@ -8993,14 +9043,14 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   assign tag[4] = is_fill;
   assign tag[3:0] = instr__payload[11:8];
   always @*
-    instruction[225:212] = tag;
+    instruction[229:216] = tag;
   always @*
     instruction[95:64] = instr__payload[163:132];
   always @*
     instruction[63:32] = instr__payload[119:88];
   always @*
     instruction[31:0] = \$3 [31:0];
-  assign \$12  = { beat__payload[23:22], 3'h0 };
+  assign \$21  = { beat__payload[23:22], 3'h0 };
 endmodule
 
 module \talos.load.buffer (rst, i__valid, o__ready, unit_reset, i__payload, i__ready, o__payload, o__valid, clk);
@@ -9174,8 +9224,8 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
   wire [39:0] burst__payload;
   output burst__valid;
   wire burst__valid;
-  input [146:0] i__payload;
-  wire [146:0] i__payload;
+  input [150:0] i__payload;
+  wire [150:0] i__payload;
   input i__valid;
   wire i__valid;
   input clk;
@@ -9189,27 +9239,31 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
   wire [2:0] \$7 ;
   wire [31:0] address;
   wire [31:0] base;
-  wire [39:0] \burst__payload$25 ;
-  wire [31:0] \burst__payload$25.address ;
-  wire [7:0] \burst__payload$25.beats ;
+  wire [39:0] \burst__payload$28 ;
+  wire [31:0] \burst__payload$28.address ;
+  wire [7:0] \burst__payload$28.beats ;
   wire [31:0] \burst__payload.address ;
   wire [7:0] \burst__payload.beats ;
-  wire \burst__ready$27 ;
-  wire \burst__valid$28 ;
+  wire \burst__ready$30 ;
+  wire \burst__valid$31 ;
   wire burst_last;
   wire burst_tag;
   wire [15:0] count_0;
   wire [11:0] count_1;
   wire \final ;
+  wire follow;
   wire [31:0] \i__payload.address ;
+  wire [1:0] \i__payload.ones ;
   wire signed [31:0] \i__payload.plane_stride ;
   wire [11:0] \i__payload.planes ;
   wire [21:0] \i__payload.row_bytes ;
   wire signed [31:0] \i__payload.row_stride ;
   wire [15:0] \i__payload.rows ;
   wire \i__payload.tag ;
+  wire [1:0] \i__payload.twos ;
   wire last;
   wire load;
+  wire [1:0] ones;
   reg [21:0] row_bytes = 22'h000000;
   wire [55:0] run__payload;
   wire [31:0] \run__payload.address ;
@@ -9222,7 +9276,8 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
   wire signed [31:0] stride_0;
   wire signed [31:0] stride_1;
   reg tag = 1'h0;
-  wire [1:0] \tag$20 ;
+  wire [1:0] \tag$23 ;
+  wire [1:0] twos;
   reg valid = 1'h0;
   assign load = i__valid & \$1 ;
   assign step = valid & run__ready;
@@ -9241,10 +9296,10 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
   \talos.load.requests.nest  nest (
     .address(address),
     .clk(clk),
-    .\last$18 (last),
-    .load(load),
-    .\port$6533$0 (i__payload[95:0]),
-    .\port$6533$118 (i__payload[145:118]),
+    .follow(load),
+    .\last$15 (last),
+    .\port$6772$0 (i__payload[95:0]),
+    .\port$6772$118 (i__payload[149:118]),
     .rst(rst),
     .step(step),
     .unit_reset(unit_reset)
@@ -9254,7 +9309,7 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
     .burst__ready(burst__ready),
     .clk(clk),
     .i__valid(valid),
-    .\port$6526$56 (\$7 ),
+    .\port$6763$56 (\$7 ),
     .rst(rst),
     .run__payload(run__payload),
     .run__ready(run__ready),
@@ -9287,9 +9342,12 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
     if (\$auto$verilog_backend.cc:2505:dump_module$16 ) begin end
     \$6  = tag;
     if (\$2 ) begin
-      \$6  = i__payload[146];
+      \$6  = i__payload[150];
     end
   end
+  assign follow = load;
+  assign ones = i__payload[147:146];
+  assign twos = i__payload[149:148];
   assign base = i__payload[31:0];
   assign count_0 = i__payload[133:118];
   assign count_1 = i__payload[145:134];
@@ -9297,74 +9355,76 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
   assign stride_1 = i__payload[95:64];
   assign run__valid = valid;
   assign \final  = \$7 [0];
-  assign \tag$20  = \$7 [2:1];
+  assign \tag$23  = \$7 [2:1];
   assign burst_tag = \$7 [2];
-  assign \burst__payload$25  = burst__payload;
-  assign \burst__ready$27  = burst__ready;
-  assign \burst__valid$28  = burst__valid;
+  assign \burst__payload$28  = burst__payload;
+  assign \burst__ready$30  = burst__ready;
+  assign \burst__valid$31  = burst__valid;
   assign \i__payload.address  = i__payload[31:0];
   assign \i__payload.row_stride  = i__payload[63:32];
   assign \i__payload.plane_stride  = i__payload[95:64];
   assign \i__payload.row_bytes  = i__payload[117:96];
   assign \i__payload.rows  = i__payload[133:118];
   assign \i__payload.planes  = i__payload[145:134];
-  assign \i__payload.tag  = i__payload[146];
+  assign \i__payload.ones  = i__payload[147:146];
+  assign \i__payload.twos  = i__payload[149:148];
+  assign \i__payload.tag  = i__payload[150];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
   assign \burst__payload.address  = burst__payload[31:0];
   assign \burst__payload.beats  = burst__payload[39:32];
-  assign \burst__payload$25.address  = burst__payload[31:0];
-  assign \burst__payload$25.beats  = burst__payload[39:32];
+  assign \burst__payload$28.address  = burst__payload[31:0];
+  assign \burst__payload$28.beats  = burst__payload[39:32];
   assign run__payload[55] = tag;
   assign run__payload[54] = last;
   assign run__payload[53:32] = row_bytes;
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.load.requests.nest (rst, load, step, unit_reset, \last$18 , address, \port$6533$0 , \port$6533$118 , clk);
+module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , address, \port$6772$0 , \port$6772$118 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$17  = 0;
   input rst;
   wire rst;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input step;
   wire step;
   input unit_reset;
   wire unit_reset;
-  output \last$18 ;
-  reg \last$18  = 1'h0;
+  output \last$15 ;
+  reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$6533$0 ;
-  wire [95:0] \port$6533$0 ;
-  input [27:0] \port$6533$118 ;
-  wire [27:0] \port$6533$118 ;
+  input [95:0] \port$6772$0 ;
+  wire [95:0] \port$6772$0 ;
+  input [31:0] \port$6772$118 ;
+  wire [31:0] \port$6772$118 ;
   input clk;
   wire clk;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
-  wire [1:0] \$12 ;
-  wire \$13 ;
+  wire \$12 ;
+  wire [1:0] \$13 ;
   wire \$14 ;
-  wire [1:0] \$15 ;
+  wire \$15 ;
   wire \$16 ;
-  wire \$17 ;
+  wire [16:0] \$17 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire [16:0] \$21 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
+  wire [12:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [12:0] \$27 ;
+  wire \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire \$3 ;
+  wire [1:0] \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
@@ -9374,49 +9434,47 @@ module \talos.load.requests.nest (rst, load, step, unit_reset, \last$18 , addres
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire [1:0] \$42 ;
   wire \$43 ;
-  wire [1:0] \$44 ;
-  wire \$45 ;
+  wire \$44 ;
+  wire [31:0] \$45 ;
   wire \$46 ;
-  wire [31:0] \$47 ;
+  wire \$47 ;
   wire \$48 ;
-  wire \$49 ;
+  wire [33:0] \$49 ;
   wire [1:0] \$5 ;
-  wire \$50 ;
-  wire [33:0] \$51 ;
-  wire [33:0] \$52 ;
-  wire [31:0] \$53 ;
-  wire [31:0] \$54 ;
-  wire [33:0] \$55 ;
+  wire [33:0] \$50 ;
+  wire [31:0] \$51 ;
+  wire [31:0] \$52 ;
+  wire [33:0] \$53 ;
+  reg [15:0] \$54 ;
+  reg [1:0] \$55 ;
   reg [15:0] \$56 ;
   reg [1:0] \$57 ;
-  reg [15:0] \$58 ;
+  reg [1:0] \$58 ;
   reg [1:0] \$59 ;
   wire \$6 ;
-  reg [1:0] \$60 ;
+  reg [11:0] \$60 ;
   reg [1:0] \$61 ;
   reg [11:0] \$62 ;
   reg [1:0] \$63 ;
-  reg [11:0] \$64 ;
-  reg [1:0] \$65 ;
-  reg [1:0] \$66 ;
+  reg [1:0] \$64 ;
+  reg \$65 ;
+  reg \$66 ;
   reg \$67 ;
-  reg \$68 ;
-  reg \$69 ;
-  wire [1:0] \$7 ;
+  reg [31:0] \$68 ;
+  reg [31:0] \$69 ;
+  wire \$7 ;
   reg [31:0] \$70 ;
   reg [31:0] \$71 ;
-  reg [31:0] \$72 ;
-  reg [31:0] \$73 ;
-  wire \$8 ;
+  wire [1:0] \$8 ;
   wire \$9 ;
   (* init = 32'd0 *)
-  wire [31:0] \address$12 ;
+  wire [31:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [31:0] base;
   reg [1:0] before_last = 2'h0;
@@ -9424,7 +9482,7 @@ module \talos.load.requests.nest (rst, load, step, unit_reset, \last$18 , addres
   wire [11:0] count_1;
   (* init = 2'h0 *)
   wire [1:0] first;
-  reg \first$16  = 1'h0;
+  reg \first$13  = 1'h0;
   reg [1:0] firsts = 2'h0;
   wire [1:0] further;
   reg signed [31:0] held_stride_1 = 32'd0;
@@ -9437,316 +9495,315 @@ module \talos.load.requests.nest (rst, load, step, unit_reset, \last$18 , addres
   reg [1:0] limit_0_is = 2'h0;
   reg [11:0] limit_1 = 12'h000;
   reg [1:0] limit_1_is = 2'h0;
+  wire load;
   reg [1:0] move = 2'h0;
   reg moved_1 = 1'h0;
   reg [31:0] next_1 = 32'd0;
+  wire [1:0] ones;
   wire [1:0] outer;
   reg signed [31:0] pair_stride_0 = 32'd0;
   reg [15:0] remaining_0 = 16'h0000;
   reg [11:0] remaining_1 = 12'h000;
-  wire [1:0] single;
   wire signed [31:0] stride_0;
   wire signed [31:0] stride_1;
+  wire [1:0] twos;
   (* init = 1'h0 *)
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$26  = \port$6533$118 [27:16] == 1'h1;
-  assign \$27  = remaining_1 - 1'h1;
-  assign \$28  = remaining_1 == 2'h2;
-  assign \$30  = ~ single[0];
-  assign \$33  = ~ single[1];
-  assign \$34  = \$32  & \$33 ;
-  assign \$36  = ~ single[0];
-  assign \$39  = ~ single[1];
-  assign \$40  = \$38  & \$39 ;
-  assign \$41  = & single;
-  assign \$42  = leave ? { \$14 , \$9  } : inner;
-  assign \$43  = ~ leave;
-  assign \$44  = last | inner;
-  assign \$45  = & \$44 ;
-  assign \$46  = leave & \$45 ;
-  assign \$47  = single[0] ? \port$6533$0 [95:64] : \port$6533$0 [63:32];
-  assign \$49  = step & \$48 ;
-  assign \$50  = load | \$49 ;
-  assign \$51  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$52  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
-  assign \$53  = move[1] ? next_1 : 32'd0;
-  assign \$55  = at_inner ? \$52  : { 2'h0, \$54  };
+  assign \$28  = ~ \port$6772$118 [28];
+  assign \$31  = ~ \port$6772$118 [29];
+  assign \$32  = \$30  & \$31 ;
+  assign \$34  = ~ \port$6772$118 [28];
+  assign \$37  = ~ \port$6772$118 [29];
+  assign \$38  = \$36  & \$37 ;
+  assign \$39  = leave ? { \$12 , \$7  } : inner;
+  assign \$40  = ~ leave;
+  assign \$41  = & \port$6772$118 [29:28];
+  assign \$42  = last | inner;
+  assign \$43  = & \$42 ;
+  assign \$44  = leave & \$43 ;
+  assign \$45  = \port$6772$118 [28] ? \port$6772$0 [95:64] : \port$6772$0 [63:32];
+  assign \$47  = step & \$46 ;
+  assign \$48  = follow | \$47 ;
+  assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
+  assign \$51  = move[1] ? next_1 : 32'd0;
+  assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
   always @(posedge clk)
-    limit_0 <= \$56 ;
+    limit_0 <= \$54 ;
   always @(posedge clk)
-    limit_0_is <= \$57 ;
+    limit_0_is <= \$55 ;
   always @(posedge clk)
-    remaining_0 <= \$58 ;
+    remaining_0 <= \$56 ;
   always @(posedge clk)
-    firsts <= \$59 ;
+    before_last <= \$57 ;
   always @(posedge clk)
-    last <= \$60 ;
+    firsts <= \$58 ;
   always @(posedge clk)
-    before_last <= \$61 ;
+    last <= \$59 ;
   always @(posedge clk)
-    limit_1 <= \$62 ;
+    limit_1 <= \$60 ;
   always @(posedge clk)
-    limit_1_is <= \$63 ;
+    limit_1_is <= \$61 ;
   always @(posedge clk)
-    remaining_1 <= \$64 ;
+    remaining_1 <= \$62 ;
   always @(posedge clk)
-    inner <= \$65 ;
+    inner <= \$63 ;
   always @(posedge clk)
-    move <= \$66 ;
+    move <= \$64 ;
   always @(posedge clk)
-    at_inner <= \$67 ;
+    at_inner <= \$65 ;
   always @(posedge clk)
-    \first$16  <= \$68 ;
+    \first$13  <= \$66 ;
   always @(posedge clk)
-    \last$18  <= \$69 ;
+    \last$15  <= \$67 ;
   always @(posedge clk)
-    pair_stride_0 <= \$70 ;
+    pair_stride_0 <= \$68 ;
   always @(posedge clk)
-    held_stride_1 <= \$71 ;
+    held_stride_1 <= \$69 ;
   always @(posedge clk)
-    moved_1 <= \$50 ;
+    moved_1 <= \$48 ;
   always @(posedge clk)
-    next_1 <= \$72 ;
+    next_1 <= \$70 ;
   always @(posedge clk)
-    address <= \$73 ;
-  assign \$1  = ! \port$6533$118 [15:0];
-  assign \$3  = ! \port$6533$118 [27:16];
+    address <= \$71 ;
+  assign \$3  = last | inner;
   assign \$5  = last | inner;
-  assign \$7  = last | inner;
-  assign \$8  = ~ \$7 [0];
+  assign \$6  = ~ \$5 [0];
+  assign \$8  = last | inner;
   assign \$10  = last | inner;
-  assign \$12  = last | inner;
-  assign \$13  = ~ \$12 [1];
-  assign \$14  = \$11  & \$13 ;
-  assign \$15  = inner & before_last;
-  assign \$16  = | \$15 ;
-  assign leave = at_inner & \$16 ;
-  assign \$17  = step & further[0];
-  assign \$18  = step & move[0];
-  assign \$19  = \port$6533$118 [15:0] == 1'h1;
-  assign \$20  = \port$6533$118 [15:0] == 1'h1;
-  assign \$21  = remaining_0 - 1'h1;
-  assign \$22  = remaining_0 == 2'h2;
-  assign \$24  = step & move[1];
-  assign \$25  = \port$6533$118 [27:16] == 1'h1;
+  assign \$11  = ~ \$10 [1];
+  assign \$12  = \$9  & \$11 ;
+  assign \$13  = inner & before_last;
+  assign \$14  = | \$13 ;
+  assign leave = at_inner & \$14 ;
+  assign \$15  = step & further[0];
+  assign \$16  = step & move[0];
+  assign \$17  = remaining_0 - 1'h1;
+  assign \$18  = remaining_0 == 2'h2;
+  assign \$19  = step & further[0];
+  assign \$20  = step & move[0];
+  assign \$22  = step & move[1];
+  assign \$23  = remaining_1 - 1'h1;
+  assign \$24  = remaining_1 == 2'h2;
+  assign \$26  = step & move[1];
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$56  = limit_0;
-    if (load) begin
-      \$56  = \port$6533$118 [15:0];
+    \$54  = limit_0;
+    if (follow) begin
+      \$54  = \port$6772$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$57  = limit_0_is;
-    if (load) begin
-      \$57  = { \$19 , single[0] };
+    \$55  = limit_0_is;
+    if (follow) begin
+      \$55  = { \port$6772$118 [30], \port$6772$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$58  = remaining_0;
-    if (load) begin
-      \$58  = \port$6533$118 [15:0];
-    end else if (\$17 ) begin
-      \$58  = limit_0;
-    end else if (\$18 ) begin
-      \$58  = \$21 [15:0];
+    \$56  = remaining_0;
+    if (follow) begin
+      \$56  = \port$6772$118 [15:0];
+    end else if (\$15 ) begin
+      \$56  = limit_0;
+    end else if (\$16 ) begin
+      \$56  = \$17 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$59  = firsts;
-    if (load) begin
-      \$59 [0] = 1'h1;
-    end else if (\$17 ) begin
-      \$59 [0] = 1'h1;
-    end else if (\$18 ) begin
-      \$59 [0] = 1'h0;
+    \$57  = before_last;
+    if (follow) begin
+      \$57 [0] = \port$6772$118 [30];
+    end else if (\$15 ) begin
+      \$57 [0] = limit_0_is[1];
+    end else if (\$16 ) begin
+      \$57 [0] = \$18 ;
     end
-    if (load) begin
-      \$59 [1] = 1'h1;
-    end else if (\$23 ) begin
-      \$59 [1] = 1'h1;
-    end else if (\$24 ) begin
-      \$59 [1] = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$60  = last;
-    if (load) begin
-      \$60 [0] = single[0];
-    end else if (\$17 ) begin
-      \$60 [0] = limit_0_is[0];
-    end else if (\$18 ) begin
-      \$60 [0] = before_last[0];
-    end
-    if (load) begin
-      \$60 [1] = single[1];
-    end else if (\$23 ) begin
-      \$60 [1] = limit_1_is[0];
-    end else if (\$24 ) begin
-      \$60 [1] = before_last[1];
+    if (follow) begin
+      \$57 [1] = \port$6772$118 [31];
+    end else if (\$21 ) begin
+      \$57 [1] = limit_1_is[1];
+    end else if (\$22 ) begin
+      \$57 [1] = \$24 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$61  = before_last;
-    if (load) begin
-      \$61 [0] = \$20 ;
-    end else if (\$17 ) begin
-      \$61 [0] = limit_0_is[1];
-    end else if (\$18 ) begin
-      \$61 [0] = \$22 ;
+    \$58  = firsts;
+    if (follow) begin
+      \$58 [0] = 1'h1;
+    end else if (\$19 ) begin
+      \$58 [0] = 1'h1;
+    end else if (\$20 ) begin
+      \$58 [0] = 1'h0;
     end
-    if (load) begin
-      \$61 [1] = \$26 ;
-    end else if (\$23 ) begin
-      \$61 [1] = limit_1_is[1];
-    end else if (\$24 ) begin
-      \$61 [1] = \$28 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$62  = limit_1;
-    if (load) begin
-      \$62  = \port$6533$118 [27:16];
+    if (follow) begin
+      \$58 [1] = 1'h1;
+    end else if (\$25 ) begin
+      \$58 [1] = 1'h1;
+    end else if (\$26 ) begin
+      \$58 [1] = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$63  = limit_1_is;
-    if (load) begin
-      \$63  = { \$25 , single[1] };
+    \$59  = last;
+    if (follow) begin
+      \$59 [0] = \port$6772$118 [28];
+    end else if (\$19 ) begin
+      \$59 [0] = limit_0_is[0];
+    end else if (\$20 ) begin
+      \$59 [0] = before_last[0];
+    end
+    if (follow) begin
+      \$59 [1] = \port$6772$118 [29];
+    end else if (\$25 ) begin
+      \$59 [1] = limit_1_is[0];
+    end else if (\$26 ) begin
+      \$59 [1] = before_last[1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$64  = remaining_1;
-    if (load) begin
-      \$64  = \port$6533$118 [27:16];
-    end else if (\$23 ) begin
-      \$64  = limit_1;
-    end else if (\$24 ) begin
-      \$64  = \$27 [11:0];
+    \$60  = limit_1;
+    if (follow) begin
+      \$60  = \port$6772$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$65  = inner;
-    if (load) begin
-      \$65  = { \$34 , \$31  };
+    \$61  = limit_1_is;
+    if (follow) begin
+      \$61  = { \port$6772$118 [31], \port$6772$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$66  = move;
-    if (load) begin
-      \$66  = { \$40 , \$37  };
+    \$62  = remaining_1;
+    if (follow) begin
+      \$62  = \port$6772$118 [27:16];
+    end else if (\$21 ) begin
+      \$62  = limit_1;
+    end else if (\$22 ) begin
+      \$62  = \$23 [11:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
+    \$63  = inner;
+    if (follow) begin
+      \$63  = { \$32 , \$29  };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
+    \$64  = move;
+    if (follow) begin
+      \$64  = { \$38 , \$35  };
     end else if (step) begin
-      \$66  = \$42 ;
+      \$64  = \$39 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$67  = at_inner;
-    if (load) begin
-      \$67  = 1'h1;
+    \$65  = at_inner;
+    if (follow) begin
+      \$65  = 1'h1;
     end else if (step) begin
-      \$67  = \$43 ;
+      \$65  = \$40 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$68  = \first$16 ;
-    if (load) begin
-      \$68  = 1'h1;
+    \$66  = \first$13 ;
+    if (follow) begin
+      \$66  = 1'h1;
     end else if (step) begin
-      \$68  = 1'h0;
+      \$66  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$69  = \last$18 ;
-    if (load) begin
-      \$69  = \$41 ;
+    \$67  = \last$15 ;
+    if (follow) begin
+      \$67  = \$41 ;
     end else if (step) begin
-      \$69  = \$46 ;
+      \$67  = \$44 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$70  = pair_stride_0;
-    if (load) begin
-      \$70  = \$47 ;
+    \$68  = pair_stride_0;
+    if (follow) begin
+      \$68  = \$45 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$71  = held_stride_1;
-    if (load) begin
-      \$71  = \port$6533$0 [95:64];
+    \$69  = held_stride_1;
+    if (follow) begin
+      \$69  = \port$6772$0 [95:64];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$72  = next_1;
+    \$70  = next_1;
     if (moved_1) begin
-      \$72  = \$51 [31:0];
+      \$70  = \$49 [31:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
-    \$73  = address;
-    if (load) begin
-      \$73  = \port$6533$0 [31:0];
+    \$71  = address;
+    if (follow) begin
+      \$71  = \port$6772$0 [31:0];
     end else if (step) begin
-      \$73  = \$55 [31:0];
+      \$71  = \$53 [31:0];
     end
   end
-  assign count_0 = \port$6533$118 [15:0];
-  assign count_1 = \port$6533$118 [27:16];
-  assign outer = { \$14 , \$9  };
-  assign \address$12  = address;
+  assign outer = { \$12 , \$7  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$16 ;
-  assign whole_last = \last$18 ;
-  assign stride_0 = \port$6533$0 [63:32];
-  assign stride_1 = \port$6533$0 [95:64];
-  assign base = \port$6533$0 [31:0];
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$2  = move[1];
-  assign \$4  = 1'h0;
-  assign \$6  = 1'h1;
-  assign \$9  = \$8 ;
-  assign \$11  = \$10 [0];
-  assign \$23  = 1'h0;
-  assign \$29  = 1'h1;
-  assign \$31  = \$30 ;
-  assign \$32  = \$1 ;
-  assign \$35  = 1'h1;
-  assign \$37  = \$36 ;
-  assign \$38  = \$1 ;
-  assign \$48  = move[1];
-  assign \$54  = \$53 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$6772$118 [15:0];
+  assign ones = \port$6772$118 [29:28];
+  assign twos = \port$6772$118 [31:30];
+  assign load = follow;
+  assign count_1 = \port$6772$118 [27:16];
+  assign stride_0 = \port$6772$0 [63:32];
+  assign stride_1 = \port$6772$0 [95:64];
+  assign base = \port$6772$0 [31:0];
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$1  = move[1];
+  assign \$2  = 1'h0;
+  assign \$4  = 1'h1;
+  assign \$7  = \$6 ;
+  assign \$9  = \$8 [0];
+  assign \$21  = 1'h0;
+  assign \$25  = 1'h0;
+  assign \$27  = 1'h1;
+  assign \$29  = \$28 ;
+  assign \$30  = \port$6772$118 [28];
+  assign \$33  = 1'h1;
+  assign \$35  = \$34 ;
+  assign \$36  = \port$6772$118 [28];
+  assign \$46  = move[1];
+  assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.requests.splitter (rst, burst__ready, run__ready, unit_reset, run__payload, i__valid, burst__payload, valid, \port$6526$56 , clk);
+module \talos.load.requests.splitter (rst, burst__ready, unit_reset, run__payload, i__valid, burst__payload, valid, \port$6763$56 , run__ready, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$18  = 0;
   input rst;
   wire rst;
   input burst__ready;
   wire burst__ready;
-  output run__ready;
-  wire run__ready;
   input unit_reset;
   wire unit_reset;
   input [55:0] run__payload;
@@ -9757,8 +9814,10 @@ module \talos.load.requests.splitter (rst, burst__ready, run__ready, unit_reset,
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [2:0] \port$6526$56 ;
-  wire [2:0] \port$6526$56 ;
+  output [2:0] \port$6763$56 ;
+  wire [2:0] \port$6763$56 ;
+  output run__ready;
+  wire run__ready;
   input clk;
   wire clk;
   wire [4:0] \$1 ;
@@ -9897,7 +9956,7 @@ module \talos.load.requests.splitter (rst, burst__ready, run__ready, unit_reset,
   assign burst__valid = valid;
   assign \final  = now[56];
   assign tag = now[58:57];
-  assign \port$6526$56  = now[58:56];
+  assign \port$6763$56  = now[58:56];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
@@ -9940,7 +9999,7 @@ module \talos.load.requests.splitter (rst, burst__ready, run__ready, unit_reset,
   assign \$1  = \$auto$rtlil.cc:3245:Not$6 ;
 endmodule
 
-module \talos.load.requests.splitter.spare (rst, o__ready, o__valid, o__payload, i__ready, unit_reset, i__valid, i__payload, clk);
+module \talos.load.requests.splitter.spare (rst, o__ready, o__valid, o__payload, unit_reset, i__valid, i__payload, i__ready, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$19  = 0;
   input rst;
   wire rst;
@@ -9950,21 +10009,26 @@ module \talos.load.requests.splitter.spare (rst, o__ready, o__valid, o__payload,
   wire o__valid;
   output [58:0] o__payload;
   wire [58:0] o__payload;
-  output i__ready;
-  wire i__ready;
   input unit_reset;
   wire unit_reset;
   input i__valid;
   wire i__valid;
   input [58:0] i__payload;
   wire [58:0] i__payload;
+  output i__ready;
+  reg i__ready = 1'h1;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
-  reg \$4 ;
-  reg [58:0] \$5 ;
+  wire \$4 ;
+  wire \$5 ;
+  reg \$6 ;
+  reg \$7 ;
+  reg [58:0] \$8 ;
+  (* init = 1'h1 *)
+  wire free;
   reg full = 1'h0;
   wire [4:0] \i__payload.beats ;
   wire [4:0] \i__payload.begin ;
@@ -9991,33 +10055,47 @@ module \talos.load.requests.splitter.spare (rst, o__ready, o__valid, o__payload,
   wire [14:0] \spare.left ;
   wire [24:0] \spare.segment ;
   wire [1:0] \spare.tag ;
-  assign \$2  = o__valid & \$1 ;
-  assign \$3  = ~ full;
-  always @(posedge clk)
-    full <= \$4 ;
-  always @(posedge clk)
-    spare <= \$5 ;
-  assign o__valid = i__valid | full;
   assign o__payload = full ? spare : i__payload;
-  assign i__ready = ~ full;
   assign \$1  = ~ o__ready;
+  assign \$2  = o__valid & \$1 ;
+  assign \$3  = ~ o__valid;
+  assign \$4  = \$3  | o__ready;
+  assign \$5  = ~ full;
+  always @(posedge clk)
+    full <= \$6 ;
+  always @(posedge clk)
+    i__ready <= \$7 ;
+  always @(posedge clk)
+    spare <= \$8 ;
+  assign o__valid = i__valid | full;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$19 ) begin end
-    \$4  = \$2 ;
+    \$6  = \$2 ;
     if (unit_reset) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
     if (rst) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$19 ) begin end
-    \$5  = spare;
-    if (\$3 ) begin
-      \$5  = i__payload;
+    \$7  = \$4 ;
+    if (unit_reset) begin
+      \$7  = 1'h1;
+    end
+    if (rst) begin
+      \$7  = 1'h1;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$19 ) begin end
+    \$8  = spare;
+    if (\$5 ) begin
+      \$8  = i__payload;
+    end
+  end
+  assign free = i__ready;
   assign \o__payload.segment  = o__payload[24:0];
   assign \o__payload.begin  = o__payload[29:25];
   assign \o__payload.end  = o__payload[34:30];
@@ -10062,26 +10140,26 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
   wire rows__ready;
   input unit_reset;
   wire unit_reset;
-  input [225:0] instruction;
-  wire [225:0] instruction;
-  output [146:0] requests__payload;
-  wire [146:0] requests__payload;
+  input [229:0] instruction;
+  wire [229:0] instruction;
+  output [150:0] requests__payload;
+  wire [150:0] requests__payload;
   output asks;
   reg asks = 1'h0;
   output join_valid;
   reg join_valid = 1'h0;
-  output [150:0] rows__payload;
-  reg [150:0] rows__payload = 151'h00000000000000000000000000000000000000;
+  output [154:0] rows__payload;
+  reg [154:0] rows__payload = 155'h000000000000000000000000000000000000000;
   input clk;
   wire clk;
   wire \$1 ;
   wire [31:0] \$10 ;
-  reg [225:0] \$11 ;
+  reg [229:0] \$11 ;
   reg \$12 ;
   reg \$13 ;
   reg \$14 ;
   reg \$15 ;
-  reg [150:0] \$16 ;
+  reg [154:0] \$16 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -10095,32 +10173,38 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
   wire [21:0] \instruction.local ;
   wire [21:0] \instruction.local_plane_stride ;
   wire [21:0] \instruction.local_row_stride ;
+  wire [1:0] \instruction.ones ;
   wire signed [31:0] \instruction.plane_stride ;
   wire [11:0] \instruction.planes ;
   wire [21:0] \instruction.row_bytes ;
   wire signed [31:0] \instruction.row_stride ;
   wire [15:0] \instruction.rows ;
   wire [13:0] \instruction.tag ;
-  (* init = 151'h00000000000000000000000000000000000000 *)
-  wire [150:0] \join ;
+  wire [1:0] \instruction.twos ;
+  (* init = 155'h000000000000000000000000000000000000000 *)
+  wire [154:0] \join ;
   wire [21:0] \join.local ;
   wire [21:0] \join.local_plane_stride ;
   wire [21:0] \join.local_row_stride ;
   wire [6:0] \join.offset ;
   wire [6:0] \join.offset_plane_stride ;
   wire [6:0] \join.offset_row_stride ;
+  wire [1:0] \join.ones ;
   wire [11:0] \join.planes ;
   wire [21:0] \join.row_bytes ;
   wire [15:0] \join.rows ;
   wire [13:0] \join.tag ;
+  wire [1:0] \join.twos ;
   wire join_free;
   wire [31:0] \requests__payload.address ;
+  wire [1:0] \requests__payload.ones ;
   wire signed [31:0] \requests__payload.plane_stride ;
   wire [11:0] \requests__payload.planes ;
   wire [21:0] \requests__payload.row_bytes ;
   wire signed [31:0] \requests__payload.row_stride ;
   wire [15:0] \requests__payload.rows ;
   wire \requests__payload.tag ;
+  wire [1:0] \requests__payload.twos ;
   (* init = 1'h0 *)
   wire requests__valid;
   wire [21:0] \rows__payload.local ;
@@ -10129,23 +10213,27 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
   wire [6:0] \rows__payload.offset ;
   wire [6:0] \rows__payload.offset_plane_stride ;
   wire [6:0] \rows__payload.offset_row_stride ;
+  wire [1:0] \rows__payload.ones ;
   wire [11:0] \rows__payload.planes ;
   wire [21:0] \rows__payload.row_bytes ;
   wire [15:0] \rows__payload.rows ;
   wire [13:0] \rows__payload.tag ;
+  wire [1:0] \rows__payload.twos ;
   (* init = 1'h0 *)
   wire rows__valid;
-  reg [225:0] stage = 226'h000000000000000000000000000000000000000000000000000000000;
+  reg [229:0] stage = 230'h0000000000000000000000000000000000000000000000000000000000;
   wire [31:0] \stage.address ;
   wire [21:0] \stage.local ;
   wire [21:0] \stage.local_plane_stride ;
   wire [21:0] \stage.local_row_stride ;
+  wire [1:0] \stage.ones ;
   wire signed [31:0] \stage.plane_stride ;
   wire [11:0] \stage.planes ;
   wire [21:0] \stage.row_bytes ;
   wire signed [31:0] \stage.row_stride ;
   wire [15:0] \stage.rows ;
   wire [13:0] \stage.tag ;
+  wire [1:0] \stage.twos ;
   reg walks = 1'h0;
   assign \$1  = ~ join_valid;
   assign join_free = \$1  | rows__ready;
@@ -10242,13 +10330,15 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
       \$16 [21:0] = stage[117:96];
       \$16 [37:22] = stage[133:118];
       \$16 [49:38] = stage[145:134];
-      \$16 [92:71] = stage[167:146];
-      \$16 [114:93] = stage[189:168];
-      \$16 [136:115] = stage[211:190];
-      \$16 [150:137] = stage[225:212];
-      \$16 [56:50] = \$8 [6:0];
-      \$16 [63:57] = \$9 [6:0];
-      \$16 [70:64] = \$10 [6:0];
+      \$16 [51:50] = stage[147:146];
+      \$16 [53:52] = stage[149:148];
+      \$16 [96:75] = stage[171:150];
+      \$16 [118:97] = stage[193:172];
+      \$16 [140:119] = stage[215:194];
+      \$16 [154:141] = stage[229:216];
+      \$16 [60:54] = \$8 [6:0];
+      \$16 [67:61] = \$9 [6:0];
+      \$16 [74:68] = \$10 [6:0];
     end
   end
   assign requests__valid = asks;
@@ -10260,48 +10350,60 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
   assign \requests__payload.row_bytes  = requests__payload[117:96];
   assign \requests__payload.rows  = requests__payload[133:118];
   assign \requests__payload.planes  = requests__payload[145:134];
-  assign \requests__payload.tag  = requests__payload[146];
+  assign \requests__payload.ones  = requests__payload[147:146];
+  assign \requests__payload.twos  = requests__payload[149:148];
+  assign \requests__payload.tag  = requests__payload[150];
   assign \stage.address  = stage[31:0];
   assign \stage.row_stride  = stage[63:32];
   assign \stage.plane_stride  = stage[95:64];
   assign \stage.row_bytes  = stage[117:96];
   assign \stage.rows  = stage[133:118];
   assign \stage.planes  = stage[145:134];
-  assign \stage.local  = stage[167:146];
-  assign \stage.local_row_stride  = stage[189:168];
-  assign \stage.local_plane_stride  = stage[211:190];
-  assign \stage.tag  = stage[225:212];
+  assign \stage.ones  = stage[147:146];
+  assign \stage.twos  = stage[149:148];
+  assign \stage.local  = stage[171:150];
+  assign \stage.local_row_stride  = stage[193:172];
+  assign \stage.local_plane_stride  = stage[215:194];
+  assign \stage.tag  = stage[229:216];
   assign \rows__payload.row_bytes  = rows__payload[21:0];
   assign \rows__payload.rows  = rows__payload[37:22];
   assign \rows__payload.planes  = rows__payload[49:38];
-  assign \rows__payload.offset  = rows__payload[56:50];
-  assign \rows__payload.offset_row_stride  = rows__payload[63:57];
-  assign \rows__payload.offset_plane_stride  = rows__payload[70:64];
-  assign \rows__payload.local  = rows__payload[92:71];
-  assign \rows__payload.local_row_stride  = rows__payload[114:93];
-  assign \rows__payload.local_plane_stride  = rows__payload[136:115];
-  assign \rows__payload.tag  = rows__payload[150:137];
+  assign \rows__payload.ones  = rows__payload[51:50];
+  assign \rows__payload.twos  = rows__payload[53:52];
+  assign \rows__payload.offset  = rows__payload[60:54];
+  assign \rows__payload.offset_row_stride  = rows__payload[67:61];
+  assign \rows__payload.offset_plane_stride  = rows__payload[74:68];
+  assign \rows__payload.local  = rows__payload[96:75];
+  assign \rows__payload.local_row_stride  = rows__payload[118:97];
+  assign \rows__payload.local_plane_stride  = rows__payload[140:119];
+  assign \rows__payload.tag  = rows__payload[154:141];
   assign \join.row_bytes  = rows__payload[21:0];
   assign \join.rows  = rows__payload[37:22];
   assign \join.planes  = rows__payload[49:38];
-  assign \join.offset  = rows__payload[56:50];
-  assign \join.offset_row_stride  = rows__payload[63:57];
-  assign \join.offset_plane_stride  = rows__payload[70:64];
-  assign \join.local  = rows__payload[92:71];
-  assign \join.local_row_stride  = rows__payload[114:93];
-  assign \join.local_plane_stride  = rows__payload[136:115];
-  assign \join.tag  = rows__payload[150:137];
+  assign \join.ones  = rows__payload[51:50];
+  assign \join.twos  = rows__payload[53:52];
+  assign \join.offset  = rows__payload[60:54];
+  assign \join.offset_row_stride  = rows__payload[67:61];
+  assign \join.offset_plane_stride  = rows__payload[74:68];
+  assign \join.local  = rows__payload[96:75];
+  assign \join.local_row_stride  = rows__payload[118:97];
+  assign \join.local_plane_stride  = rows__payload[140:119];
+  assign \join.tag  = rows__payload[154:141];
   assign \instruction.address  = instruction[31:0];
   assign \instruction.row_stride  = instruction[63:32];
   assign \instruction.plane_stride  = instruction[95:64];
   assign \instruction.row_bytes  = instruction[117:96];
   assign \instruction.rows  = instruction[133:118];
   assign \instruction.planes  = instruction[145:134];
-  assign \instruction.local  = instruction[167:146];
-  assign \instruction.local_row_stride  = instruction[189:168];
-  assign \instruction.local_plane_stride  = instruction[211:190];
-  assign \instruction.tag  = instruction[225:212];
-  assign requests__payload[146] = stage[212];
+  assign \instruction.ones  = instruction[147:146];
+  assign \instruction.twos  = instruction[149:148];
+  assign \instruction.local  = instruction[171:150];
+  assign \instruction.local_row_stride  = instruction[193:172];
+  assign \instruction.local_plane_stride  = instruction[215:194];
+  assign \instruction.tag  = instruction[229:216];
+  assign requests__payload[150] = stage[216];
+  assign requests__payload[149:148] = stage[149:148];
+  assign requests__payload[147:146] = stage[147:146];
   assign requests__payload[145:134] = stage[145:134];
   assign requests__payload[133:118] = stage[133:118];
   assign requests__payload[117:96] = stage[117:96];
@@ -10324,8 +10426,8 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   wire unit_reset;
   input i__valid;
   wire i__valid;
-  input [150:0] i__payload;
-  wire [150:0] i__payload;
+  input [154:0] i__payload;
+  wire [154:0] i__payload;
   output [41:0] beat__payload;
   wire [41:0] beat__payload;
   output valid;
@@ -10370,11 +10472,11 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   wire \$8 ;
   wire \$9 ;
   wire [6:0] address;
-  wire [21:0] \address$24 ;
-  reg [21:0] \address$40  = 22'h000000;
+  wire [21:0] \address$30 ;
+  reg [21:0] \address$46  = 22'h000000;
   reg [2:0] advance = 3'h0;
   wire [6:0] base;
-  wire [21:0] \base$15 ;
+  wire [21:0] \base$21 ;
   wire [21:0] \beat__payload.address ;
   wire \beat__payload.burst_last ;
   wire \beat__payload.last ;
@@ -10384,37 +10486,41 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   (* init = 1'h0 *)
   wire beat__valid;
   wire [15:0] count_0;
-  wire [15:0] \count_0$16 ;
+  wire [15:0] \count_0$22 ;
   wire [11:0] count_1;
-  wire [11:0] \count_1$17 ;
+  wire [11:0] \count_1$23 ;
   reg [1:0] \end  = 2'h0;
   reg extra = 1'h0;
   reg \final  = 1'h0;
-  wire [66:0] \i__payload$22 ;
-  wire [21:0] \i__payload$22.bytes ;
-  wire \i__payload$22.last ;
-  wire [21:0] \i__payload$22.local ;
-  wire [6:0] \i__payload$22.offset ;
-  wire \i__payload$22.short ;
-  wire [13:0] \i__payload$22.tag ;
+  wire follow;
+  wire \follow$17 ;
+  wire [66:0] \i__payload$28 ;
+  wire [21:0] \i__payload$28.bytes ;
+  wire \i__payload$28.last ;
+  wire [21:0] \i__payload$28.local ;
+  wire [6:0] \i__payload$28.offset ;
+  wire \i__payload$28.short ;
+  wire [13:0] \i__payload$28.tag ;
   wire [21:0] \i__payload.local ;
   wire [21:0] \i__payload.local_plane_stride ;
   wire [21:0] \i__payload.local_row_stride ;
   wire [6:0] \i__payload.offset ;
   wire [6:0] \i__payload.offset_plane_stride ;
   wire [6:0] \i__payload.offset_row_stride ;
+  wire [1:0] \i__payload.ones ;
   wire [11:0] \i__payload.planes ;
   wire [21:0] \i__payload.row_bytes ;
   wire [15:0] \i__payload.rows ;
   wire [13:0] \i__payload.tag ;
-  wire \i__ready$20 ;
+  wire [1:0] \i__payload.twos ;
+  wire \i__ready$26 ;
   (* init = 1'h0 *)
-  wire \i__valid$21 ;
+  wire \i__valid$27 ;
   wire last;
   reg last_row = 1'h0;
   reg [19:0] left = 20'h00000;
   wire load;
-  wire \load$13 ;
+  wire \load$16 ;
   wire \load$4 ;
   reg [21:0] nest_bytes = 22'h000000;
   reg nest_short = 1'h0;
@@ -10430,20 +10536,24 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   wire [13:0] \o__payload.tag ;
   wire o__ready;
   wire o__valid;
+  wire [1:0] ones;
+  wire [1:0] \ones$18 ;
   reg [4:0] position = 5'h00;
   wire [2:0] span;
   reg [1:0] start = 2'h0;
   wire step;
-  wire \step$14 ;
-  wire \step$6 ;
+  wire \step$10 ;
+  wire \step$20 ;
   wire signed [6:0] stride_0;
-  wire signed [21:0] \stride_0$18 ;
+  wire signed [21:0] \stride_0$24 ;
   wire signed [6:0] stride_1;
-  wire signed [21:0] \stride_1$19 ;
+  wire signed [21:0] \stride_1$25 ;
   reg [13:0] tag = 14'h0000;
+  wire [1:0] twos;
+  wire [1:0] \twos$19 ;
   assign i__ready = ~ nest_valid;
   assign load = i__valid & i__ready;
-  assign step = nest_valid & \i__ready$20 ;
+  assign step = nest_valid & \i__ready$26 ;
   assign span = o__payload[1:0] + o__payload[30:29];
   assign \$1  = ! left;
   assign \$2  = left == 1'h1;
@@ -10466,7 +10576,7 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   assign \$16  = 3'h4 - o__payload[1:0];
   assign \$17  = ~ span[2];
   assign \$18  = o__payload[51] & \$17 ;
-  assign \$19  = \address$40  + advance;
+  assign \$19  = \address$46  + advance;
   assign \$20  = position + 1'h1;
   assign \$21  = ~ extra;
   assign \$22  = left - \$21 ;
@@ -10481,7 +10591,7 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   always @(posedge clk)
     valid <= \$27 ;
   always @(posedge clk)
-    \address$40  <= \$28 ;
+    \address$46  <= \$28 ;
   always @(posedge clk)
     start <= \$29 ;
   always @(posedge clk)
@@ -10501,11 +10611,11 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   always @(posedge clk)
     tag <= \$37 ;
   \talos.load.walker.locals  locals (
-    .address(\address$24 ),
+    .address(\address$30 ),
     .clk(clk),
-    .load(load),
-    .\port$6547$22 (i__payload[49:22]),
-    .\port$6547$71 (i__payload[136:71]),
+    .follow(load),
+    .\port$6786$22 (i__payload[53:22]),
+    .\port$6786$75 (i__payload[140:75]),
     .rst(rst),
     .step(step),
     .unit_reset(unit_reset)
@@ -10513,17 +10623,17 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   \talos.load.walker.offsets  offsets (
     .address(address),
     .clk(clk),
-    .\last$18 (last),
-    .load(load),
-    .\port$6547$22 (i__payload[70:22]),
+    .follow(load),
+    .\last$15 (last),
+    .\port$6786$22 (i__payload[74:22]),
     .rst(rst),
     .step(step),
     .unit_reset(unit_reset)
   );
   \talos.load.walker.spare  spare (
     .clk(clk),
-    .i__payload(\i__payload$22 ),
-    .i__ready(\i__ready$20 ),
+    .i__payload(\i__payload$28 ),
+    .i__ready(\i__ready$26 ),
     .i__valid(nest_valid),
     .o__payload(o__payload),
     .o__ready(o__ready),
@@ -10564,7 +10674,7 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
     if (\$auto$verilog_backend.cc:2505:dump_module$21 ) begin end
     \$26  = nest_tag;
     if (\$9 ) begin
-      \$26  = i__payload[150:137];
+      \$26  = i__payload[154:141];
     end
   end
   always @* begin
@@ -10584,7 +10694,7 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$21 ) begin end
-    \$28  = \address$40 ;
+    \$28  = \address$46 ;
     if (\$13 ) begin
       (* full_case = 32'd1 *)
       if (\$15 ) begin
@@ -10694,37 +10804,45 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
     end
   end
   assign \load$4  = load;
-  assign \step$6  = step;
-  assign base = i__payload[56:50];
+  assign follow = load;
+  assign ones = i__payload[51:50];
+  assign twos = i__payload[53:52];
+  assign \step$10  = step;
+  assign base = i__payload[60:54];
   assign count_0 = i__payload[37:22];
   assign count_1 = i__payload[49:38];
-  assign stride_0 = i__payload[63:57];
-  assign stride_1 = i__payload[70:64];
-  assign \load$13  = load;
-  assign \step$14  = step;
-  assign \base$15  = i__payload[92:71];
-  assign \count_0$16  = i__payload[37:22];
-  assign \count_1$17  = i__payload[49:38];
-  assign \stride_0$18  = i__payload[114:93];
-  assign \stride_1$19  = i__payload[136:115];
-  assign \i__valid$21  = nest_valid;
+  assign stride_0 = i__payload[67:61];
+  assign stride_1 = i__payload[74:68];
+  assign \load$16  = load;
+  assign \follow$17  = load;
+  assign \ones$18  = i__payload[51:50];
+  assign \twos$19  = i__payload[53:52];
+  assign \step$20  = step;
+  assign \base$21  = i__payload[96:75];
+  assign \count_0$22  = i__payload[37:22];
+  assign \count_1$23  = i__payload[49:38];
+  assign \stride_0$24  = i__payload[118:97];
+  assign \stride_1$25  = i__payload[140:119];
+  assign \i__valid$27  = nest_valid;
   assign beat__valid = valid;
   assign \i__payload.row_bytes  = i__payload[21:0];
   assign \i__payload.rows  = i__payload[37:22];
   assign \i__payload.planes  = i__payload[49:38];
-  assign \i__payload.offset  = i__payload[56:50];
-  assign \i__payload.offset_row_stride  = i__payload[63:57];
-  assign \i__payload.offset_plane_stride  = i__payload[70:64];
-  assign \i__payload.local  = i__payload[92:71];
-  assign \i__payload.local_row_stride  = i__payload[114:93];
-  assign \i__payload.local_plane_stride  = i__payload[136:115];
-  assign \i__payload.tag  = i__payload[150:137];
-  assign \i__payload$22.offset  = \i__payload$22 [6:0];
-  assign \i__payload$22.local  = \i__payload$22 [28:7];
-  assign \i__payload$22.bytes  = \i__payload$22 [50:29];
-  assign \i__payload$22.short  = \i__payload$22 [51];
-  assign \i__payload$22.last  = \i__payload$22 [52];
-  assign \i__payload$22.tag  = \i__payload$22 [66:53];
+  assign \i__payload.ones  = i__payload[51:50];
+  assign \i__payload.twos  = i__payload[53:52];
+  assign \i__payload.offset  = i__payload[60:54];
+  assign \i__payload.offset_row_stride  = i__payload[67:61];
+  assign \i__payload.offset_plane_stride  = i__payload[74:68];
+  assign \i__payload.local  = i__payload[96:75];
+  assign \i__payload.local_row_stride  = i__payload[118:97];
+  assign \i__payload.local_plane_stride  = i__payload[140:119];
+  assign \i__payload.tag  = i__payload[154:141];
+  assign \i__payload$28.offset  = \i__payload$28 [6:0];
+  assign \i__payload$28.local  = \i__payload$28 [28:7];
+  assign \i__payload$28.bytes  = \i__payload$28 [50:29];
+  assign \i__payload$28.short  = \i__payload$28 [51];
+  assign \i__payload$28.last  = \i__payload$28 [52];
+  assign \i__payload$28.tag  = \i__payload$28 [66:53];
   assign \o__payload.offset  = o__payload[6:0];
   assign \o__payload.local  = o__payload[28:7];
   assign \o__payload.bytes  = o__payload[50:29];
@@ -10742,29 +10860,29 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   assign beat__payload[26] = \$7 ;
   assign beat__payload[25:24] = \$5 ;
   assign beat__payload[23:22] = start;
-  assign beat__payload[21:0] = \address$40 ;
-  assign \i__payload$22 [66:53] = nest_tag;
-  assign \i__payload$22 [52] = last;
-  assign \i__payload$22 [51] = nest_short;
-  assign \i__payload$22 [50:29] = nest_bytes;
-  assign \i__payload$22 [28:7] = \address$24 ;
-  assign \i__payload$22 [6:0] = address;
+  assign beat__payload[21:0] = \address$46 ;
+  assign \i__payload$28 [66:53] = nest_tag;
+  assign \i__payload$28 [52] = last;
+  assign \i__payload$28 [51] = nest_short;
+  assign \i__payload$28 [50:29] = nest_bytes;
+  assign \i__payload$28 [28:7] = \address$30 ;
+  assign \i__payload$28 [6:0] = address;
 endmodule
 
-module \talos.load.walker.locals (rst, load, step, unit_reset, \port$6547$22 , \port$6547$71 , address, clk);
+module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 , \port$6786$75 , address, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$22  = 0;
   input rst;
   wire rst;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input step;
   wire step;
   input unit_reset;
   wire unit_reset;
-  input [27:0] \port$6547$22 ;
-  wire [27:0] \port$6547$22 ;
-  input [65:0] \port$6547$71 ;
-  wire [65:0] \port$6547$71 ;
+  input [31:0] \port$6786$22 ;
+  wire [31:0] \port$6786$22 ;
+  input [65:0] \port$6786$75 ;
+  wire [65:0] \port$6786$75 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input clk;
@@ -10772,26 +10890,26 @@ module \talos.load.walker.locals (rst, load, step, unit_reset, \port$6547$22 , \
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
-  wire [1:0] \$12 ;
-  wire \$13 ;
+  wire \$12 ;
+  wire [1:0] \$13 ;
   wire \$14 ;
-  wire [1:0] \$15 ;
+  wire \$15 ;
   wire \$16 ;
-  wire \$17 ;
+  wire [16:0] \$17 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire [16:0] \$21 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
+  wire [12:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [12:0] \$27 ;
+  wire \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire \$3 ;
+  wire [1:0] \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
@@ -10801,49 +10919,47 @@ module \talos.load.walker.locals (rst, load, step, unit_reset, \port$6547$22 , \
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire [1:0] \$42 ;
   wire \$43 ;
-  wire [1:0] \$44 ;
-  wire \$45 ;
+  wire \$44 ;
+  wire [21:0] \$45 ;
   wire \$46 ;
-  wire [21:0] \$47 ;
+  wire \$47 ;
   wire \$48 ;
-  wire \$49 ;
+  wire [23:0] \$49 ;
   wire [1:0] \$5 ;
-  wire \$50 ;
-  wire [23:0] \$51 ;
-  wire [23:0] \$52 ;
-  wire [21:0] \$53 ;
-  wire [21:0] \$54 ;
-  wire [23:0] \$55 ;
+  wire [23:0] \$50 ;
+  wire [21:0] \$51 ;
+  wire [21:0] \$52 ;
+  wire [23:0] \$53 ;
+  reg [15:0] \$54 ;
+  reg [1:0] \$55 ;
   reg [15:0] \$56 ;
   reg [1:0] \$57 ;
-  reg [15:0] \$58 ;
+  reg [1:0] \$58 ;
   reg [1:0] \$59 ;
   wire \$6 ;
-  reg [1:0] \$60 ;
+  reg [11:0] \$60 ;
   reg [1:0] \$61 ;
   reg [11:0] \$62 ;
   reg [1:0] \$63 ;
-  reg [11:0] \$64 ;
-  reg [1:0] \$65 ;
-  reg [1:0] \$66 ;
+  reg [1:0] \$64 ;
+  reg \$65 ;
+  reg \$66 ;
   reg \$67 ;
-  reg \$68 ;
-  reg \$69 ;
-  wire [1:0] \$7 ;
+  reg [21:0] \$68 ;
+  reg [21:0] \$69 ;
+  wire \$7 ;
   reg [21:0] \$70 ;
   reg [21:0] \$71 ;
-  reg [21:0] \$72 ;
-  reg [21:0] \$73 ;
-  wire \$8 ;
+  wire [1:0] \$8 ;
   wire \$9 ;
   (* init = 22'h000000 *)
-  wire [21:0] \address$12 ;
+  wire [21:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [21:0] base;
   reg [1:0] before_last = 2'h0;
@@ -10851,13 +10967,13 @@ module \talos.load.walker.locals (rst, load, step, unit_reset, \port$6547$22 , \
   wire [11:0] count_1;
   (* init = 2'h0 *)
   wire [1:0] first;
-  reg \first$16  = 1'h0;
+  reg \first$13  = 1'h0;
   reg [1:0] firsts = 2'h0;
   wire [1:0] further;
   reg signed [21:0] held_stride_1 = 22'h000000;
   reg [1:0] inner = 2'h0;
   reg [1:0] last = 2'h0;
-  reg \last$18  = 1'h0;
+  reg \last$15  = 1'h0;
   (* init = 2'h0 *)
   wire [1:0] lasts;
   wire leave;
@@ -10865,322 +10981,323 @@ module \talos.load.walker.locals (rst, load, step, unit_reset, \port$6547$22 , \
   reg [1:0] limit_0_is = 2'h0;
   reg [11:0] limit_1 = 12'h000;
   reg [1:0] limit_1_is = 2'h0;
+  wire load;
   reg [1:0] move = 2'h0;
   reg moved_1 = 1'h0;
   reg [21:0] next_1 = 22'h000000;
+  wire [1:0] ones;
   wire [1:0] outer;
   reg signed [21:0] pair_stride_0 = 22'h000000;
   reg [15:0] remaining_0 = 16'h0000;
   reg [11:0] remaining_1 = 12'h000;
-  wire [1:0] single;
   wire signed [21:0] stride_0;
   wire signed [21:0] stride_1;
+  wire [1:0] twos;
   (* init = 1'h0 *)
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$26  = \port$6547$22 [27:16] == 1'h1;
-  assign \$27  = remaining_1 - 1'h1;
-  assign \$28  = remaining_1 == 2'h2;
-  assign \$30  = ~ single[0];
-  assign \$33  = ~ single[1];
-  assign \$34  = \$32  & \$33 ;
-  assign \$36  = ~ single[0];
-  assign \$39  = ~ single[1];
-  assign \$40  = \$38  & \$39 ;
-  assign \$41  = & single;
-  assign \$42  = leave ? { \$14 , \$9  } : inner;
-  assign \$43  = ~ leave;
-  assign \$44  = last | inner;
-  assign \$45  = & \$44 ;
-  assign \$46  = leave & \$45 ;
-  assign \$47  = single[0] ? \port$6547$71 [65:44] : \port$6547$71 [43:22];
-  assign \$49  = step & \$48 ;
-  assign \$50  = load | \$49 ;
-  assign \$51  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$52  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
-  assign \$53  = move[1] ? next_1 : 22'h000000;
-  assign \$55  = at_inner ? \$52  : { 2'h0, \$54  };
+  assign \$28  = ~ \port$6786$22 [28];
+  assign \$31  = ~ \port$6786$22 [29];
+  assign \$32  = \$30  & \$31 ;
+  assign \$34  = ~ \port$6786$22 [28];
+  assign \$37  = ~ \port$6786$22 [29];
+  assign \$38  = \$36  & \$37 ;
+  assign \$39  = leave ? { \$12 , \$7  } : inner;
+  assign \$40  = ~ leave;
+  assign \$41  = & \port$6786$22 [29:28];
+  assign \$42  = last | inner;
+  assign \$43  = & \$42 ;
+  assign \$44  = leave & \$43 ;
+  assign \$45  = \port$6786$22 [28] ? \port$6786$75 [65:44] : \port$6786$75 [43:22];
+  assign \$47  = step & \$46 ;
+  assign \$48  = follow | \$47 ;
+  assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
+  assign \$51  = move[1] ? next_1 : 22'h000000;
+  assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
   always @(posedge clk)
-    limit_0 <= \$56 ;
+    limit_0 <= \$54 ;
   always @(posedge clk)
-    limit_0_is <= \$57 ;
+    limit_0_is <= \$55 ;
   always @(posedge clk)
-    remaining_0 <= \$58 ;
+    remaining_0 <= \$56 ;
   always @(posedge clk)
-    firsts <= \$59 ;
+    before_last <= \$57 ;
   always @(posedge clk)
-    last <= \$60 ;
+    firsts <= \$58 ;
   always @(posedge clk)
-    before_last <= \$61 ;
+    last <= \$59 ;
   always @(posedge clk)
-    limit_1 <= \$62 ;
+    limit_1 <= \$60 ;
   always @(posedge clk)
-    limit_1_is <= \$63 ;
+    limit_1_is <= \$61 ;
   always @(posedge clk)
-    remaining_1 <= \$64 ;
+    remaining_1 <= \$62 ;
   always @(posedge clk)
-    inner <= \$65 ;
+    inner <= \$63 ;
   always @(posedge clk)
-    move <= \$66 ;
+    move <= \$64 ;
   always @(posedge clk)
-    at_inner <= \$67 ;
+    at_inner <= \$65 ;
   always @(posedge clk)
-    \first$16  <= \$68 ;
+    \first$13  <= \$66 ;
   always @(posedge clk)
-    \last$18  <= \$69 ;
+    \last$15  <= \$67 ;
   always @(posedge clk)
-    pair_stride_0 <= \$70 ;
+    pair_stride_0 <= \$68 ;
   always @(posedge clk)
-    held_stride_1 <= \$71 ;
+    held_stride_1 <= \$69 ;
   always @(posedge clk)
-    moved_1 <= \$50 ;
+    moved_1 <= \$48 ;
   always @(posedge clk)
-    next_1 <= \$72 ;
+    next_1 <= \$70 ;
   always @(posedge clk)
-    address <= \$73 ;
-  assign \$1  = ! \port$6547$22 [15:0];
-  assign \$3  = ! \port$6547$22 [27:16];
+    address <= \$71 ;
+  assign \$3  = last | inner;
   assign \$5  = last | inner;
-  assign \$7  = last | inner;
-  assign \$8  = ~ \$7 [0];
+  assign \$6  = ~ \$5 [0];
+  assign \$8  = last | inner;
   assign \$10  = last | inner;
-  assign \$12  = last | inner;
-  assign \$13  = ~ \$12 [1];
-  assign \$14  = \$11  & \$13 ;
-  assign \$15  = inner & before_last;
-  assign \$16  = | \$15 ;
-  assign leave = at_inner & \$16 ;
-  assign \$17  = step & further[0];
-  assign \$18  = step & move[0];
-  assign \$19  = \port$6547$22 [15:0] == 1'h1;
-  assign \$20  = \port$6547$22 [15:0] == 1'h1;
-  assign \$21  = remaining_0 - 1'h1;
-  assign \$22  = remaining_0 == 2'h2;
-  assign \$24  = step & move[1];
-  assign \$25  = \port$6547$22 [27:16] == 1'h1;
+  assign \$11  = ~ \$10 [1];
+  assign \$12  = \$9  & \$11 ;
+  assign \$13  = inner & before_last;
+  assign \$14  = | \$13 ;
+  assign leave = at_inner & \$14 ;
+  assign \$15  = step & further[0];
+  assign \$16  = step & move[0];
+  assign \$17  = remaining_0 - 1'h1;
+  assign \$18  = remaining_0 == 2'h2;
+  assign \$19  = step & further[0];
+  assign \$20  = step & move[0];
+  assign \$22  = step & move[1];
+  assign \$23  = remaining_1 - 1'h1;
+  assign \$24  = remaining_1 == 2'h2;
+  assign \$26  = step & move[1];
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$56  = limit_0;
-    if (load) begin
-      \$56  = \port$6547$22 [15:0];
+    \$54  = limit_0;
+    if (follow) begin
+      \$54  = \port$6786$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$57  = limit_0_is;
-    if (load) begin
-      \$57  = { \$19 , single[0] };
+    \$55  = limit_0_is;
+    if (follow) begin
+      \$55  = { \port$6786$22 [30], \port$6786$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$58  = remaining_0;
-    if (load) begin
-      \$58  = \port$6547$22 [15:0];
-    end else if (\$17 ) begin
-      \$58  = limit_0;
-    end else if (\$18 ) begin
-      \$58  = \$21 [15:0];
+    \$56  = remaining_0;
+    if (follow) begin
+      \$56  = \port$6786$22 [15:0];
+    end else if (\$15 ) begin
+      \$56  = limit_0;
+    end else if (\$16 ) begin
+      \$56  = \$17 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$59  = firsts;
-    if (load) begin
-      \$59 [0] = 1'h1;
-    end else if (\$17 ) begin
-      \$59 [0] = 1'h1;
-    end else if (\$18 ) begin
-      \$59 [0] = 1'h0;
+    \$57  = before_last;
+    if (follow) begin
+      \$57 [0] = \port$6786$22 [30];
+    end else if (\$15 ) begin
+      \$57 [0] = limit_0_is[1];
+    end else if (\$16 ) begin
+      \$57 [0] = \$18 ;
     end
-    if (load) begin
-      \$59 [1] = 1'h1;
-    end else if (\$23 ) begin
-      \$59 [1] = 1'h1;
-    end else if (\$24 ) begin
-      \$59 [1] = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$60  = last;
-    if (load) begin
-      \$60 [0] = single[0];
-    end else if (\$17 ) begin
-      \$60 [0] = limit_0_is[0];
-    end else if (\$18 ) begin
-      \$60 [0] = before_last[0];
-    end
-    if (load) begin
-      \$60 [1] = single[1];
-    end else if (\$23 ) begin
-      \$60 [1] = limit_1_is[0];
-    end else if (\$24 ) begin
-      \$60 [1] = before_last[1];
+    if (follow) begin
+      \$57 [1] = \port$6786$22 [31];
+    end else if (\$21 ) begin
+      \$57 [1] = limit_1_is[1];
+    end else if (\$22 ) begin
+      \$57 [1] = \$24 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$61  = before_last;
-    if (load) begin
-      \$61 [0] = \$20 ;
-    end else if (\$17 ) begin
-      \$61 [0] = limit_0_is[1];
-    end else if (\$18 ) begin
-      \$61 [0] = \$22 ;
+    \$58  = firsts;
+    if (follow) begin
+      \$58 [0] = 1'h1;
+    end else if (\$19 ) begin
+      \$58 [0] = 1'h1;
+    end else if (\$20 ) begin
+      \$58 [0] = 1'h0;
     end
-    if (load) begin
-      \$61 [1] = \$26 ;
-    end else if (\$23 ) begin
-      \$61 [1] = limit_1_is[1];
-    end else if (\$24 ) begin
-      \$61 [1] = \$28 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$62  = limit_1;
-    if (load) begin
-      \$62  = \port$6547$22 [27:16];
+    if (follow) begin
+      \$58 [1] = 1'h1;
+    end else if (\$25 ) begin
+      \$58 [1] = 1'h1;
+    end else if (\$26 ) begin
+      \$58 [1] = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$63  = limit_1_is;
-    if (load) begin
-      \$63  = { \$25 , single[1] };
+    \$59  = last;
+    if (follow) begin
+      \$59 [0] = \port$6786$22 [28];
+    end else if (\$19 ) begin
+      \$59 [0] = limit_0_is[0];
+    end else if (\$20 ) begin
+      \$59 [0] = before_last[0];
+    end
+    if (follow) begin
+      \$59 [1] = \port$6786$22 [29];
+    end else if (\$25 ) begin
+      \$59 [1] = limit_1_is[0];
+    end else if (\$26 ) begin
+      \$59 [1] = before_last[1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$64  = remaining_1;
-    if (load) begin
-      \$64  = \port$6547$22 [27:16];
-    end else if (\$23 ) begin
-      \$64  = limit_1;
-    end else if (\$24 ) begin
-      \$64  = \$27 [11:0];
+    \$60  = limit_1;
+    if (follow) begin
+      \$60  = \port$6786$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$65  = inner;
-    if (load) begin
-      \$65  = { \$34 , \$31  };
+    \$61  = limit_1_is;
+    if (follow) begin
+      \$61  = { \port$6786$22 [31], \port$6786$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$66  = move;
-    if (load) begin
-      \$66  = { \$40 , \$37  };
+    \$62  = remaining_1;
+    if (follow) begin
+      \$62  = \port$6786$22 [27:16];
+    end else if (\$21 ) begin
+      \$62  = limit_1;
+    end else if (\$22 ) begin
+      \$62  = \$23 [11:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
+    \$63  = inner;
+    if (follow) begin
+      \$63  = { \$32 , \$29  };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
+    \$64  = move;
+    if (follow) begin
+      \$64  = { \$38 , \$35  };
     end else if (step) begin
-      \$66  = \$42 ;
+      \$64  = \$39 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$67  = at_inner;
-    if (load) begin
-      \$67  = 1'h1;
+    \$65  = at_inner;
+    if (follow) begin
+      \$65  = 1'h1;
     end else if (step) begin
-      \$67  = \$43 ;
+      \$65  = \$40 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$68  = \first$16 ;
-    if (load) begin
-      \$68  = 1'h1;
+    \$66  = \first$13 ;
+    if (follow) begin
+      \$66  = 1'h1;
     end else if (step) begin
-      \$68  = 1'h0;
+      \$66  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$69  = \last$18 ;
-    if (load) begin
-      \$69  = \$41 ;
+    \$67  = \last$15 ;
+    if (follow) begin
+      \$67  = \$41 ;
     end else if (step) begin
-      \$69  = \$46 ;
+      \$67  = \$44 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$70  = pair_stride_0;
-    if (load) begin
-      \$70  = \$47 ;
+    \$68  = pair_stride_0;
+    if (follow) begin
+      \$68  = \$45 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$71  = held_stride_1;
-    if (load) begin
-      \$71  = \port$6547$71 [65:44];
+    \$69  = held_stride_1;
+    if (follow) begin
+      \$69  = \port$6786$75 [65:44];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$72  = next_1;
+    \$70  = next_1;
     if (moved_1) begin
-      \$72  = \$51 [21:0];
+      \$70  = \$49 [21:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
-    \$73  = address;
-    if (load) begin
-      \$73  = \port$6547$71 [21:0];
+    \$71  = address;
+    if (follow) begin
+      \$71  = \port$6786$75 [21:0];
     end else if (step) begin
-      \$73  = \$55 [21:0];
+      \$71  = \$53 [21:0];
     end
   end
-  assign count_0 = \port$6547$22 [15:0];
-  assign count_1 = \port$6547$22 [27:16];
-  assign outer = { \$14 , \$9  };
-  assign \address$12  = address;
+  assign outer = { \$12 , \$7  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$16 ;
-  assign whole_last = \last$18 ;
-  assign stride_0 = \port$6547$71 [43:22];
-  assign stride_1 = \port$6547$71 [65:44];
-  assign base = \port$6547$71 [21:0];
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$2  = move[1];
-  assign \$4  = 1'h0;
-  assign \$6  = 1'h1;
-  assign \$9  = \$8 ;
-  assign \$11  = \$10 [0];
-  assign \$23  = 1'h0;
-  assign \$29  = 1'h1;
-  assign \$31  = \$30 ;
-  assign \$32  = \$1 ;
-  assign \$35  = 1'h1;
-  assign \$37  = \$36 ;
-  assign \$38  = \$1 ;
-  assign \$48  = move[1];
-  assign \$54  = \$53 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$6786$22 [15:0];
+  assign ones = \port$6786$22 [29:28];
+  assign twos = \port$6786$22 [31:30];
+  assign load = follow;
+  assign count_1 = \port$6786$22 [27:16];
+  assign stride_0 = \port$6786$75 [43:22];
+  assign stride_1 = \port$6786$75 [65:44];
+  assign base = \port$6786$75 [21:0];
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$1  = move[1];
+  assign \$2  = 1'h0;
+  assign \$4  = 1'h1;
+  assign \$7  = \$6 ;
+  assign \$9  = \$8 [0];
+  assign \$21  = 1'h0;
+  assign \$25  = 1'h0;
+  assign \$27  = 1'h1;
+  assign \$29  = \$28 ;
+  assign \$30  = \port$6786$22 [28];
+  assign \$33  = 1'h1;
+  assign \$35  = \$34 ;
+  assign \$36  = \port$6786$22 [28];
+  assign \$46  = move[1];
+  assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.offsets (rst, load, step, unit_reset, \port$6547$22 , \last$18 , address, clk);
+module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 , \last$15 , address, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$23  = 0;
   input rst;
   wire rst;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input step;
   wire step;
   input unit_reset;
   wire unit_reset;
-  input [48:0] \port$6547$22 ;
-  wire [48:0] \port$6547$22 ;
-  output \last$18 ;
-  reg \last$18  = 1'h0;
+  input [52:0] \port$6786$22 ;
+  wire [52:0] \port$6786$22 ;
+  output \last$15 ;
+  reg \last$15  = 1'h0;
   output [6:0] address;
   reg [6:0] address = 7'h00;
   input clk;
@@ -11188,26 +11305,26 @@ module \talos.load.walker.offsets (rst, load, step, unit_reset, \port$6547$22 , 
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
-  wire [1:0] \$12 ;
-  wire \$13 ;
+  wire \$12 ;
+  wire [1:0] \$13 ;
   wire \$14 ;
-  wire [1:0] \$15 ;
+  wire \$15 ;
   wire \$16 ;
-  wire \$17 ;
+  wire [16:0] \$17 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire [16:0] \$21 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
+  wire [12:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [12:0] \$27 ;
+  wire \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire \$3 ;
+  wire [1:0] \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
@@ -11217,49 +11334,47 @@ module \talos.load.walker.offsets (rst, load, step, unit_reset, \port$6547$22 , 
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire [1:0] \$42 ;
   wire \$43 ;
-  wire [1:0] \$44 ;
-  wire \$45 ;
+  wire \$44 ;
+  wire [6:0] \$45 ;
   wire \$46 ;
-  wire [6:0] \$47 ;
+  wire \$47 ;
   wire \$48 ;
-  wire \$49 ;
+  wire [8:0] \$49 ;
   wire [1:0] \$5 ;
-  wire \$50 ;
-  wire [8:0] \$51 ;
-  wire [8:0] \$52 ;
-  wire [6:0] \$53 ;
-  wire [6:0] \$54 ;
-  wire [8:0] \$55 ;
+  wire [8:0] \$50 ;
+  wire [6:0] \$51 ;
+  wire [6:0] \$52 ;
+  wire [8:0] \$53 ;
+  reg [15:0] \$54 ;
+  reg [1:0] \$55 ;
   reg [15:0] \$56 ;
   reg [1:0] \$57 ;
-  reg [15:0] \$58 ;
+  reg [1:0] \$58 ;
   reg [1:0] \$59 ;
   wire \$6 ;
-  reg [1:0] \$60 ;
+  reg [11:0] \$60 ;
   reg [1:0] \$61 ;
   reg [11:0] \$62 ;
   reg [1:0] \$63 ;
-  reg [11:0] \$64 ;
-  reg [1:0] \$65 ;
-  reg [1:0] \$66 ;
+  reg [1:0] \$64 ;
+  reg \$65 ;
+  reg \$66 ;
   reg \$67 ;
-  reg \$68 ;
-  reg \$69 ;
-  wire [1:0] \$7 ;
+  reg [6:0] \$68 ;
+  reg [6:0] \$69 ;
+  wire \$7 ;
   reg [6:0] \$70 ;
   reg [6:0] \$71 ;
-  reg [6:0] \$72 ;
-  reg [6:0] \$73 ;
-  wire \$8 ;
+  wire [1:0] \$8 ;
   wire \$9 ;
   (* init = 7'h00 *)
-  wire [6:0] \address$12 ;
+  wire [6:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [6:0] base;
   reg [1:0] before_last = 2'h0;
@@ -11267,7 +11382,7 @@ module \talos.load.walker.offsets (rst, load, step, unit_reset, \port$6547$22 , 
   wire [11:0] count_1;
   (* init = 2'h0 *)
   wire [1:0] first;
-  reg \first$16  = 1'h0;
+  reg \first$13  = 1'h0;
   reg [1:0] firsts = 2'h0;
   wire [1:0] further;
   reg signed [6:0] held_stride_1 = 7'h00;
@@ -11280,309 +11395,310 @@ module \talos.load.walker.offsets (rst, load, step, unit_reset, \port$6547$22 , 
   reg [1:0] limit_0_is = 2'h0;
   reg [11:0] limit_1 = 12'h000;
   reg [1:0] limit_1_is = 2'h0;
+  wire load;
   reg [1:0] move = 2'h0;
   reg moved_1 = 1'h0;
   reg [6:0] next_1 = 7'h00;
+  wire [1:0] ones;
   wire [1:0] outer;
   reg signed [6:0] pair_stride_0 = 7'h00;
   reg [15:0] remaining_0 = 16'h0000;
   reg [11:0] remaining_1 = 12'h000;
-  wire [1:0] single;
   wire signed [6:0] stride_0;
   wire signed [6:0] stride_1;
+  wire [1:0] twos;
   (* init = 1'h0 *)
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$26  = \port$6547$22 [27:16] == 1'h1;
-  assign \$27  = remaining_1 - 1'h1;
-  assign \$28  = remaining_1 == 2'h2;
-  assign \$30  = ~ single[0];
-  assign \$33  = ~ single[1];
-  assign \$34  = \$32  & \$33 ;
-  assign \$36  = ~ single[0];
-  assign \$39  = ~ single[1];
-  assign \$40  = \$38  & \$39 ;
-  assign \$41  = & single;
-  assign \$42  = leave ? { \$14 , \$9  } : inner;
-  assign \$43  = ~ leave;
-  assign \$44  = last | inner;
-  assign \$45  = & \$44 ;
-  assign \$46  = leave & \$45 ;
-  assign \$47  = single[0] ? \port$6547$22 [48:42] : \port$6547$22 [41:35];
-  assign \$49  = step & \$48 ;
-  assign \$50  = load | \$49 ;
-  assign \$51  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$52  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
-  assign \$53  = move[1] ? next_1 : 7'h00;
-  assign \$55  = at_inner ? \$52  : { 2'h0, \$54  };
+  assign \$28  = ~ \port$6786$22 [28];
+  assign \$31  = ~ \port$6786$22 [29];
+  assign \$32  = \$30  & \$31 ;
+  assign \$34  = ~ \port$6786$22 [28];
+  assign \$37  = ~ \port$6786$22 [29];
+  assign \$38  = \$36  & \$37 ;
+  assign \$39  = leave ? { \$12 , \$7  } : inner;
+  assign \$40  = ~ leave;
+  assign \$41  = & \port$6786$22 [29:28];
+  assign \$42  = last | inner;
+  assign \$43  = & \$42 ;
+  assign \$44  = leave & \$43 ;
+  assign \$45  = \port$6786$22 [28] ? \port$6786$22 [52:46] : \port$6786$22 [45:39];
+  assign \$47  = step & \$46 ;
+  assign \$48  = follow | \$47 ;
+  assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
+  assign \$51  = move[1] ? next_1 : 7'h00;
+  assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
   always @(posedge clk)
-    limit_0 <= \$56 ;
+    limit_0 <= \$54 ;
   always @(posedge clk)
-    limit_0_is <= \$57 ;
+    limit_0_is <= \$55 ;
   always @(posedge clk)
-    remaining_0 <= \$58 ;
+    remaining_0 <= \$56 ;
   always @(posedge clk)
-    firsts <= \$59 ;
+    before_last <= \$57 ;
   always @(posedge clk)
-    last <= \$60 ;
+    firsts <= \$58 ;
   always @(posedge clk)
-    before_last <= \$61 ;
+    last <= \$59 ;
   always @(posedge clk)
-    limit_1 <= \$62 ;
+    limit_1 <= \$60 ;
   always @(posedge clk)
-    limit_1_is <= \$63 ;
+    limit_1_is <= \$61 ;
   always @(posedge clk)
-    remaining_1 <= \$64 ;
+    remaining_1 <= \$62 ;
   always @(posedge clk)
-    inner <= \$65 ;
+    inner <= \$63 ;
   always @(posedge clk)
-    move <= \$66 ;
+    move <= \$64 ;
   always @(posedge clk)
-    at_inner <= \$67 ;
+    at_inner <= \$65 ;
   always @(posedge clk)
-    \first$16  <= \$68 ;
+    \first$13  <= \$66 ;
   always @(posedge clk)
-    \last$18  <= \$69 ;
+    \last$15  <= \$67 ;
   always @(posedge clk)
-    pair_stride_0 <= \$70 ;
+    pair_stride_0 <= \$68 ;
   always @(posedge clk)
-    held_stride_1 <= \$71 ;
+    held_stride_1 <= \$69 ;
   always @(posedge clk)
-    moved_1 <= \$50 ;
+    moved_1 <= \$48 ;
   always @(posedge clk)
-    next_1 <= \$72 ;
+    next_1 <= \$70 ;
   always @(posedge clk)
-    address <= \$73 ;
-  assign \$1  = ! \port$6547$22 [15:0];
-  assign \$3  = ! \port$6547$22 [27:16];
+    address <= \$71 ;
+  assign \$3  = last | inner;
   assign \$5  = last | inner;
-  assign \$7  = last | inner;
-  assign \$8  = ~ \$7 [0];
+  assign \$6  = ~ \$5 [0];
+  assign \$8  = last | inner;
   assign \$10  = last | inner;
-  assign \$12  = last | inner;
-  assign \$13  = ~ \$12 [1];
-  assign \$14  = \$11  & \$13 ;
-  assign \$15  = inner & before_last;
-  assign \$16  = | \$15 ;
-  assign leave = at_inner & \$16 ;
-  assign \$17  = step & further[0];
-  assign \$18  = step & move[0];
-  assign \$19  = \port$6547$22 [15:0] == 1'h1;
-  assign \$20  = \port$6547$22 [15:0] == 1'h1;
-  assign \$21  = remaining_0 - 1'h1;
-  assign \$22  = remaining_0 == 2'h2;
-  assign \$24  = step & move[1];
-  assign \$25  = \port$6547$22 [27:16] == 1'h1;
+  assign \$11  = ~ \$10 [1];
+  assign \$12  = \$9  & \$11 ;
+  assign \$13  = inner & before_last;
+  assign \$14  = | \$13 ;
+  assign leave = at_inner & \$14 ;
+  assign \$15  = step & further[0];
+  assign \$16  = step & move[0];
+  assign \$17  = remaining_0 - 1'h1;
+  assign \$18  = remaining_0 == 2'h2;
+  assign \$19  = step & further[0];
+  assign \$20  = step & move[0];
+  assign \$22  = step & move[1];
+  assign \$23  = remaining_1 - 1'h1;
+  assign \$24  = remaining_1 == 2'h2;
+  assign \$26  = step & move[1];
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$56  = limit_0;
-    if (load) begin
-      \$56  = \port$6547$22 [15:0];
+    \$54  = limit_0;
+    if (follow) begin
+      \$54  = \port$6786$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$57  = limit_0_is;
-    if (load) begin
-      \$57  = { \$19 , single[0] };
+    \$55  = limit_0_is;
+    if (follow) begin
+      \$55  = { \port$6786$22 [30], \port$6786$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$58  = remaining_0;
-    if (load) begin
-      \$58  = \port$6547$22 [15:0];
-    end else if (\$17 ) begin
-      \$58  = limit_0;
-    end else if (\$18 ) begin
-      \$58  = \$21 [15:0];
+    \$56  = remaining_0;
+    if (follow) begin
+      \$56  = \port$6786$22 [15:0];
+    end else if (\$15 ) begin
+      \$56  = limit_0;
+    end else if (\$16 ) begin
+      \$56  = \$17 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$59  = firsts;
-    if (load) begin
-      \$59 [0] = 1'h1;
-    end else if (\$17 ) begin
-      \$59 [0] = 1'h1;
-    end else if (\$18 ) begin
-      \$59 [0] = 1'h0;
+    \$57  = before_last;
+    if (follow) begin
+      \$57 [0] = \port$6786$22 [30];
+    end else if (\$15 ) begin
+      \$57 [0] = limit_0_is[1];
+    end else if (\$16 ) begin
+      \$57 [0] = \$18 ;
     end
-    if (load) begin
-      \$59 [1] = 1'h1;
-    end else if (\$23 ) begin
-      \$59 [1] = 1'h1;
-    end else if (\$24 ) begin
-      \$59 [1] = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$60  = last;
-    if (load) begin
-      \$60 [0] = single[0];
-    end else if (\$17 ) begin
-      \$60 [0] = limit_0_is[0];
-    end else if (\$18 ) begin
-      \$60 [0] = before_last[0];
-    end
-    if (load) begin
-      \$60 [1] = single[1];
-    end else if (\$23 ) begin
-      \$60 [1] = limit_1_is[0];
-    end else if (\$24 ) begin
-      \$60 [1] = before_last[1];
+    if (follow) begin
+      \$57 [1] = \port$6786$22 [31];
+    end else if (\$21 ) begin
+      \$57 [1] = limit_1_is[1];
+    end else if (\$22 ) begin
+      \$57 [1] = \$24 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$61  = before_last;
-    if (load) begin
-      \$61 [0] = \$20 ;
-    end else if (\$17 ) begin
-      \$61 [0] = limit_0_is[1];
-    end else if (\$18 ) begin
-      \$61 [0] = \$22 ;
+    \$58  = firsts;
+    if (follow) begin
+      \$58 [0] = 1'h1;
+    end else if (\$19 ) begin
+      \$58 [0] = 1'h1;
+    end else if (\$20 ) begin
+      \$58 [0] = 1'h0;
     end
-    if (load) begin
-      \$61 [1] = \$26 ;
-    end else if (\$23 ) begin
-      \$61 [1] = limit_1_is[1];
-    end else if (\$24 ) begin
-      \$61 [1] = \$28 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$62  = limit_1;
-    if (load) begin
-      \$62  = \port$6547$22 [27:16];
+    if (follow) begin
+      \$58 [1] = 1'h1;
+    end else if (\$25 ) begin
+      \$58 [1] = 1'h1;
+    end else if (\$26 ) begin
+      \$58 [1] = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$63  = limit_1_is;
-    if (load) begin
-      \$63  = { \$25 , single[1] };
+    \$59  = last;
+    if (follow) begin
+      \$59 [0] = \port$6786$22 [28];
+    end else if (\$19 ) begin
+      \$59 [0] = limit_0_is[0];
+    end else if (\$20 ) begin
+      \$59 [0] = before_last[0];
+    end
+    if (follow) begin
+      \$59 [1] = \port$6786$22 [29];
+    end else if (\$25 ) begin
+      \$59 [1] = limit_1_is[0];
+    end else if (\$26 ) begin
+      \$59 [1] = before_last[1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$64  = remaining_1;
-    if (load) begin
-      \$64  = \port$6547$22 [27:16];
-    end else if (\$23 ) begin
-      \$64  = limit_1;
-    end else if (\$24 ) begin
-      \$64  = \$27 [11:0];
+    \$60  = limit_1;
+    if (follow) begin
+      \$60  = \port$6786$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$65  = inner;
-    if (load) begin
-      \$65  = { \$34 , \$31  };
+    \$61  = limit_1_is;
+    if (follow) begin
+      \$61  = { \port$6786$22 [31], \port$6786$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$66  = move;
-    if (load) begin
-      \$66  = { \$40 , \$37  };
+    \$62  = remaining_1;
+    if (follow) begin
+      \$62  = \port$6786$22 [27:16];
+    end else if (\$21 ) begin
+      \$62  = limit_1;
+    end else if (\$22 ) begin
+      \$62  = \$23 [11:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
+    \$63  = inner;
+    if (follow) begin
+      \$63  = { \$32 , \$29  };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
+    \$64  = move;
+    if (follow) begin
+      \$64  = { \$38 , \$35  };
     end else if (step) begin
-      \$66  = \$42 ;
+      \$64  = \$39 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$67  = at_inner;
-    if (load) begin
-      \$67  = 1'h1;
+    \$65  = at_inner;
+    if (follow) begin
+      \$65  = 1'h1;
     end else if (step) begin
-      \$67  = \$43 ;
+      \$65  = \$40 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$68  = \first$16 ;
-    if (load) begin
-      \$68  = 1'h1;
+    \$66  = \first$13 ;
+    if (follow) begin
+      \$66  = 1'h1;
     end else if (step) begin
-      \$68  = 1'h0;
+      \$66  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$69  = \last$18 ;
-    if (load) begin
-      \$69  = \$41 ;
+    \$67  = \last$15 ;
+    if (follow) begin
+      \$67  = \$41 ;
     end else if (step) begin
-      \$69  = \$46 ;
+      \$67  = \$44 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$70  = pair_stride_0;
-    if (load) begin
-      \$70  = \$47 ;
+    \$68  = pair_stride_0;
+    if (follow) begin
+      \$68  = \$45 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$71  = held_stride_1;
-    if (load) begin
-      \$71  = \port$6547$22 [48:42];
+    \$69  = held_stride_1;
+    if (follow) begin
+      \$69  = \port$6786$22 [52:46];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$72  = next_1;
+    \$70  = next_1;
     if (moved_1) begin
-      \$72  = \$51 [6:0];
+      \$70  = \$49 [6:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
-    \$73  = address;
-    if (load) begin
-      \$73  = \port$6547$22 [34:28];
+    \$71  = address;
+    if (follow) begin
+      \$71  = \port$6786$22 [38:32];
     end else if (step) begin
-      \$73  = \$55 [6:0];
+      \$71  = \$53 [6:0];
     end
   end
-  assign count_0 = \port$6547$22 [15:0];
-  assign count_1 = \port$6547$22 [27:16];
-  assign outer = { \$14 , \$9  };
-  assign \address$12  = address;
+  assign outer = { \$12 , \$7  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$16 ;
-  assign whole_last = \last$18 ;
-  assign stride_0 = \port$6547$22 [41:35];
-  assign stride_1 = \port$6547$22 [48:42];
-  assign base = \port$6547$22 [34:28];
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$2  = move[1];
-  assign \$4  = 1'h0;
-  assign \$6  = 1'h1;
-  assign \$9  = \$8 ;
-  assign \$11  = \$10 [0];
-  assign \$23  = 1'h0;
-  assign \$29  = 1'h1;
-  assign \$31  = \$30 ;
-  assign \$32  = \$1 ;
-  assign \$35  = 1'h1;
-  assign \$37  = \$36 ;
-  assign \$38  = \$1 ;
-  assign \$48  = move[1];
-  assign \$54  = \$53 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$6786$22 [15:0];
+  assign ones = \port$6786$22 [29:28];
+  assign twos = \port$6786$22 [31:30];
+  assign load = follow;
+  assign count_1 = \port$6786$22 [27:16];
+  assign stride_0 = \port$6786$22 [45:39];
+  assign stride_1 = \port$6786$22 [52:46];
+  assign base = \port$6786$22 [38:32];
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$1  = move[1];
+  assign \$2  = 1'h0;
+  assign \$4  = 1'h1;
+  assign \$7  = \$6 ;
+  assign \$9  = \$8 [0];
+  assign \$21  = 1'h0;
+  assign \$25  = 1'h0;
+  assign \$27  = 1'h1;
+  assign \$29  = \$28 ;
+  assign \$30  = \port$6786$22 [28];
+  assign \$33  = 1'h1;
+  assign \$35  = \$34 ;
+  assign \$36  = \port$6786$22 [28];
+  assign \$46  = move[1];
+  assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.spare (rst, o__ready, o__valid, o__payload, i__ready, unit_reset, i__payload, i__valid, clk);
+module \talos.load.walker.spare (rst, o__ready, o__valid, o__payload, unit_reset, i__payload, i__valid, i__ready, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$24  = 0;
   input rst;
   wire rst;
@@ -11592,21 +11708,26 @@ module \talos.load.walker.spare (rst, o__ready, o__valid, o__payload, i__ready, 
   wire o__valid;
   output [66:0] o__payload;
   wire [66:0] o__payload;
-  output i__ready;
-  wire i__ready;
   input unit_reset;
   wire unit_reset;
   input [66:0] i__payload;
   wire [66:0] i__payload;
   input i__valid;
   wire i__valid;
+  output i__ready;
+  reg i__ready = 1'h1;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
-  reg \$4 ;
-  reg [66:0] \$5 ;
+  wire \$4 ;
+  wire \$5 ;
+  reg \$6 ;
+  reg \$7 ;
+  reg [66:0] \$8 ;
+  (* init = 1'h1 *)
+  wire free;
   reg full = 1'h0;
   wire [21:0] \i__payload.bytes ;
   wire \i__payload.last ;
@@ -11627,33 +11748,47 @@ module \talos.load.walker.spare (rst, o__ready, o__valid, o__payload, i__ready, 
   wire [6:0] \spare.offset ;
   wire \spare.short ;
   wire [13:0] \spare.tag ;
-  assign \$2  = o__valid & \$1 ;
-  assign \$3  = ~ full;
-  always @(posedge clk)
-    full <= \$4 ;
-  always @(posedge clk)
-    spare <= \$5 ;
-  assign o__valid = i__valid | full;
   assign o__payload = full ? spare : i__payload;
-  assign i__ready = ~ full;
   assign \$1  = ~ o__ready;
+  assign \$2  = o__valid & \$1 ;
+  assign \$3  = ~ o__valid;
+  assign \$4  = \$3  | o__ready;
+  assign \$5  = ~ full;
+  always @(posedge clk)
+    full <= \$6 ;
+  always @(posedge clk)
+    i__ready <= \$7 ;
+  always @(posedge clk)
+    spare <= \$8 ;
+  assign o__valid = i__valid | full;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$24 ) begin end
-    \$4  = \$2 ;
+    \$6  = \$2 ;
     if (unit_reset) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
     if (rst) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$24 ) begin end
-    \$5  = spare;
-    if (\$3 ) begin
-      \$5  = i__payload;
+    \$7  = \$4 ;
+    if (unit_reset) begin
+      \$7  = 1'h1;
+    end
+    if (rst) begin
+      \$7  = 1'h1;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$24 ) begin end
+    \$8  = spare;
+    if (\$5 ) begin
+      \$8  = i__payload;
+    end
+  end
+  assign free = i__ready;
   assign \o__payload.offset  = o__payload[6:0];
   assign \o__payload.local  = o__payload[28:7];
   assign \o__payload.bytes  = o__payload[50:29];
@@ -11829,8 +11964,8 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
   assign place = read__addr;
 endmodule
 
-module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, unit_reset, i_acts, weights__payload, post, act__address, acc_read__data, drain__valid
-, drain__address, instr__valid, instr__payload, clk);
+module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, unit_reset, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid
+, drain__address, instr__valid, \port$8850$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$26  = 0;
   input rst;
   wire rst;
@@ -11838,8 +11973,6 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   wire act__grant;
   input weights__valid;
   wire weights__valid;
-  output act__valid;
-  wire act__valid;
   output issue;
   wire issue;
   output start;
@@ -11866,6 +11999,8 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   wire [31:0] i_acts;
   input [31:0] weights__payload;
   wire [31:0] weights__payload;
+  output act__valid;
+  reg act__valid = 1'h0;
   output [3:0] post;
   wire [3:0] post;
   output [21:0] act__address;
@@ -11878,13 +12013,13 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   wire [15:0] drain__address;
   input instr__valid;
   wire instr__valid;
-  input [241:0] instr__payload;
-  wire [241:0] instr__payload;
+  input [260:0] \port$8850$0 ;
+  wire [260:0] \port$8850$0 ;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$10 ;
-  wire \$11 ;
+  wire [3:0] \$11 ;
   wire \$12 ;
   wire \$13 ;
   wire \$14 ;
@@ -11917,76 +12052,72 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   wire \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire [3:0] \$41 ;
+  wire \$41 ;
   wire \$42 ;
-  wire [3:0] \$43 ;
+  wire \$43 ;
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire \$47 ;
+  wire [6:0] \$47 ;
   wire \$48 ;
   wire \$49 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
-  wire [6:0] \$53 ;
+  wire \$53 ;
   wire \$54 ;
-  wire \$55 ;
+  wire [10:0] \$55 ;
   wire \$56 ;
-  wire \$57 ;
-  wire \$58 ;
+  wire [10:0] \$57 ;
+  wire [2:0] \$58 ;
   wire \$59 ;
   wire \$6 ;
-  wire \$60 ;
-  wire [10:0] \$61 ;
+  wire [3:0] \$60 ;
+  wire [3:0] \$61 ;
   wire \$62 ;
-  wire [10:0] \$63 ;
-  wire [2:0] \$64 ;
-  wire [3:0] \$65 ;
-  wire [3:0] \$66 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
+  wire \$66 ;
   wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
+  wire [5:0] \$68 ;
+  reg \$69 ;
   wire \$7 ;
-  wire \$70 ;
-  wire \$71 ;
-  wire \$72 ;
-  wire [5:0] \$73 ;
+  reg \$70 ;
+  reg \$71 ;
+  reg [2:0] \$72 ;
+  reg [2:0] \$73 ;
   reg \$74 ;
-  reg \$75 ;
-  reg \$76 ;
-  reg [2:0] \$77 ;
-  reg [2:0] \$78 ;
-  reg \$79 ;
+  reg [3:0] \$75 ;
+  reg [2:0] \$76 ;
+  reg \$77 ;
+  reg [5:0] \$78 ;
+  reg [5:0] \$79 ;
   wire \$8 ;
   reg \$80 ;
-  reg [3:0] \$81 ;
-  reg [2:0] \$82 ;
-  reg [2:0] \$83 ;
+  reg [9:0] \$81 ;
+  reg [9:0] \$82 ;
+  reg [1:0] \$83 ;
   reg \$84 ;
-  reg [5:0] \$85 ;
-  reg [5:0] \$86 ;
-  reg \$87 ;
-  reg [9:0] \$88 ;
-  reg [9:0] \$89 ;
-  wire \$9 ;
-  reg [1:0] \$90 ;
-  reg [16:0] \$91 ;
-  reg [4:0] \$92 ;
-  wire [17:0] \$93 ;
-  wire [17:0] \$94 ;
-  wire [17:0] \$95 ;
-  wire [17:0] \$96 ;
+  reg [16:0] \$85 ;
+  reg [4:0] \$86 ;
+  wire [17:0] \$87 ;
+  wire [17:0] \$88 ;
+  wire [17:0] \$89 ;
+  wire [3:0] \$9 ;
+  wire [17:0] \$90 ;
   wire [15:0] acc_read__address;
   wire acc_read__valid;
   reg accumulate = 1'h0;
   wire [31:0] act__data;
   reg active = 1'h0;
   wire [21:0] address;
+  (* init = 1'h0 *)
+  wire asks;
   wire [21:0] base;
   reg [9:0] block_entry = 10'h000;
-  reg blocked = 1'h0;
+  wire blocked;
   wire busy;
   wire [9:0] count_0;
   wire [9:0] count_1;
@@ -11994,6 +12125,12 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   wire [7:0] count_3;
   wire [7:0] count_4;
   wire [9:0] count_5;
+  wire [18:0] counts;
+  wire [2:0] \counts.few_columns ;
+  wire [2:0] \counts.few_rows ;
+  wire [5:0] \counts.ones ;
+  wire [5:0] \counts.twos ;
+  wire \counts.warmup ;
   reg down = 1'h0;
   reg [4:0] down_line = 5'h00;
   wire [127:0] drain__data;
@@ -12001,9 +12138,8 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   reg [4:0] draining = 5'h00;
   reg [84:0] end_line = 85'h0000000000000000000000;
   reg [9:0] entry = 10'h000;
-  reg [2:0] few_columns = 3'h0;
-  reg [2:0] few_rows = 3'h0;
   wire [5:0] firsts;
+  wire follow;
   wire free;
   reg full = 1'h0;
   reg [2:0] guard = 3'h0;
@@ -12048,12 +12184,12 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   wire \injection_3.strobe ;
   wire \injection_3.switch ;
   wire [31:0] \injection_3.word ;
+  wire [241:0] instr__payload;
   wire instr__ready;
   wire last;
   wire [5:0] lasts;
   reg [142:0] line = 143'h000000000000000000000000000000000000;
   wire load;
-  reg may_issue = 1'h0;
   wire next_active;
   wire next_full;
   wire next_tile_first;
@@ -12062,9 +12198,11 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   wire signed [17:0] \o_sums[1] ;
   wire signed [17:0] \o_sums[2] ;
   wire signed [17:0] \o_sums[3] ;
-  reg [3:0] \post$83  = 4'h0;
+  wire [5:0] ones;
+  reg [3:0] \post$85  = 4'h0;
   reg [2:0] recent = 3'h0;
   reg [1:0] slot = 2'h0;
+  reg slot_last = 1'h0;
   wire step;
   wire signed [17:0] stride_0;
   wire signed [21:0] stride_1;
@@ -12078,132 +12216,121 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   (* init = 1'h0 *)
   wire switch_in;
   reg tile_first = 1'h0;
-  wire [2:0] tile_guard;
+  reg [2:0] tile_guard = 3'h0;
+  wire [5:0] twos;
   reg [16:0] valid_line = 17'h00000;
   reg [5:0] warm_left = 6'h00;
   reg warming = 1'h0;
   reg [5:0] warmup = 6'h00;
   (* init = 32'd0 *)
   wire [31:0] word_in;
-  assign issue = act__valid & act__grant;
-  assign \$3  = issue & last;
-  assign \$4  = ~ \$3 ;
-  assign \$5  = active & \$4 ;
-  assign next_active = start | \$5 ;
-  assign \$6  = & lasts[1:0];
-  assign \$7  = issue ? \$6  : tile_first;
-  assign next_tile_first = free | \$7 ;
-  assign \$8  = ~ active;
-  assign \$9  = issue & last;
-  assign free = \$8  | \$9 ;
-  assign \$10  = instr__valid & sync_ready;
-  assign start = \$10  & free;
-  assign \wait  = instr__valid ? instr__payload[7:4] : 4'h0;
-  assign \$12  = few_rows[0] & \$11 ;
-  assign \$14  = few_columns[0] & \$13 ;
-  assign \$15  = \$12  | \$14 ;
-  assign \$16  = | few_columns[1:0];
-  assign \$17  = few_rows[0] & \$16 ;
-  assign \$18  = | few_rows[1:0];
-  assign \$19  = few_columns[0] & \$18 ;
-  assign \$20  = \$17  | \$19 ;
-  assign \$21  = | few_columns;
-  assign \$22  = few_rows[0] & \$21 ;
-  assign \$23  = | few_rows;
-  assign \$24  = few_columns[0] & \$23 ;
-  assign \$25  = \$22  | \$24 ;
+  assign \$7  = active | \$6 ;
+  assign \$8  = \port$8850$0 [234] & \$7 ;
+  assign \$9  = { 1'h0, tile_guard } & { recent, 1'h1 };
+  assign \$10  = | \$9 ;
+  assign \$11  = { 1'h0, guard } & { recent, 1'h0 };
+  assign \$12  = | \$11 ;
+  assign \$13  = issue ? \$10  : \$12 ;
+  assign blocked = free ? \$8  : \$13 ;
+  assign \$14  = ~ active;
+  assign \$15  = issue & last;
+  assign free = \$14  | \$15 ;
+  assign \$16  = instr__valid & sync_ready;
+  assign start = \$16  & free;
+  assign \wait  = instr__valid ? \port$8850$0 [7:4] : 4'h0;
+  assign \$17  = ~ active;
+  assign follow = \$17  | last;
   assign switch = issue & tile_first;
-  assign \$26  = ~ full;
-  assign weights__ready = \$26  | switch;
+  assign \$18  = ~ full;
+  assign weights__ready = \$18  | switch;
   assign inject = weights__valid & weights__ready;
-  assign \$27  = slot == 2'h3;
-  assign \$28  = weights__valid & \$27 ;
-  assign next_full = weights__ready ? \$28  : 1'h1;
+  assign \$19  = weights__valid & slot_last;
+  assign next_full = weights__ready ? \$19  : 1'h1;
   assign done = valid_line[16] & end_line[80];
-  assign \$29  = ~ issue;
-  assign stall = active & \$29 ;
-  assign \$30  = ~ active;
-  assign \$31  = \$30  & instr__valid;
-  assign \$32  = ~ sync_ready;
-  assign sync = \$31  & \$32 ;
-  assign \$33  = ~ active;
-  assign \$34  = ! draining;
-  assign idle = \$33  & \$34 ;
-  assign \$35  = ~ next_tile_first;
-  assign \$36  = \$35  | next_full;
-  assign \$37  = next_active & \$36 ;
-  assign \$38  = | recent[1:0];
-  assign \$39  = issue | \$38 ;
-  assign \$40  = instr__payload[234] & \$39 ;
-  assign \$41  = { 1'h0, tile_guard } & { recent, 1'h1 };
-  assign \$42  = | \$41 ;
-  assign \$43  = { 1'h0, guard } & { recent, 1'h0 };
-  assign \$44  = | \$43 ;
-  assign \$45  = ! instr__payload[199:190];
-  assign \$46  = instr__payload[199:190] == 1'h1;
-  assign \$47  = instr__payload[199:190] == 2'h2;
-  assign \$48  = ! instr__payload[167:158];
-  assign \$49  = instr__payload[167:158] == 1'h1;
-  assign \$50  = instr__payload[167:158] == 2'h2;
-  assign \$51  = | instr__payload[241:236];
-  assign \$52  = | warmup;
-  assign \$53  = warm_left - 1'h1;
-  assign \$54  = warm_left != 1'h1;
-  assign \$55  = ~ warming;
-  assign \$56  = issue & \$55 ;
-  assign \$57  = & lasts[1:0];
-  assign \$58  = & lasts[4:2];
-  assign \$59  = ~ \$58 ;
-  assign \$60  = \$57  & \$59 ;
-  assign \$61  = entry + 1'h1;
-  assign \$62  = & lasts[1:0];
-  assign \$63  = entry + 1'h1;
-  assign \$64  = slot + 1'h1;
-  assign \$65  = 1'h1 << injection_3[3:2];
-  assign \$66  = injection_3[1] ? \$65  : 4'h0;
-  assign \$67  = ~ accumulate;
-  assign \$68  = & firsts[4:2];
-  assign \$69  = \$67  & \$68 ;
-  assign \$70  = ~ warming;
-  assign \$71  = issue & \$70 ;
-  assign \$72  = | draining;
-  assign \$73  = draining - 1'h1;
+  assign \$20  = ~ issue;
+  assign stall = active & \$20 ;
+  assign \$21  = ~ active;
+  assign \$22  = \$21  & instr__valid;
+  assign \$23  = ~ sync_ready;
+  assign sync = \$22  & \$23 ;
+  assign \$24  = ~ active;
+  assign \$25  = ! draining;
+  assign idle = \$24  & \$25 ;
+  assign \$26  = ~ next_tile_first;
+  assign \$27  = ~ blocked;
+  assign \$28  = next_full & \$27 ;
+  assign \$29  = \$26  | \$28 ;
+  assign \$30  = next_active & \$29 ;
+  assign \$32  = \port$8850$0 [257] & \$31 ;
+  assign \$34  = \port$8850$0 [254] & \$33 ;
+  assign \$35  = \$32  | \$34 ;
+  assign \$36  = | \port$8850$0 [255:254];
+  assign \$37  = \port$8850$0 [257] & \$36 ;
+  assign \$38  = | \port$8850$0 [258:257];
+  assign \$39  = \port$8850$0 [254] & \$38 ;
+  assign \$40  = \$37  | \$39 ;
+  assign \$41  = | \port$8850$0 [256:254];
+  assign \$42  = \port$8850$0 [257] & \$41 ;
+  assign \$43  = | \port$8850$0 [259:257];
+  assign \$44  = \port$8850$0 [254] & \$43 ;
+  assign \$45  = \$42  | \$44 ;
+  assign \$46  = | warmup;
+  assign \$47  = warm_left - 1'h1;
+  assign \$48  = warm_left != 1'h1;
+  assign \$49  = ~ warming;
+  assign \$50  = issue & \$49 ;
+  assign \$51  = & lasts[1:0];
+  assign \$52  = & lasts[4:2];
+  assign \$53  = ~ \$52 ;
+  assign \$54  = \$51  & \$53 ;
+  assign \$55  = entry + 1'h1;
+  assign \$56  = & lasts[1:0];
+  assign \$57  = entry + 1'h1;
+  assign \$58  = slot + 1'h1;
+  assign \$59  = slot == 2'h2;
+  assign \$60  = 1'h1 << injection_3[3:2];
+  assign \$61  = injection_3[1] ? \$60  : 4'h0;
+  assign \$62  = ~ accumulate;
+  assign \$63  = & firsts[4:2];
+  assign \$64  = \$62  & \$63 ;
+  assign \$65  = ~ warming;
+  assign \$66  = issue & \$65 ;
+  assign \$67  = | draining;
+  assign \$68  = draining - 1'h1;
   always @(posedge clk)
-    active <= \$74 ;
+    active <= \$69 ;
   always @(posedge clk)
     tile_first <= next_tile_first;
   always @(posedge clk)
-    full <= \$75 ;
+    full <= \$70 ;
   always @(posedge clk)
-    may_issue <= \$76 ;
+    act__valid <= \$71 ;
   always @(posedge clk)
-    recent <= \$77 ;
+    recent <= \$72 ;
   always @(posedge clk)
-    guard <= \$78 ;
+    guard <= \$73 ;
   always @(posedge clk)
-    blocked <= \$79 ;
+    accumulate <= \$74 ;
   always @(posedge clk)
-    accumulate <= \$80 ;
+    \post$85  <= \$75 ;
   always @(posedge clk)
-    \post$83  <= \$81 ;
+    tile_guard <= \$76 ;
   always @(posedge clk)
-    few_columns <= \$82 ;
+    down <= \$77 ;
   always @(posedge clk)
-    few_rows <= \$83 ;
+    warmup <= \$78 ;
   always @(posedge clk)
-    down <= \$84 ;
+    warm_left <= \$79 ;
   always @(posedge clk)
-    warmup <= \$85 ;
+    warming <= \$80 ;
   always @(posedge clk)
-    warm_left <= \$86 ;
+    entry <= \$81 ;
   always @(posedge clk)
-    warming <= \$87 ;
+    block_entry <= \$82 ;
   always @(posedge clk)
-    entry <= \$88 ;
+    slot <= \$83 ;
   always @(posedge clk)
-    block_entry <= \$89 ;
-  always @(posedge clk)
-    slot <= \$90 ;
+    slot_last <= \$84 ;
   always @(posedge clk)
     injection_0 <= { weights__payload, slot, inject, switch };
   always @(posedge clk)
@@ -12213,7 +12340,7 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   always @(posedge clk)
     injection_3 <= injection_2;
   always @(posedge clk)
-    i_strobes <= \$66 ;
+    i_strobes <= \$61 ;
   always @(posedge clk)
     i_switch <= injection_3[0];
   always @(posedge clk)
@@ -12221,41 +12348,47 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   always @(posedge clk)
     down_line <= { down_line[3:0], down };
   always @(posedge clk)
-    line <= { line[131:0], \$69 , entry };
+    line <= { line[131:0], \$64 , entry };
   always @(posedge clk)
-    end_line <= { end_line[79:0], \post$83 , last };
+    end_line <= { end_line[79:0], \post$85 , last };
   always @(posedge clk)
-    valid_line <= \$91 ;
+    valid_line <= \$85 ;
   always @(posedge clk)
-    draining <= \$92 ;
-  assign \$1  = tile_first & blocked;
+    draining <= \$86 ;
+  assign issue = act__valid & act__grant;
+  assign \$1  = issue & last;
   assign \$2  = ~ \$1 ;
-  assign act__valid = may_issue & \$2 ;
+  assign \$3  = active & \$2 ;
+  assign next_active = start | \$3 ;
+  assign \$4  = & lasts[1:0];
+  assign \$5  = issue ? \$4  : tile_first;
+  assign next_tile_first = free | \$5 ;
+  assign \$6  = | recent[1:0];
   \talos.matrix.accumulator  accumulator (
     .clk(clk),
     .drain__address(drain__address),
     .drain__grant(acc_read__grant),
     .drained(acc_read__data),
     .i_valid(valid_line[12]),
-    .\port$6773$132 (line[142:132]),
-    .\port$6898$0 (\$93 ),
-    .\port$6900$0 (\$94 ),
-    .\port$6901$0 (\$95 ),
-    .\port$7110$0 (\$96 ),
+    .\port$7026$132 (line[142:132]),
+    .\port$7150$0 (\$87 ),
+    .\port$7152$0 (\$88 ),
+    .\port$7153$0 (\$89 ),
+    .\port$7362$0 (\$90 ),
     .rst(rst),
     .unit_reset(unit_reset)
   );
   \talos.matrix.array  array (
     .clk(clk),
-    .deskew_0_2(\$93 ),
-    .deskew_1_1(\$94 ),
-    .deskew_2_0(\$95 ),
+    .deskew_0_2(\$87 ),
+    .deskew_1_1(\$88 ),
+    .deskew_2_0(\$89 ),
     .i_acts(i_acts),
     .i_down(down_line[4]),
     .i_strobes(i_strobes),
     .i_switch(i_switch),
     .i_weights(i_weights),
-    .\o_psum$152 (\$96 ),
+    .\o_psum$152 (\$90 ),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -12263,238 +12396,236 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
     .address(act__address),
     .clk(clk),
     .firsts(firsts),
+    .follow(follow),
     .last(lasts),
-    .\last$22 (last),
+    .\last$15 (last),
     .load(free),
-    .\port$8576$16 (instr__payload[217:16]),
+    .\port$8850$16 (\port$8850$0 [217:16]),
+    .\port$8850$242 (\port$8850$0 [253:242]),
     .rst(rst),
     .step(issue),
     .unit_reset(unit_reset)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$74  = next_active;
+    \$69  = next_active;
     if (unit_reset) begin
-      \$74  = 1'h0;
+      \$69  = 1'h0;
     end
     if (rst) begin
-      \$74  = 1'h0;
+      \$69  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$75  = next_full;
+    \$70  = next_full;
     if (unit_reset) begin
-      \$75  = 1'h0;
+      \$70  = 1'h0;
     end
     if (rst) begin
-      \$75  = 1'h0;
+      \$70  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$76  = \$37 ;
+    \$71  = \$30 ;
     if (unit_reset) begin
-      \$76  = 1'h0;
+      \$71  = 1'h0;
     end
     if (rst) begin
-      \$76  = 1'h0;
+      \$71  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$77  = { recent[1:0], issue };
+    \$72  = { recent[1:0], issue };
     if (unit_reset) begin
-      \$77  = 3'h0;
+      \$72  = 3'h0;
     end
     if (rst) begin
-      \$77  = 3'h0;
+      \$72  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$78  = guard;
+    \$73  = guard;
     if (free) begin
-      \$78  = { instr__payload[234], instr__payload[234], instr__payload[234] };
+      \$73  = { \port$8850$0 [234], \port$8850$0 [234], \port$8850$0 [234] };
     end else if (issue) begin
-      \$78  = tile_guard;
+      \$73  = tile_guard;
     end
     if (unit_reset) begin
-      \$78  = 3'h0;
+      \$73  = 3'h0;
     end
     if (rst) begin
-      \$78  = 3'h0;
+      \$73  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    (* full_case = 32'd1 *)
+    \$74  = accumulate;
     if (free) begin
-      \$79  = \$40 ;
-    end else if (issue) begin
-      \$79  = \$42 ;
-    end else begin
-      \$79  = \$44 ;
-    end
-    if (unit_reset) begin
-      \$79  = 1'h0;
-    end
-    if (rst) begin
-      \$79  = 1'h0;
+      \$74  = \port$8850$0 [234];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$80  = accumulate;
+    \$75  = \post$85 ;
     if (free) begin
-      \$80  = instr__payload[234];
+      \$75  = \port$8850$0 [11:8];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$81  = \post$83 ;
-    if (free) begin
-      \$81  = instr__payload[11:8];
+    \$76  = tile_guard;
+    if (follow) begin
+      \$76 [2] = \$35 ;
+      \$76 [1] = \$40 ;
+      \$76 [0] = \$45 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$82  = few_columns;
+    \$77  = down;
     if (free) begin
-      \$82  = { \$47 , \$46 , \$45  };
+      \$77  = \port$8850$0 [235];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$83  = few_rows;
+    \$78  = warmup;
     if (free) begin
-      \$83  = { \$50 , \$49 , \$48  };
+      \$78  = \port$8850$0 [241:236];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$84  = down;
+    \$79  = warm_left;
     if (free) begin
-      \$84  = instr__payload[235];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$85  = warmup;
-    if (free) begin
-      \$85  = instr__payload[241:236];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$86  = warm_left;
-    if (free) begin
-      \$86  = instr__payload[241:236];
+      \$79  = \port$8850$0 [241:236];
     end else if (issue) begin
       if (lasts[0]) begin
-        \$86  = warmup;
+        \$79  = warmup;
       end else if (warming) begin
-        \$86  = \$53 [5:0];
+        \$79  = \$47 [5:0];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$87  = warming;
+    \$80  = warming;
     if (free) begin
-      \$87  = \$51 ;
+      \$80  = \port$8850$0 [260];
     end else if (issue) begin
       if (lasts[0]) begin
-        \$87  = \$52 ;
+        \$80  = \$46 ;
       end else if (warming) begin
-        \$87  = \$54 ;
+        \$80  = \$48 ;
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$88  = entry;
+    \$81  = entry;
     if (free) begin
-      \$88  = instr__payload[227:218];
-    end else if (\$56 ) begin
+      \$81  = \port$8850$0 [227:218];
+    end else if (\$50 ) begin
       (* full_case = 32'd1 *)
-      if (\$60 ) begin
-        \$88  = block_entry;
+      if (\$54 ) begin
+        \$81  = block_entry;
       end else begin
-        \$88  = \$61 [9:0];
+        \$81  = \$55 [9:0];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$89  = block_entry;
+    \$82  = block_entry;
     if (free) begin
-      \$89  = instr__payload[227:218];
-    end else if (\$56 ) begin
+      \$82  = \port$8850$0 [227:218];
+    end else if (\$50 ) begin
       (* full_case = 32'd1 *)
-      if (\$60 ) begin
+      if (\$54 ) begin
       end else begin
-        if (\$62 ) begin
-          \$89  = \$63 [9:0];
+        if (\$56 ) begin
+          \$82  = \$57 [9:0];
         end
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$90  = slot;
+    \$83  = slot;
     if (inject) begin
-      \$90  = \$64 [1:0];
+      \$83  = \$58 [1:0];
     end
     if (unit_reset) begin
-      \$90  = 2'h0;
+      \$83  = 2'h0;
     end
     if (rst) begin
-      \$90  = 2'h0;
+      \$83  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$91  = { valid_line[15:0], \$71  };
+    \$84  = slot_last;
+    if (inject) begin
+      \$84  = \$59 ;
+    end
     if (unit_reset) begin
-      \$91  = 17'h00000;
+      \$84  = 1'h0;
     end
     if (rst) begin
-      \$91  = 17'h00000;
+      \$84  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$92  = draining;
+    \$85  = { valid_line[15:0], \$66  };
+    if (unit_reset) begin
+      \$85  = 17'h00000;
+    end
+    if (rst) begin
+      \$85  = 17'h00000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
+    \$86  = draining;
     if (issue) begin
-      \$92  = 5'h11;
-    end else if (\$72 ) begin
-      \$92  = \$73 [4:0];
+      \$86  = 5'h11;
+    end else if (\$67 ) begin
+      \$86  = \$68 [4:0];
     end
     if (unit_reset) begin
-      \$92  = 5'h00;
+      \$86  = 5'h00;
     end
     if (rst) begin
-      \$92  = 5'h00;
+      \$86  = 5'h00;
     end
   end
   assign address = act__address;
+  assign asks = act__valid;
+  assign instr__payload = \port$8850$0 [241:0];
   assign instr__ready = start;
   assign load = free;
+  assign ones = \port$8850$0 [247:242];
+  assign counts = \port$8850$0 [260:242];
+  assign twos = \port$8850$0 [253:248];
   assign step = issue;
-  assign base = instr__payload[37:16];
-  assign count_0 = instr__payload[199:190];
-  assign stride_0 = instr__payload[217:200];
-  assign count_1 = instr__payload[167:158];
-  assign stride_1 = instr__payload[189:168];
-  assign count_2 = instr__payload[141:130];
-  assign stride_2 = instr__payload[157:142];
-  assign count_3 = instr__payload[107:100];
-  assign stride_3 = instr__payload[129:108];
-  assign count_4 = instr__payload[77:70];
-  assign stride_4 = instr__payload[99:78];
-  assign count_5 = instr__payload[47:38];
-  assign stride_5 = instr__payload[69:48];
+  assign base = \port$8850$0 [37:16];
+  assign count_0 = \port$8850$0 [199:190];
+  assign stride_0 = \port$8850$0 [217:200];
+  assign count_1 = \port$8850$0 [167:158];
+  assign stride_1 = \port$8850$0 [189:168];
+  assign count_2 = \port$8850$0 [141:130];
+  assign stride_2 = \port$8850$0 [157:142];
+  assign count_3 = \port$8850$0 [107:100];
+  assign stride_3 = \port$8850$0 [129:108];
+  assign count_4 = \port$8850$0 [77:70];
+  assign stride_4 = \port$8850$0 [99:78];
+  assign count_5 = \port$8850$0 [47:38];
+  assign stride_5 = \port$8850$0 [69:48];
   assign act__data = i_acts;
   assign switch_in = i_switch;
   assign strobes = i_strobes;
@@ -12503,14 +12634,19 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   assign i_address = line[141:132];
   assign i_overwrite = line[142];
   assign i_valid = valid_line[12];
-  assign i_sums = { \$96 , \$95 , \$94 , \$93  };
-  assign o_sums = { \$96 , \$95 , \$94 , \$93  };
+  assign i_sums = { \$90 , \$89 , \$88 , \$87  };
+  assign o_sums = { \$90 , \$89 , \$88 , \$87  };
   assign acc_read__address = drain__address;
   assign drain__data = acc_read__data;
   assign drain__grant = acc_read__grant;
   assign acc_read__valid = drain__valid;
   assign busy = issue;
   assign post = end_line[84:81];
+  assign \counts.ones  = \port$8850$0 [247:242];
+  assign \counts.twos  = \port$8850$0 [253:248];
+  assign \counts.few_columns  = \port$8850$0 [256:254];
+  assign \counts.few_rows  = \port$8850$0 [259:257];
+  assign \counts.warmup  = \port$8850$0 [260];
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -12519,14 +12655,14 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   assign \i_weights[1]  = i_weights[15:8];
   assign \i_weights[2]  = i_weights[23:16];
   assign \i_weights[3]  = i_weights[31:24];
-  assign \i_sums[0]  = \$93 ;
-  assign \i_sums[1]  = \$94 ;
-  assign \i_sums[2]  = \$95 ;
-  assign \i_sums[3]  = \$96 ;
-  assign \o_sums[0]  = \$93 ;
-  assign \o_sums[1]  = \$94 ;
-  assign \o_sums[2]  = \$95 ;
-  assign \o_sums[3]  = \$96 ;
+  assign \i_sums[0]  = \$87 ;
+  assign \i_sums[1]  = \$88 ;
+  assign \i_sums[2]  = \$89 ;
+  assign \i_sums[3]  = \$90 ;
+  assign \o_sums[0]  = \$87 ;
+  assign \o_sums[1]  = \$88 ;
+  assign \o_sums[2]  = \$89 ;
+  assign \o_sums[3]  = \$90 ;
   assign \injection_0.switch  = injection_0[0];
   assign \injection_0.strobe  = injection_0[1];
   assign \injection_0.slot  = injection_0[3:2];
@@ -12543,14 +12679,11 @@ module \talos.matrix (rst, act__grant, weights__valid, act__valid, issue, start,
   assign \injection_3.strobe  = injection_3[1];
   assign \injection_3.slot  = injection_3[3:2];
   assign \injection_3.word  = injection_3[35:4];
-  assign tile_guard[0] = \$25 ;
-  assign tile_guard[1] = \$20 ;
-  assign tile_guard[2] = \$15 ;
-  assign \$11  = few_columns[0];
-  assign \$13  = few_rows[0];
+  assign \$31  = \port$8850$0 [254];
+  assign \$33  = \port$8850$0 [257];
 endmodule
 
-module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$6773$132 , i_valid, \port$6898$0 , \port$6900$0 , \port$6901$0 , \port$7110$0 , drained, drain__address, clk);
+module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$7026$132 , i_valid, \port$7150$0 , \port$7152$0 , \port$7153$0 , \port$7362$0 , drained, drain__address, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$27  = 0;
   input rst;
   wire rst;
@@ -12558,18 +12691,18 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$6773$132 
   wire drain__grant;
   input unit_reset;
   wire unit_reset;
-  input [10:0] \port$6773$132 ;
-  wire [10:0] \port$6773$132 ;
+  input [10:0] \port$7026$132 ;
+  wire [10:0] \port$7026$132 ;
   input i_valid;
   wire i_valid;
-  input [17:0] \port$6898$0 ;
-  wire [17:0] \port$6898$0 ;
-  input [17:0] \port$6900$0 ;
-  wire [17:0] \port$6900$0 ;
-  input [17:0] \port$6901$0 ;
-  wire [17:0] \port$6901$0 ;
-  input [17:0] \port$7110$0 ;
-  wire [17:0] \port$7110$0 ;
+  input [17:0] \port$7150$0 ;
+  wire [17:0] \port$7150$0 ;
+  input [17:0] \port$7152$0 ;
+  wire [17:0] \port$7152$0 ;
+  input [17:0] \port$7153$0 ;
+  wire [17:0] \port$7153$0 ;
+  input [17:0] \port$7362$0 ;
+  wire [17:0] \port$7362$0 ;
   output [127:0] drained;
   reg [127:0] drained = 128'h00000000000000000000000000000000;
   input [15:0] drain__address;
@@ -12681,25 +12814,25 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$6773$132 
     _1_ <= half_1[\read__addr$32 ];
   end
   assign \read__data$20  = _1_;
-  assign \$1  = ~ \port$6773$132 [10];
+  assign \$1  = ~ \port$7026$132 [10];
   assign \$2  = i_valid & \$1 ;
-  assign \$3  = ~ \port$6773$132 [9];
+  assign \$3  = ~ \port$7026$132 [9];
   assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ \port$6773$132 [10];
+  assign \$5  = ~ \port$7026$132 [10];
   assign \$6  = i_valid & \$5 ;
-  assign \$7  = \$6  & \port$6773$132 [9];
+  assign \$7  = \$6  & \port$7026$132 [9];
   assign \$8  = address_2[9] ? output_1[31:0] : output_0[31:0];
   assign \$9  = overwrite_2 ? 32'd0 : \$8 ;
-  assign \$10  = $signed(\$9 ) + $signed(\port$6898$0 );
+  assign \$10  = $signed(\$9 ) + $signed(\port$7150$0 );
   assign \$11  = address_2[9] ? output_1[63:32] : output_0[63:32];
   assign \$12  = overwrite_2 ? 32'd0 : \$11 ;
-  assign \$13  = $signed(\$12 ) + $signed(\port$6900$0 );
+  assign \$13  = $signed(\$12 ) + $signed(\port$7152$0 );
   assign \$14  = address_2[9] ? output_1[95:64] : output_0[95:64];
   assign \$15  = overwrite_2 ? 32'd0 : \$14 ;
-  assign \$16  = $signed(\$15 ) + $signed(\port$6901$0 );
+  assign \$16  = $signed(\$15 ) + $signed(\port$7153$0 );
   assign \$17  = address_2[9] ? output_1[127:96] : output_0[127:96];
   assign \$18  = overwrite_2 ? 32'd0 : \$17 ;
-  assign \$19  = $signed(\$18 ) + $signed(\port$7110$0 );
+  assign \$19  = $signed(\$18 ) + $signed(\port$7362$0 );
   assign \$20  = from_half_1 ? output_1 : output_0;
   assign read__addr = reads_half[0] ? address_0[8:0] : drain__address[8:0];
   assign \$21  = ! address_3[9];
@@ -12717,7 +12850,7 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$6773$132 
   always @(posedge clk)
     valid_3 <= \$27 ;
   always @(posedge clk)
-    address_0 <= \port$6773$132 [9:0];
+    address_0 <= \port$7026$132 [9:0];
   always @(posedge clk)
     address_1 <= address_0;
   always @(posedge clk)
@@ -12725,7 +12858,7 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$6773$132 
   always @(posedge clk)
     address_3 <= address_2;
   always @(posedge clk)
-    overwrite_0 <= \port$6773$132 [10];
+    overwrite_0 <= \port$7026$132 [10];
   always @(posedge clk)
     overwrite_1 <= overwrite_0;
   always @(posedge clk)
@@ -12794,9 +12927,9 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$6773$132 
       \$28  = 2'h0;
     end
   end
-  assign i_address = \port$6773$132 [9:0];
-  assign i_overwrite = \port$6773$132 [10];
-  assign i_sums = { \port$7110$0 , \port$6901$0 , \port$6900$0 , \port$6898$0  };
+  assign i_address = \port$7026$132 [9:0];
+  assign i_overwrite = \port$7026$132 [10];
+  assign i_sums = { \port$7362$0 , \port$7153$0 , \port$7152$0 , \port$7150$0  };
   assign write__addr = address_3[8:0];
   assign write__data = updated;
   assign \write__addr$33  = address_3[8:0];
@@ -12806,10 +12939,10 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$6773$132 
   assign \updated[1]  = updated[63:32];
   assign \updated[2]  = updated[95:64];
   assign \updated[3]  = updated[127:96];
-  assign \i_sums[0]  = \port$6898$0 ;
-  assign \i_sums[1]  = \port$6900$0 ;
-  assign \i_sums[2]  = \port$6901$0 ;
-  assign \i_sums[3]  = \port$7110$0 ;
+  assign \i_sums[0]  = \port$7150$0 ;
+  assign \i_sums[1]  = \port$7152$0 ;
+  assign \i_sums[2]  = \port$7153$0 ;
+  assign \i_sums[3]  = \port$7362$0 ;
   assign \$29 [127:96] = \$19 [31:0];
   assign \$29 [95:64] = \$16 [31:0];
   assign \$29 [63:32] = \$13 [31:0];
@@ -15828,7 +15961,7 @@ module \talos.matrix.array.pe_3_3.multiplier (rst, i_a, unit_reset, i_b, product
   assign o_product = product;
 endmodule
 
-module \talos.matrix.nest (rst, step, load, unit_reset, firsts, last, \last$22 , address, \port$8576$16 , clk);
+module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \last$15 , address, \port$8850$16 , \port$8850$242 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$44  = 0;
   input rst;
   wire rst;
@@ -15836,18 +15969,22 @@ module \talos.matrix.nest (rst, step, load, unit_reset, firsts, last, \last$22 ,
   wire step;
   input load;
   wire load;
+  input follow;
+  wire follow;
   input unit_reset;
   wire unit_reset;
   output [5:0] firsts;
   reg [5:0] firsts = 6'h00;
   output [5:0] last;
   reg [5:0] last = 6'h00;
-  output \last$22 ;
-  reg \last$22  = 1'h0;
+  output \last$15 ;
+  reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input [201:0] \port$8576$16 ;
-  wire [201:0] \port$8576$16 ;
+  input [201:0] \port$8850$16 ;
+  wire [201:0] \port$8850$16 ;
+  input [11:0] \port$8850$242 ;
+  wire [11:0] \port$8850$242 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -15864,175 +16001,169 @@ module \talos.matrix.nest (rst, step, load, unit_reset, firsts, last, \last$22 ,
   wire \$109 ;
   wire \$11 ;
   wire \$110 ;
-  wire \$111 ;
+  wire [5:0] \$111 ;
   wire \$112 ;
   wire \$113 ;
-  wire \$114 ;
+  wire [5:0] \$114 ;
   wire \$115 ;
   wire \$116 ;
-  wire \$117 ;
-  wire [5:0] \$118 ;
+  wire [21:0] \$117 ;
+  wire [21:0] \$118 ;
   wire \$119 ;
-  wire \$12 ;
-  wire [5:0] \$120 ;
-  wire \$121 ;
+  wire [5:0] \$12 ;
+  wire \$120 ;
+  wire [21:0] \$121 ;
   wire \$122 ;
-  wire [21:0] \$123 ;
-  wire [21:0] \$124 ;
+  wire \$123 ;
+  wire \$124 ;
   wire \$125 ;
   wire \$126 ;
-  wire [21:0] \$127 ;
+  wire [23:0] \$127 ;
   wire \$128 ;
   wire \$129 ;
-  wire [5:0] \$13 ;
+  wire \$13 ;
   wire \$130 ;
-  wire \$131 ;
+  wire [23:0] \$131 ;
   wire \$132 ;
-  wire [23:0] \$133 ;
+  wire \$133 ;
   wire \$134 ;
-  wire \$135 ;
+  wire [23:0] \$135 ;
   wire \$136 ;
-  wire [23:0] \$137 ;
+  wire \$137 ;
   wire \$138 ;
-  wire \$139 ;
-  wire \$14 ;
+  wire [23:0] \$139 ;
+  wire [5:0] \$14 ;
   wire \$140 ;
-  wire [23:0] \$141 ;
+  wire \$141 ;
   wire \$142 ;
-  wire \$143 ;
-  wire \$144 ;
-  wire [23:0] \$145 ;
-  wire \$146 ;
-  wire \$147 ;
-  wire \$148 ;
-  wire [23:0] \$149 ;
-  wire [5:0] \$15 ;
+  wire [23:0] \$143 ;
+  wire [21:0] \$144 ;
+  wire [21:0] \$145 ;
+  wire [23:0] \$146 ;
+  wire [21:0] \$147 ;
+  wire [21:0] \$148 ;
+  wire [21:0] \$149 ;
+  wire \$15 ;
   wire [21:0] \$150 ;
   wire [21:0] \$151 ;
-  wire [23:0] \$152 ;
+  wire [21:0] \$152 ;
   wire [21:0] \$153 ;
   wire [21:0] \$154 ;
   wire [21:0] \$155 ;
   wire [21:0] \$156 ;
-  wire [21:0] \$157 ;
-  wire [21:0] \$158 ;
-  wire [21:0] \$159 ;
+  wire [23:0] \$157 ;
+  reg [9:0] \$158 ;
+  reg [1:0] \$159 ;
   wire \$16 ;
-  wire [21:0] \$160 ;
-  wire [21:0] \$161 ;
-  wire [21:0] \$162 ;
-  wire [23:0] \$163 ;
+  reg [9:0] \$160 ;
+  reg [5:0] \$161 ;
+  reg [5:0] \$162 ;
+  reg [5:0] \$163 ;
   reg [9:0] \$164 ;
   reg [1:0] \$165 ;
   reg [9:0] \$166 ;
-  reg [5:0] \$167 ;
-  reg [5:0] \$168 ;
-  reg [5:0] \$169 ;
-  wire \$17 ;
-  reg [9:0] \$170 ;
+  reg [11:0] \$167 ;
+  reg [1:0] \$168 ;
+  reg [11:0] \$169 ;
+  wire [5:0] \$17 ;
+  reg [7:0] \$170 ;
   reg [1:0] \$171 ;
-  reg [9:0] \$172 ;
-  reg [11:0] \$173 ;
+  reg [7:0] \$172 ;
+  reg [7:0] \$173 ;
   reg [1:0] \$174 ;
-  reg [11:0] \$175 ;
-  reg [7:0] \$176 ;
+  reg [7:0] \$175 ;
+  reg [9:0] \$176 ;
   reg [1:0] \$177 ;
-  reg [7:0] \$178 ;
-  reg [7:0] \$179 ;
-  wire [5:0] \$18 ;
-  reg [1:0] \$180 ;
-  reg [7:0] \$181 ;
-  reg [9:0] \$182 ;
-  reg [1:0] \$183 ;
-  reg [9:0] \$184 ;
-  reg [5:0] \$185 ;
-  reg [5:0] \$186 ;
-  reg \$187 ;
+  reg [9:0] \$178 ;
+  reg [5:0] \$179 ;
+  wire \$18 ;
+  reg [5:0] \$180 ;
+  reg \$181 ;
+  reg \$182 ;
+  reg \$183 ;
+  reg [21:0] \$184 ;
+  reg [21:0] \$185 ;
+  reg \$186 ;
+  reg [21:0] \$187 ;
   reg \$188 ;
-  reg \$189 ;
-  wire \$19 ;
+  reg [21:0] \$189 ;
+  wire [5:0] \$19 ;
   reg [21:0] \$190 ;
-  reg [21:0] \$191 ;
-  reg \$192 ;
+  reg [15:0] \$191 ;
+  reg [21:0] \$192 ;
   reg [21:0] \$193 ;
-  reg \$194 ;
+  reg [21:0] \$194 ;
   reg [21:0] \$195 ;
   reg [21:0] \$196 ;
-  reg [15:0] \$197 ;
+  reg [21:0] \$197 ;
   reg [21:0] \$198 ;
   reg [21:0] \$199 ;
   wire \$2 ;
-  wire [5:0] \$20 ;
-  reg [21:0] \$200 ;
-  reg [21:0] \$201 ;
-  reg [21:0] \$202 ;
-  reg [21:0] \$203 ;
-  reg [21:0] \$204 ;
-  reg [21:0] \$205 ;
+  wire \$20 ;
   wire \$21 ;
-  wire \$22 ;
-  wire [5:0] \$23 ;
-  wire \$24 ;
-  wire [5:0] \$25 ;
+  wire [5:0] \$22 ;
+  wire \$23 ;
+  wire [5:0] \$24 ;
+  wire \$25 ;
   wire \$26 ;
-  wire \$27 ;
-  wire [5:0] \$28 ;
-  wire \$29 ;
+  wire [5:0] \$27 ;
+  wire \$28 ;
+  wire [5:0] \$29 ;
   wire \$3 ;
-  wire [5:0] \$30 ;
+  wire \$30 ;
   wire \$31 ;
-  wire \$32 ;
-  wire [5:0] \$33 ;
-  wire \$34 ;
-  wire [5:0] \$35 ;
+  wire [5:0] \$32 ;
+  wire \$33 ;
+  wire [5:0] \$34 ;
+  wire \$35 ;
   wire \$36 ;
-  wire \$37 ;
-  wire [5:0] \$38 ;
+  wire [5:0] \$37 ;
+  wire \$38 ;
   wire \$39 ;
   wire \$4 ;
-  wire [5:0] \$40 ;
-  wire \$41 ;
+  wire \$40 ;
+  wire [10:0] \$41 ;
   wire \$42 ;
-  wire [5:0] \$43 ;
+  wire \$43 ;
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire \$47 ;
+  wire [10:0] \$47 ;
   wire \$48 ;
-  wire [10:0] \$49 ;
+  wire \$49 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
-  wire \$53 ;
+  wire [12:0] \$53 ;
   wire \$54 ;
-  wire [10:0] \$55 ;
+  wire \$55 ;
   wire \$56 ;
   wire \$57 ;
   wire \$58 ;
-  wire \$59 ;
+  wire [8:0] \$59 ;
   wire \$6 ;
   wire \$60 ;
-  wire [12:0] \$61 ;
+  wire \$61 ;
   wire \$62 ;
   wire \$63 ;
   wire \$64 ;
-  wire \$65 ;
+  wire [8:0] \$65 ;
   wire \$66 ;
-  wire [8:0] \$67 ;
+  wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire [5:0] \$7 ;
   wire \$70 ;
-  wire \$71 ;
+  wire [10:0] \$71 ;
   wire \$72 ;
-  wire [8:0] \$73 ;
+  wire \$73 ;
   wire \$74 ;
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
-  wire [10:0] \$79 ;
+  wire \$79 ;
   wire \$8 ;
   wire \$80 ;
   wire \$81 ;
@@ -16044,7 +16175,7 @@ module \talos.matrix.nest (rst, step, load, unit_reset, firsts, last, \last$22 ,
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
+  wire [5:0] \$9 ;
   wire \$90 ;
   wire \$91 ;
   wire \$92 ;
@@ -16056,7 +16187,7 @@ module \talos.matrix.nest (rst, step, load, unit_reset, firsts, last, \last$22 ,
   wire \$98 ;
   wire \$99 ;
   (* init = 22'h000000 *)
-  wire [21:0] \address$16 ;
+  wire [21:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [21:0] base;
   reg [5:0] before_last = 6'h00;
@@ -16068,7 +16199,7 @@ module \talos.matrix.nest (rst, step, load, unit_reset, firsts, last, \last$22 ,
   wire [9:0] count_5;
   (* init = 6'h00 *)
   wire [5:0] first;
-  reg \first$20  = 1'h0;
+  reg \first$13  = 1'h0;
   wire [5:0] further;
   reg signed [21:0] held_stride_1 = 22'h000000;
   reg signed [15:0] held_stride_2 = 16'h0000;
@@ -16104,6 +16235,7 @@ module \talos.matrix.nest (rst, step, load, unit_reset, firsts, last, \last$22 ,
   reg [21:0] next_3 = 22'h000000;
   reg [21:0] next_4 = 22'h000000;
   reg [21:0] next_5 = 22'h000000;
+  wire [5:0] ones;
   wire [5:0] outer;
   reg signed [21:0] pair_stride_0 = 22'h000000;
   reg signed [21:0] pair_stride_2 = 22'h000000;
@@ -16114,780 +16246,809 @@ module \talos.matrix.nest (rst, step, load, unit_reset, firsts, last, \last$22 ,
   reg [7:0] remaining_3 = 8'h00;
   reg [7:0] remaining_4 = 8'h00;
   reg [9:0] remaining_5 = 10'h000;
-  wire [5:0] single;
   wire signed [17:0] stride_0;
   wire signed [21:0] stride_1;
   wire signed [15:0] stride_2;
   wire signed [21:0] stride_3;
   wire signed [21:0] stride_4;
   wire signed [21:0] stride_5;
+  wire [5:0] twos;
   (* init = 1'h0 *)
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$1  = ! \port$8576$16 [183:174];
-  assign \$2  = | move[5:1];
-  assign \$3  = ! \port$8576$16 [151:142];
-  assign \$4  = | move[5:2];
-  assign \$5  = ! \port$8576$16 [125:114];
-  assign \$6  = | move[5:3];
-  assign \$7  = ! \port$8576$16 [91:84];
-  assign \$8  = | move[5:4];
-  assign \$9  = ! \port$8576$16 [61:54];
-  assign \$11  = ! \port$8576$16 [31:22];
-  assign \$13  = last | inner;
-  assign \$15  = last | inner;
-  assign \$16  = ~ \$15 [0];
-  assign \$18  = last | inner;
-  assign \$20  = last | inner;
-  assign \$21  = ~ \$20 [1];
-  assign \$22  = \$19  & \$21 ;
-  assign \$23  = last | inner;
-  assign \$24  = & \$23 [1:0];
-  assign \$25  = last | inner;
-  assign \$26  = ~ \$25 [2];
-  assign \$27  = \$24  & \$26 ;
-  assign \$28  = last | inner;
-  assign \$29  = & \$28 [2:0];
-  assign \$30  = last | inner;
-  assign \$31  = ~ \$30 [3];
-  assign \$32  = \$29  & \$31 ;
-  assign \$33  = last | inner;
-  assign \$34  = & \$33 [3:0];
-  assign \$35  = last | inner;
-  assign \$36  = ~ \$35 [4];
-  assign \$37  = \$34  & \$36 ;
-  assign \$38  = last | inner;
-  assign \$39  = & \$38 [4:0];
-  assign \$40  = last | inner;
-  assign \$41  = ~ \$40 [5];
-  assign \$42  = \$39  & \$41 ;
-  assign \$43  = inner & before_last;
-  assign \$44  = | \$43 ;
-  assign leave = at_inner & \$44 ;
-  assign \$45  = step & further[0];
-  assign \$46  = step & move[0];
-  assign \$47  = \port$8576$16 [183:174] == 1'h1;
-  assign \$48  = \port$8576$16 [183:174] == 1'h1;
-  assign \$49  = remaining_0 - 1'h1;
-  assign \$50  = remaining_0 == 2'h2;
-  assign \$51  = step & further[1];
-  assign \$52  = step & move[1];
-  assign \$53  = \port$8576$16 [151:142] == 1'h1;
-  assign \$54  = \port$8576$16 [151:142] == 1'h1;
-  assign \$55  = remaining_1 - 1'h1;
-  assign \$56  = remaining_1 == 2'h2;
-  assign \$57  = step & further[2];
-  assign \$58  = step & move[2];
-  assign \$59  = \port$8576$16 [125:114] == 1'h1;
-  assign \$60  = \port$8576$16 [125:114] == 1'h1;
-  assign \$61  = remaining_2 - 1'h1;
-  assign \$62  = remaining_2 == 2'h2;
-  assign \$63  = step & further[3];
-  assign \$64  = step & move[3];
-  assign \$65  = \port$8576$16 [91:84] == 1'h1;
-  assign \$66  = \port$8576$16 [91:84] == 1'h1;
-  assign \$67  = remaining_3 - 1'h1;
-  assign \$68  = remaining_3 == 2'h2;
-  assign \$69  = step & further[4];
-  assign \$70  = step & move[4];
-  assign \$71  = \port$8576$16 [61:54] == 1'h1;
-  assign \$72  = \port$8576$16 [61:54] == 1'h1;
-  assign \$73  = remaining_4 - 1'h1;
-  assign \$74  = remaining_4 == 2'h2;
-  assign \$76  = step & move[5];
-  assign \$77  = \port$8576$16 [31:22] == 1'h1;
-  assign \$78  = \port$8576$16 [31:22] == 1'h1;
-  assign \$79  = remaining_5 - 1'h1;
-  assign \$80  = remaining_5 == 2'h2;
-  assign \$82  = ~ single[0];
-  assign \$85  = ~ single[1];
+  assign \$1  = | move[5:1];
+  assign \$2  = | move[5:2];
+  assign \$3  = | move[5:3];
+  assign \$4  = | move[5:4];
+  assign \$7  = last | inner;
+  assign \$9  = last | inner;
+  assign \$10  = ~ \$9 [0];
+  assign \$12  = last | inner;
+  assign \$14  = last | inner;
+  assign \$15  = ~ \$14 [1];
+  assign \$16  = \$13  & \$15 ;
+  assign \$17  = last | inner;
+  assign \$18  = & \$17 [1:0];
+  assign \$19  = last | inner;
+  assign \$20  = ~ \$19 [2];
+  assign \$21  = \$18  & \$20 ;
+  assign \$22  = last | inner;
+  assign \$23  = & \$22 [2:0];
+  assign \$24  = last | inner;
+  assign \$25  = ~ \$24 [3];
+  assign \$26  = \$23  & \$25 ;
+  assign \$27  = last | inner;
+  assign \$28  = & \$27 [3:0];
+  assign \$29  = last | inner;
+  assign \$30  = ~ \$29 [4];
+  assign \$31  = \$28  & \$30 ;
+  assign \$32  = last | inner;
+  assign \$33  = & \$32 [4:0];
+  assign \$34  = last | inner;
+  assign \$35  = ~ \$34 [5];
+  assign \$36  = \$33  & \$35 ;
+  assign \$37  = inner & before_last;
+  assign \$38  = | \$37 ;
+  assign leave = at_inner & \$38 ;
+  assign \$39  = step & further[0];
+  assign \$40  = step & move[0];
+  assign \$41  = remaining_0 - 1'h1;
+  assign \$42  = remaining_0 == 2'h2;
+  assign \$43  = step & further[0];
+  assign \$44  = step & move[0];
+  assign \$45  = step & further[1];
+  assign \$46  = step & move[1];
+  assign \$47  = remaining_1 - 1'h1;
+  assign \$48  = remaining_1 == 2'h2;
+  assign \$49  = step & further[1];
+  assign \$50  = step & move[1];
+  assign \$51  = step & further[2];
+  assign \$52  = step & move[2];
+  assign \$53  = remaining_2 - 1'h1;
+  assign \$54  = remaining_2 == 2'h2;
+  assign \$55  = step & further[2];
+  assign \$56  = step & move[2];
+  assign \$57  = step & further[3];
+  assign \$58  = step & move[3];
+  assign \$59  = remaining_3 - 1'h1;
+  assign \$60  = remaining_3 == 2'h2;
+  assign \$61  = step & further[3];
+  assign \$62  = step & move[3];
+  assign \$63  = step & further[4];
+  assign \$64  = step & move[4];
+  assign \$65  = remaining_4 - 1'h1;
+  assign \$66  = remaining_4 == 2'h2;
+  assign \$67  = step & further[4];
+  assign \$68  = step & move[4];
+  assign \$70  = step & move[5];
+  assign \$71  = remaining_5 - 1'h1;
+  assign \$72  = remaining_5 == 2'h2;
+  assign \$74  = step & move[5];
+  assign \$76  = ~ \port$8850$242 [0];
+  assign \$79  = ~ \port$8850$242 [1];
+  assign \$80  = \$78  & \$79 ;
+  assign \$81  = & \port$8850$242 [1:0];
+  assign \$82  = ~ \port$8850$242 [2];
+  assign \$83  = \$81  & \$82 ;
+  assign \$84  = & \port$8850$242 [2:0];
+  assign \$85  = ~ \port$8850$242 [3];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & single[1:0];
-  assign \$88  = ~ single[2];
+  assign \$87  = & \port$8850$242 [3:0];
+  assign \$88  = ~ \port$8850$242 [4];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & single[2:0];
-  assign \$91  = ~ single[3];
+  assign \$90  = & \port$8850$242 [4:0];
+  assign \$91  = ~ \port$8850$242 [5];
   assign \$92  = \$90  & \$91 ;
-  assign \$93  = & single[3:0];
-  assign \$94  = ~ single[4];
-  assign \$95  = \$93  & \$94 ;
-  assign \$96  = & single[4:0];
-  assign \$97  = ~ single[5];
+  assign \$94  = ~ \port$8850$242 [0];
+  assign \$97  = ~ \port$8850$242 [1];
   assign \$98  = \$96  & \$97 ;
-  assign \$100  = ~ single[0];
-  assign \$103  = ~ single[1];
+  assign \$99  = & \port$8850$242 [1:0];
+  assign \$100  = ~ \port$8850$242 [2];
+  assign \$101  = \$99  & \$100 ;
+  assign \$102  = & \port$8850$242 [2:0];
+  assign \$103  = ~ \port$8850$242 [3];
   assign \$104  = \$102  & \$103 ;
-  assign \$105  = & single[1:0];
-  assign \$106  = ~ single[2];
+  assign \$105  = & \port$8850$242 [3:0];
+  assign \$106  = ~ \port$8850$242 [4];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = & single[2:0];
-  assign \$109  = ~ single[3];
+  assign \$108  = & \port$8850$242 [4:0];
+  assign \$109  = ~ \port$8850$242 [5];
   assign \$110  = \$108  & \$109 ;
-  assign \$111  = & single[3:0];
-  assign \$112  = ~ single[4];
-  assign \$113  = \$111  & \$112 ;
-  assign \$114  = & single[4:0];
-  assign \$115  = ~ single[5];
-  assign \$116  = \$114  & \$115 ;
-  assign \$117  = & single;
-  assign \$118  = leave ? { \$42 , \$37 , \$32 , \$27 , \$22 , \$17  } : inner;
-  assign \$119  = ~ leave;
-  assign \$120  = last | inner;
-  assign \$121  = & \$120 ;
-  assign \$122  = leave & \$121 ;
-  assign \$123  = single[4] ? \port$8576$16 [53:32] : \port$8576$16 [83:62];
-  assign \$124  = single[2] ? \port$8576$16 [113:92] : { \port$8576$16 [141], \port$8576$16 [141], \port$8576$16 [141], \port$8576$16 [141], \port$8576$16 [141], \port$8576$16 [141], \port$8576$16 [141:126] };
-  assign \$125  = & single[3:2];
-  assign \$126  = ~ \$125 ;
-  assign \$127  = single[0] ? \port$8576$16 [173:152] : { \port$8576$16 [201], \port$8576$16 [201], \port$8576$16 [201], \port$8576$16 [201], \port$8576$16 [201:184] };
-  assign \$128  = & single[1:0];
-  assign \$129  = ~ \$128 ;
-  assign \$130  = move[1] | further[1];
-  assign \$131  = step & \$130 ;
-  assign \$132  = load | \$131 ;
-  assign \$133  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$134  = move[2] | further[2];
-  assign \$135  = step & \$134 ;
-  assign \$136  = load | \$135 ;
-  assign \$137  = $signed({ 1'h0, address }) + $signed(held_stride_2);
-  assign \$138  = move[3] | further[3];
-  assign \$139  = step & \$138 ;
-  assign \$140  = load | \$139 ;
-  assign \$141  = $signed({ 1'h0, address }) + $signed(held_stride_3);
-  assign \$142  = move[4] | further[4];
-  assign \$143  = step & \$142 ;
-  assign \$144  = load | \$143 ;
-  assign \$145  = $signed({ 1'h0, address }) + $signed(held_stride_4);
-  assign \$147  = step & \$146 ;
-  assign \$148  = load | \$147 ;
-  assign \$149  = $signed({ 1'h0, address }) + $signed(held_stride_5);
-  assign \$150  = inner_in_2 ? pair_stride_2 : pair_stride_4;
-  assign \$151  = inner_in_0 ? pair_stride_0 : \$150 ;
-  assign \$152  = $signed({ 1'h0, address }) + $signed(\$151 );
-  assign \$153  = move[1] ? next_1 : 22'h000000;
-  assign \$155  = move[2] ? next_2 : 22'h000000;
+  assign \$111  = leave ? { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  } : inner;
+  assign \$112  = ~ leave;
+  assign \$113  = & \port$8850$242 [5:0];
+  assign \$114  = last | inner;
+  assign \$115  = & \$114 ;
+  assign \$116  = leave & \$115 ;
+  assign \$117  = \port$8850$242 [4] ? \port$8850$16 [53:32] : \port$8850$16 [83:62];
+  assign \$118  = \port$8850$242 [2] ? \port$8850$16 [113:92] : { \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141:126] };
+  assign \$119  = & \port$8850$242 [3:2];
+  assign \$120  = ~ \$119 ;
+  assign \$121  = \port$8850$242 [0] ? \port$8850$16 [173:152] : { \port$8850$16 [201], \port$8850$16 [201], \port$8850$16 [201], \port$8850$16 [201], \port$8850$16 [201:184] };
+  assign \$122  = & \port$8850$242 [1:0];
+  assign \$123  = ~ \$122 ;
+  assign \$124  = move[1] | further[1];
+  assign \$125  = step & \$124 ;
+  assign \$126  = load | \$125 ;
+  assign \$127  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$128  = move[2] | further[2];
+  assign \$129  = step & \$128 ;
+  assign \$130  = load | \$129 ;
+  assign \$131  = $signed({ 1'h0, address }) + $signed(held_stride_2);
+  assign \$132  = move[3] | further[3];
+  assign \$133  = step & \$132 ;
+  assign \$134  = load | \$133 ;
+  assign \$135  = $signed({ 1'h0, address }) + $signed(held_stride_3);
+  assign \$136  = move[4] | further[4];
+  assign \$137  = step & \$136 ;
+  assign \$138  = load | \$137 ;
+  assign \$139  = $signed({ 1'h0, address }) + $signed(held_stride_4);
+  assign \$141  = step & \$140 ;
+  assign \$142  = load | \$141 ;
+  assign \$143  = $signed({ 1'h0, address }) + $signed(held_stride_5);
+  assign \$144  = inner_in_2 ? pair_stride_2 : pair_stride_4;
+  assign \$145  = inner_in_0 ? pair_stride_0 : \$144 ;
+  assign \$146  = $signed({ 1'h0, address }) + $signed(\$145 );
+  assign \$147  = move[1] ? next_1 : 22'h000000;
+  assign \$149  = move[2] ? next_2 : 22'h000000;
+  assign \$150  = \$148  | \$149 ;
+  assign \$151  = move[3] ? next_3 : 22'h000000;
+  assign \$152  = \$150  | \$151 ;
+  assign \$153  = move[4] ? next_4 : 22'h000000;
+  assign \$154  = \$152  | \$153 ;
+  assign \$155  = move[5] ? next_5 : 22'h000000;
   assign \$156  = \$154  | \$155 ;
-  assign \$157  = move[3] ? next_3 : 22'h000000;
-  assign \$158  = \$156  | \$157 ;
-  assign \$159  = move[4] ? next_4 : 22'h000000;
-  assign \$160  = \$158  | \$159 ;
-  assign \$161  = move[5] ? next_5 : 22'h000000;
-  assign \$162  = \$160  | \$161 ;
-  assign \$163  = at_inner ? \$152  : { 2'h0, \$162  };
+  assign \$157  = at_inner ? \$146  : { 2'h0, \$156  };
   always @(posedge clk)
-    limit_0 <= \$164 ;
+    limit_0 <= \$158 ;
   always @(posedge clk)
-    limit_0_is <= \$165 ;
+    limit_0_is <= \$159 ;
   always @(posedge clk)
-    remaining_0 <= \$166 ;
+    remaining_0 <= \$160 ;
   always @(posedge clk)
-    firsts <= \$167 ;
+    before_last <= \$161 ;
   always @(posedge clk)
-    last <= \$168 ;
+    firsts <= \$162 ;
   always @(posedge clk)
-    before_last <= \$169 ;
+    last <= \$163 ;
   always @(posedge clk)
-    limit_1 <= \$170 ;
+    limit_1 <= \$164 ;
   always @(posedge clk)
-    limit_1_is <= \$171 ;
+    limit_1_is <= \$165 ;
   always @(posedge clk)
-    remaining_1 <= \$172 ;
+    remaining_1 <= \$166 ;
   always @(posedge clk)
-    limit_2 <= \$173 ;
+    limit_2 <= \$167 ;
   always @(posedge clk)
-    limit_2_is <= \$174 ;
+    limit_2_is <= \$168 ;
   always @(posedge clk)
-    remaining_2 <= \$175 ;
+    remaining_2 <= \$169 ;
   always @(posedge clk)
-    limit_3 <= \$176 ;
+    limit_3 <= \$170 ;
   always @(posedge clk)
-    limit_3_is <= \$177 ;
+    limit_3_is <= \$171 ;
   always @(posedge clk)
-    remaining_3 <= \$178 ;
+    remaining_3 <= \$172 ;
   always @(posedge clk)
-    limit_4 <= \$179 ;
+    limit_4 <= \$173 ;
   always @(posedge clk)
-    limit_4_is <= \$180 ;
+    limit_4_is <= \$174 ;
   always @(posedge clk)
-    remaining_4 <= \$181 ;
+    remaining_4 <= \$175 ;
   always @(posedge clk)
-    limit_5 <= \$182 ;
+    limit_5 <= \$176 ;
   always @(posedge clk)
-    limit_5_is <= \$183 ;
+    limit_5_is <= \$177 ;
   always @(posedge clk)
-    remaining_5 <= \$184 ;
+    remaining_5 <= \$178 ;
   always @(posedge clk)
-    inner <= \$185 ;
+    inner <= \$179 ;
   always @(posedge clk)
-    move <= \$186 ;
+    move <= \$180 ;
   always @(posedge clk)
-    at_inner <= \$187 ;
+    at_inner <= \$181 ;
   always @(posedge clk)
-    \first$20  <= \$188 ;
+    \first$13  <= \$182 ;
   always @(posedge clk)
-    \last$22  <= \$189 ;
+    \last$15  <= \$183 ;
   always @(posedge clk)
-    pair_stride_4 <= \$190 ;
+    pair_stride_4 <= \$184 ;
   always @(posedge clk)
-    pair_stride_2 <= \$191 ;
+    pair_stride_2 <= \$185 ;
   always @(posedge clk)
-    inner_in_2 <= \$192 ;
+    inner_in_2 <= \$186 ;
   always @(posedge clk)
-    pair_stride_0 <= \$193 ;
+    pair_stride_0 <= \$187 ;
   always @(posedge clk)
-    inner_in_0 <= \$194 ;
+    inner_in_0 <= \$188 ;
   always @(posedge clk)
-    held_stride_1 <= \$195 ;
+    held_stride_1 <= \$189 ;
   always @(posedge clk)
-    moved_1 <= \$132 ;
+    moved_1 <= \$126 ;
   always @(posedge clk)
-    next_1 <= \$196 ;
+    next_1 <= \$190 ;
   always @(posedge clk)
-    held_stride_2 <= \$197 ;
+    held_stride_2 <= \$191 ;
   always @(posedge clk)
-    moved_2 <= \$136 ;
+    moved_2 <= \$130 ;
   always @(posedge clk)
-    next_2 <= \$198 ;
+    next_2 <= \$192 ;
   always @(posedge clk)
-    held_stride_3 <= \$199 ;
+    held_stride_3 <= \$193 ;
   always @(posedge clk)
-    moved_3 <= \$140 ;
+    moved_3 <= \$134 ;
   always @(posedge clk)
-    next_3 <= \$200 ;
+    next_3 <= \$194 ;
   always @(posedge clk)
-    held_stride_4 <= \$201 ;
+    held_stride_4 <= \$195 ;
   always @(posedge clk)
-    moved_4 <= \$144 ;
+    moved_4 <= \$138 ;
   always @(posedge clk)
-    next_4 <= \$202 ;
+    next_4 <= \$196 ;
   always @(posedge clk)
-    held_stride_5 <= \$203 ;
+    held_stride_5 <= \$197 ;
   always @(posedge clk)
-    moved_5 <= \$148 ;
+    moved_5 <= \$142 ;
   always @(posedge clk)
-    next_5 <= \$204 ;
+    next_5 <= \$198 ;
   always @(posedge clk)
-    address <= \$205 ;
+    address <= \$199 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$164  = limit_0;
-    if (load) begin
-      \$164  = \port$8576$16 [183:174];
+    \$158  = limit_0;
+    if (follow) begin
+      \$158  = \port$8850$16 [183:174];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$165  = limit_0_is;
-    if (load) begin
-      \$165  = { \$47 , single[0] };
+    \$159  = limit_0_is;
+    if (follow) begin
+      \$159  = { \port$8850$242 [6], \port$8850$242 [0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$166  = remaining_0;
-    if (load) begin
-      \$166  = \port$8576$16 [183:174];
+    \$160  = remaining_0;
+    if (follow) begin
+      \$160  = \port$8850$16 [183:174];
+    end else if (\$39 ) begin
+      \$160  = limit_0;
+    end else if (\$40 ) begin
+      \$160  = \$41 [9:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$161  = before_last;
+    if (follow) begin
+      \$161 [0] = \port$8850$242 [6];
+    end else if (\$39 ) begin
+      \$161 [0] = limit_0_is[1];
+    end else if (\$40 ) begin
+      \$161 [0] = \$42 ;
+    end
+    if (follow) begin
+      \$161 [1] = \port$8850$242 [7];
     end else if (\$45 ) begin
-      \$166  = limit_0;
+      \$161 [1] = limit_1_is[1];
     end else if (\$46 ) begin
-      \$166  = \$49 [9:0];
+      \$161 [1] = \$48 ;
+    end
+    if (follow) begin
+      \$161 [2] = \port$8850$242 [8];
+    end else if (\$51 ) begin
+      \$161 [2] = limit_2_is[1];
+    end else if (\$52 ) begin
+      \$161 [2] = \$54 ;
+    end
+    if (follow) begin
+      \$161 [3] = \port$8850$242 [9];
+    end else if (\$57 ) begin
+      \$161 [3] = limit_3_is[1];
+    end else if (\$58 ) begin
+      \$161 [3] = \$60 ;
+    end
+    if (follow) begin
+      \$161 [4] = \port$8850$242 [10];
+    end else if (\$63 ) begin
+      \$161 [4] = limit_4_is[1];
+    end else if (\$64 ) begin
+      \$161 [4] = \$66 ;
+    end
+    if (follow) begin
+      \$161 [5] = \port$8850$242 [11];
+    end else if (\$69 ) begin
+      \$161 [5] = limit_5_is[1];
+    end else if (\$70 ) begin
+      \$161 [5] = \$72 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$167  = firsts;
+    \$162  = firsts;
     if (load) begin
-      \$167 [0] = 1'h1;
+      \$162 [0] = 1'h1;
+    end else if (\$43 ) begin
+      \$162 [0] = 1'h1;
+    end else if (\$44 ) begin
+      \$162 [0] = 1'h0;
+    end
+    if (load) begin
+      \$162 [1] = 1'h1;
+    end else if (\$49 ) begin
+      \$162 [1] = 1'h1;
+    end else if (\$50 ) begin
+      \$162 [1] = 1'h0;
+    end
+    if (load) begin
+      \$162 [2] = 1'h1;
+    end else if (\$55 ) begin
+      \$162 [2] = 1'h1;
+    end else if (\$56 ) begin
+      \$162 [2] = 1'h0;
+    end
+    if (load) begin
+      \$162 [3] = 1'h1;
+    end else if (\$61 ) begin
+      \$162 [3] = 1'h1;
+    end else if (\$62 ) begin
+      \$162 [3] = 1'h0;
+    end
+    if (load) begin
+      \$162 [4] = 1'h1;
+    end else if (\$67 ) begin
+      \$162 [4] = 1'h1;
+    end else if (\$68 ) begin
+      \$162 [4] = 1'h0;
+    end
+    if (load) begin
+      \$162 [5] = 1'h1;
+    end else if (\$73 ) begin
+      \$162 [5] = 1'h1;
+    end else if (\$74 ) begin
+      \$162 [5] = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$163  = last;
+    if (load) begin
+      \$163 [0] = \port$8850$242 [0];
+    end else if (\$43 ) begin
+      \$163 [0] = limit_0_is[0];
+    end else if (\$44 ) begin
+      \$163 [0] = before_last[0];
+    end
+    if (load) begin
+      \$163 [1] = \port$8850$242 [1];
+    end else if (\$49 ) begin
+      \$163 [1] = limit_1_is[0];
+    end else if (\$50 ) begin
+      \$163 [1] = before_last[1];
+    end
+    if (load) begin
+      \$163 [2] = \port$8850$242 [2];
+    end else if (\$55 ) begin
+      \$163 [2] = limit_2_is[0];
+    end else if (\$56 ) begin
+      \$163 [2] = before_last[2];
+    end
+    if (load) begin
+      \$163 [3] = \port$8850$242 [3];
+    end else if (\$61 ) begin
+      \$163 [3] = limit_3_is[0];
+    end else if (\$62 ) begin
+      \$163 [3] = before_last[3];
+    end
+    if (load) begin
+      \$163 [4] = \port$8850$242 [4];
+    end else if (\$67 ) begin
+      \$163 [4] = limit_4_is[0];
+    end else if (\$68 ) begin
+      \$163 [4] = before_last[4];
+    end
+    if (load) begin
+      \$163 [5] = \port$8850$242 [5];
+    end else if (\$73 ) begin
+      \$163 [5] = limit_5_is[0];
+    end else if (\$74 ) begin
+      \$163 [5] = before_last[5];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$164  = limit_1;
+    if (follow) begin
+      \$164  = \port$8850$16 [151:142];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$165  = limit_1_is;
+    if (follow) begin
+      \$165  = { \port$8850$242 [7], \port$8850$242 [1] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$166  = remaining_1;
+    if (follow) begin
+      \$166  = \port$8850$16 [151:142];
     end else if (\$45 ) begin
-      \$167 [0] = 1'h1;
+      \$166  = limit_1;
     end else if (\$46 ) begin
-      \$167 [0] = 1'h0;
+      \$166  = \$47 [9:0];
     end
-    if (load) begin
-      \$167 [1] = 1'h1;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$167  = limit_2;
+    if (follow) begin
+      \$167  = \port$8850$16 [125:114];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$168  = limit_2_is;
+    if (follow) begin
+      \$168  = { \port$8850$242 [8], \port$8850$242 [2] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$169  = remaining_2;
+    if (follow) begin
+      \$169  = \port$8850$16 [125:114];
     end else if (\$51 ) begin
-      \$167 [1] = 1'h1;
+      \$169  = limit_2;
     end else if (\$52 ) begin
-      \$167 [1] = 1'h0;
+      \$169  = \$53 [11:0];
     end
-    if (load) begin
-      \$167 [2] = 1'h1;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$170  = limit_3;
+    if (follow) begin
+      \$170  = \port$8850$16 [91:84];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$171  = limit_3_is;
+    if (follow) begin
+      \$171  = { \port$8850$242 [9], \port$8850$242 [3] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$172  = remaining_3;
+    if (follow) begin
+      \$172  = \port$8850$16 [91:84];
     end else if (\$57 ) begin
-      \$167 [2] = 1'h1;
+      \$172  = limit_3;
     end else if (\$58 ) begin
-      \$167 [2] = 1'h0;
+      \$172  = \$59 [7:0];
     end
-    if (load) begin
-      \$167 [3] = 1'h1;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$173  = limit_4;
+    if (follow) begin
+      \$173  = \port$8850$16 [61:54];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$174  = limit_4_is;
+    if (follow) begin
+      \$174  = { \port$8850$242 [10], \port$8850$242 [4] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$175  = remaining_4;
+    if (follow) begin
+      \$175  = \port$8850$16 [61:54];
     end else if (\$63 ) begin
-      \$167 [3] = 1'h1;
+      \$175  = limit_4;
     end else if (\$64 ) begin
-      \$167 [3] = 1'h0;
+      \$175  = \$65 [7:0];
     end
-    if (load) begin
-      \$167 [4] = 1'h1;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$176  = limit_5;
+    if (follow) begin
+      \$176  = \port$8850$16 [31:22];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$177  = limit_5_is;
+    if (follow) begin
+      \$177  = { \port$8850$242 [11], \port$8850$242 [5] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
+    \$178  = remaining_5;
+    if (follow) begin
+      \$178  = \port$8850$16 [31:22];
     end else if (\$69 ) begin
-      \$167 [4] = 1'h1;
+      \$178  = limit_5;
     end else if (\$70 ) begin
-      \$167 [4] = 1'h0;
-    end
-    if (load) begin
-      \$167 [5] = 1'h1;
-    end else if (\$75 ) begin
-      \$167 [5] = 1'h1;
-    end else if (\$76 ) begin
-      \$167 [5] = 1'h0;
+      \$178  = \$71 [9:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$168  = last;
-    if (load) begin
-      \$168 [0] = single[0];
-    end else if (\$45 ) begin
-      \$168 [0] = limit_0_is[0];
-    end else if (\$46 ) begin
-      \$168 [0] = before_last[0];
-    end
-    if (load) begin
-      \$168 [1] = single[1];
-    end else if (\$51 ) begin
-      \$168 [1] = limit_1_is[0];
-    end else if (\$52 ) begin
-      \$168 [1] = before_last[1];
-    end
-    if (load) begin
-      \$168 [2] = single[2];
-    end else if (\$57 ) begin
-      \$168 [2] = limit_2_is[0];
-    end else if (\$58 ) begin
-      \$168 [2] = before_last[2];
-    end
-    if (load) begin
-      \$168 [3] = single[3];
-    end else if (\$63 ) begin
-      \$168 [3] = limit_3_is[0];
-    end else if (\$64 ) begin
-      \$168 [3] = before_last[3];
-    end
-    if (load) begin
-      \$168 [4] = single[4];
-    end else if (\$69 ) begin
-      \$168 [4] = limit_4_is[0];
-    end else if (\$70 ) begin
-      \$168 [4] = before_last[4];
-    end
-    if (load) begin
-      \$168 [5] = single[5];
-    end else if (\$75 ) begin
-      \$168 [5] = limit_5_is[0];
-    end else if (\$76 ) begin
-      \$168 [5] = before_last[5];
+    \$179  = inner;
+    if (follow) begin
+      \$179  = { \$92 , \$89 , \$86 , \$83 , \$80 , \$77  };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$169  = before_last;
-    if (load) begin
-      \$169 [0] = \$48 ;
-    end else if (\$45 ) begin
-      \$169 [0] = limit_0_is[1];
-    end else if (\$46 ) begin
-      \$169 [0] = \$50 ;
-    end
-    if (load) begin
-      \$169 [1] = \$54 ;
-    end else if (\$51 ) begin
-      \$169 [1] = limit_1_is[1];
-    end else if (\$52 ) begin
-      \$169 [1] = \$56 ;
-    end
-    if (load) begin
-      \$169 [2] = \$60 ;
-    end else if (\$57 ) begin
-      \$169 [2] = limit_2_is[1];
-    end else if (\$58 ) begin
-      \$169 [2] = \$62 ;
-    end
-    if (load) begin
-      \$169 [3] = \$66 ;
-    end else if (\$63 ) begin
-      \$169 [3] = limit_3_is[1];
-    end else if (\$64 ) begin
-      \$169 [3] = \$68 ;
-    end
-    if (load) begin
-      \$169 [4] = \$72 ;
-    end else if (\$69 ) begin
-      \$169 [4] = limit_4_is[1];
-    end else if (\$70 ) begin
-      \$169 [4] = \$74 ;
-    end
-    if (load) begin
-      \$169 [5] = \$78 ;
-    end else if (\$75 ) begin
-      \$169 [5] = limit_5_is[1];
-    end else if (\$76 ) begin
-      \$169 [5] = \$80 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$170  = limit_1;
-    if (load) begin
-      \$170  = \port$8576$16 [151:142];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$171  = limit_1_is;
-    if (load) begin
-      \$171  = { \$53 , single[1] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$172  = remaining_1;
-    if (load) begin
-      \$172  = \port$8576$16 [151:142];
-    end else if (\$51 ) begin
-      \$172  = limit_1;
-    end else if (\$52 ) begin
-      \$172  = \$55 [9:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$173  = limit_2;
-    if (load) begin
-      \$173  = \port$8576$16 [125:114];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$174  = limit_2_is;
-    if (load) begin
-      \$174  = { \$59 , single[2] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$175  = remaining_2;
-    if (load) begin
-      \$175  = \port$8576$16 [125:114];
-    end else if (\$57 ) begin
-      \$175  = limit_2;
-    end else if (\$58 ) begin
-      \$175  = \$61 [11:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$176  = limit_3;
-    if (load) begin
-      \$176  = \port$8576$16 [91:84];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$177  = limit_3_is;
-    if (load) begin
-      \$177  = { \$65 , single[3] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$178  = remaining_3;
-    if (load) begin
-      \$178  = \port$8576$16 [91:84];
-    end else if (\$63 ) begin
-      \$178  = limit_3;
-    end else if (\$64 ) begin
-      \$178  = \$67 [7:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$179  = limit_4;
-    if (load) begin
-      \$179  = \port$8576$16 [61:54];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$180  = limit_4_is;
-    if (load) begin
-      \$180  = { \$71 , single[4] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$181  = remaining_4;
-    if (load) begin
-      \$181  = \port$8576$16 [61:54];
-    end else if (\$69 ) begin
-      \$181  = limit_4;
-    end else if (\$70 ) begin
-      \$181  = \$73 [7:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$182  = limit_5;
-    if (load) begin
-      \$182  = \port$8576$16 [31:22];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$183  = limit_5_is;
-    if (load) begin
-      \$183  = { \$77 , single[5] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$184  = remaining_5;
-    if (load) begin
-      \$184  = \port$8576$16 [31:22];
-    end else if (\$75 ) begin
-      \$184  = limit_5;
-    end else if (\$76 ) begin
-      \$184  = \$79 [9:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$185  = inner;
-    if (load) begin
-      \$185  = { \$98 , \$95 , \$92 , \$89 , \$86 , \$83  };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$186  = move;
-    if (load) begin
-      \$186  = { \$116 , \$113 , \$110 , \$107 , \$104 , \$101  };
+    \$180  = move;
+    if (follow) begin
+      \$180  = { \$110 , \$107 , \$104 , \$101 , \$98 , \$95  };
     end else if (step) begin
-      \$186  = \$118 ;
+      \$180  = \$111 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$187  = at_inner;
-    if (load) begin
-      \$187  = 1'h1;
+    \$181  = at_inner;
+    if (follow) begin
+      \$181  = 1'h1;
     end else if (step) begin
-      \$187  = \$119 ;
+      \$181  = \$112 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$188  = \first$20 ;
+    \$182  = \first$13 ;
     if (load) begin
-      \$188  = 1'h1;
+      \$182  = 1'h1;
     end else if (step) begin
-      \$188  = 1'h0;
+      \$182  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$189  = \last$22 ;
+    \$183  = \last$15 ;
     if (load) begin
-      \$189  = \$117 ;
+      \$183  = \$113 ;
     end else if (step) begin
-      \$189  = \$122 ;
+      \$183  = \$116 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$190  = pair_stride_4;
-    if (load) begin
-      \$190  = \$123 ;
+    \$184  = pair_stride_4;
+    if (follow) begin
+      \$184  = \$117 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$191  = pair_stride_2;
-    if (load) begin
-      \$191  = \$124 ;
+    \$185  = pair_stride_2;
+    if (follow) begin
+      \$185  = \$118 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$192  = inner_in_2;
-    if (load) begin
-      \$192  = \$126 ;
+    \$186  = inner_in_2;
+    if (follow) begin
+      \$186  = \$120 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$193  = pair_stride_0;
-    if (load) begin
-      \$193  = \$127 ;
+    \$187  = pair_stride_0;
+    if (follow) begin
+      \$187  = \$121 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$194  = inner_in_0;
-    if (load) begin
-      \$194  = \$129 ;
+    \$188  = inner_in_0;
+    if (follow) begin
+      \$188  = \$123 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$195  = held_stride_1;
-    if (load) begin
-      \$195  = \port$8576$16 [173:152];
+    \$189  = held_stride_1;
+    if (follow) begin
+      \$189  = \port$8850$16 [173:152];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$196  = next_1;
+    \$190  = next_1;
     if (moved_1) begin
-      \$196  = \$133 [21:0];
+      \$190  = \$127 [21:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$197  = held_stride_2;
-    if (load) begin
-      \$197  = \port$8576$16 [141:126];
+    \$191  = held_stride_2;
+    if (follow) begin
+      \$191  = \port$8850$16 [141:126];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$198  = next_2;
+    \$192  = next_2;
     if (moved_2) begin
-      \$198  = \$137 [21:0];
+      \$192  = \$131 [21:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$199  = held_stride_3;
-    if (load) begin
-      \$199  = \port$8576$16 [113:92];
+    \$193  = held_stride_3;
+    if (follow) begin
+      \$193  = \port$8850$16 [113:92];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$200  = next_3;
+    \$194  = next_3;
     if (moved_3) begin
-      \$200  = \$141 [21:0];
+      \$194  = \$135 [21:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$201  = held_stride_4;
-    if (load) begin
-      \$201  = \port$8576$16 [83:62];
+    \$195  = held_stride_4;
+    if (follow) begin
+      \$195  = \port$8850$16 [83:62];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$202  = next_4;
+    \$196  = next_4;
     if (moved_4) begin
-      \$202  = \$145 [21:0];
+      \$196  = \$139 [21:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$203  = held_stride_5;
-    if (load) begin
-      \$203  = \port$8576$16 [53:32];
+    \$197  = held_stride_5;
+    if (follow) begin
+      \$197  = \port$8850$16 [53:32];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$204  = next_5;
+    \$198  = next_5;
     if (moved_5) begin
-      \$204  = \$149 [21:0];
+      \$198  = \$143 [21:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
-    \$205  = address;
+    \$199  = address;
     if (load) begin
-      \$205  = \port$8576$16 [21:0];
+      \$199  = \port$8850$16 [21:0];
     end else if (step) begin
-      \$205  = \$163 [21:0];
+      \$199  = \$157 [21:0];
     end
   end
-  assign count_0 = \port$8576$16 [183:174];
-  assign count_1 = \port$8576$16 [151:142];
-  assign count_2 = \port$8576$16 [125:114];
-  assign count_3 = \port$8576$16 [91:84];
-  assign count_4 = \port$8576$16 [61:54];
-  assign count_5 = \port$8576$16 [31:22];
-  assign outer = { \$42 , \$37 , \$32 , \$27 , \$22 , \$17  };
-  assign \address$16  = address;
+  assign outer = { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$20 ;
-  assign whole_last = \last$22 ;
-  assign stride_4 = \port$8576$16 [83:62];
-  assign stride_5 = \port$8576$16 [53:32];
-  assign stride_2 = \port$8576$16 [141:126];
-  assign stride_3 = \port$8576$16 [113:92];
-  assign stride_0 = \port$8576$16 [201:184];
-  assign stride_1 = \port$8576$16 [173:152];
-  assign base = \port$8576$16 [21:0];
-  assign further[5] = \$12 ;
-  assign further[4] = \$10 ;
-  assign further[3] = \$8 ;
-  assign further[2] = \$6 ;
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[5] = \$11 ;
-  assign single[4] = \$9 ;
-  assign single[3] = \$7 ;
-  assign single[2] = \$5 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$10  = move[5];
-  assign \$12  = 1'h0;
-  assign \$14  = 1'h1;
-  assign \$17  = \$16 ;
-  assign \$19  = \$18 [0];
-  assign \$75  = 1'h0;
-  assign \$81  = 1'h1;
-  assign \$83  = \$82 ;
-  assign \$84  = \$1 ;
-  assign \$99  = 1'h1;
-  assign \$101  = \$100 ;
-  assign \$102  = \$1 ;
-  assign \$146  = move[5];
-  assign \$154  = \$153 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$8850$16 [183:174];
+  assign ones = \port$8850$242 [5:0];
+  assign twos = \port$8850$242 [11:6];
+  assign count_1 = \port$8850$16 [151:142];
+  assign count_2 = \port$8850$16 [125:114];
+  assign count_3 = \port$8850$16 [91:84];
+  assign count_4 = \port$8850$16 [61:54];
+  assign count_5 = \port$8850$16 [31:22];
+  assign stride_4 = \port$8850$16 [83:62];
+  assign stride_5 = \port$8850$16 [53:32];
+  assign stride_2 = \port$8850$16 [141:126];
+  assign stride_3 = \port$8850$16 [113:92];
+  assign stride_0 = \port$8850$16 [201:184];
+  assign stride_1 = \port$8850$16 [173:152];
+  assign base = \port$8850$16 [21:0];
+  assign further[5] = \$6 ;
+  assign further[4] = \$5 ;
+  assign further[3] = \$4 ;
+  assign further[2] = \$3 ;
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$5  = move[5];
+  assign \$6  = 1'h0;
+  assign \$8  = 1'h1;
+  assign \$11  = \$10 ;
+  assign \$13  = \$12 [0];
+  assign \$69  = 1'h0;
+  assign \$73  = 1'h0;
+  assign \$75  = 1'h1;
+  assign \$77  = \$76 ;
+  assign \$78  = \port$8850$242 [0];
+  assign \$93  = 1'h1;
+  assign \$95  = \$94 ;
+  assign \$96  = \port$8850$242 [0];
+  assign \$140  = move[5];
+  assign \$148  = \$147 ;
 endmodule
 
-module \talos.matrix_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, write__data, o__valid, o__payload, filled, clk);
+module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid
+, o__ready, i__ready, first, unit_reset, \port$6588$0 , o__valid, o__payload, filled, clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$45  = 0;
   input rst;
   wire rst;
+  input \port$6$0 ;
+  wire \port$6$0 ;
+  input \port$7$0 ;
+  wire \port$7$0 ;
+  input \port$8$0 ;
+  wire \port$8$0 ;
+  input \port$9$0 ;
+  wire \port$9$0 ;
+  input \port$10$0 ;
+  wire \port$10$0 ;
+  input \port$11$0 ;
+  wire \port$11$0 ;
+  input \port$12$0 ;
+  wire \port$12$0 ;
+  input \port$13$0 ;
+  wire \port$13$0 ;
+  input \port$14$0 ;
+  wire \port$14$0 ;
+  input \port$15$0 ;
+  wire \port$15$0 ;
+  input \port$16$0 ;
+  wire \port$16$0 ;
+  input \port$17$0 ;
+  wire \port$17$0 ;
+  input \port$18$0 ;
+  wire \port$18$0 ;
+  input \port$19$0 ;
+  wire \port$19$0 ;
+  input \port$20$0 ;
+  wire \port$20$0 ;
+  input \port$21$0 ;
+  wire \port$21$0 ;
+  input \port$22$0 ;
+  wire \port$22$0 ;
+  input \port$23$0 ;
+  wire \port$23$0 ;
+  input \port$24$0 ;
+  wire \port$24$0 ;
   input i__valid;
   wire i__valid;
   input o__ready;
   wire o__ready;
   output i__ready;
   wire i__ready;
-  output [241:0] first;
-  wire [241:0] first;
+  output [260:0] first;
+  wire [260:0] first;
   input unit_reset;
   wire unit_reset;
-  input [241:0] write__data;
-  wire [241:0] write__data;
+  input [241:0] \port$6588$0 ;
+  wire [241:0] \port$6588$0 ;
   output o__valid;
   reg o__valid = 1'h0;
-  output [241:0] o__payload;
-  reg [241:0] o__payload = 242'h0000000000000000000000000000000000000000000000000000000000000;
+  output [260:0] o__payload;
+  reg [260:0] o__payload = 261'h000000000000000000000000000000000000000000000000000000000000000000;
   output [7:0] filled;
   reg [7:0] filled = 8'h00;
   input clk;
   wire clk;
   wire [3:0] \$1 ;
   reg \$10 ;
-  reg [241:0] \$11 ;
+  reg [260:0] \$11 ;
   reg [7:0] \$12 ;
   wire [3:0] \$2 ;
   wire \$3 ;
@@ -16897,30 +17058,31 @@ module \talos.matrix_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
   wire \$7 ;
   reg [2:0] \$8 ;
   reg [2:0] \$9 ;
-  (* init = 242'h0000000000000000000000000000000000000000000000000000000000000 *)
-  wire [241:0] head;
-  wire [241:0] i__payload;
+  (* init = 261'h000000000000000000000000000000000000000000000000000000000000000000 *)
+  wire [260:0] head;
+  wire [260:0] i__payload;
   (* init = 3'h0 *)
   wire [2:0] place;
   wire pop;
   wire push;
   reg [2:0] read__addr = 3'h0;
-  wire [241:0] read__data;
+  wire [260:0] read__data;
   (* init = 3'h0 *)
   wire [2:0] tail;
   (* init = 1'h0 *)
   wire valid;
   reg [2:0] write__addr = 3'h0;
+  wire [260:0] write__data;
   wire write__en;
-  reg [241:0] memory [7:0];
+  reg [260:0] memory [7:0];
 `ifndef SYNTHESIS
   initial begin : memory_zeros
     integer i;
-    for (i = 0; i < 8; i = i + 1) memory[i] = 242'h0000000000000000000000000000000000000000000000000000000000000;
+    for (i = 0; i < 8; i = i + 1) memory[i] = 261'h000000000000000000000000000000000000000000000000000000000000000000;
   end
 `endif
   always @(posedge clk) begin
-    memory[write__addr] <= write__data;
+    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6588$0  };
   end
   assign read__data = memory[read__addr];
   assign i__ready = ~ filled[7];
@@ -17011,13 +17173,14 @@ module \talos.matrix_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
   assign valid = o__valid;
   assign head = o__payload;
   assign tail = write__addr;
-  assign i__payload = write__data;
+  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6588$0  };
+  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6588$0  };
   assign write__en = 1'h1;
   assign place = read__addr;
 endmodule
 
-module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rvalid, clk, rst, fetch_ar__ready, load_ar__ready, weights_ar__ready, fetch_r__valid, load_r__valid, weights_r__valid, fetch_ar__valid, load_r__ready, weights_ar__valid, core_reset, halt, m_axi_araddr, m_axi_arlen, m_axi_arid
-, m_axi_arvalid, pending, m_axi_rready, fetch_r__payload, fetch_ar__payload, load_ar__payload, load_ar__valid, weights_urgent, weights_ar__payload, m_axi_arready);
+module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rvalid, clk, rst, free, load_ar__ready, weights_ar__ready, fetch_r__valid, load_r__valid, weights_r__valid, fetch_ar__valid, load_r__ready, weights_ar__valid, core_reset, halt, pending, o__payload, m_axi_arvalid
+, m_axi_rready, fetch_r__payload, fetch_ar__payload, load_ar__payload, load_ar__valid, weights_urgent, weights_ar__payload, o__ready);
   reg \$auto$verilog_backend.cc:2505:dump_module$46  = 0;
   input [1:0] m_axi_rid;
   wire [1:0] m_axi_rid;
@@ -17033,8 +17196,8 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire clk;
   input rst;
   wire rst;
-  output fetch_ar__ready;
-  wire fetch_ar__ready;
+  output free;
+  wire free;
   output load_ar__ready;
   wire load_ar__ready;
   output weights_ar__ready;
@@ -17055,16 +17218,12 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire core_reset;
   input halt;
   wire halt;
-  output [31:0] m_axi_araddr;
-  reg [31:0] m_axi_araddr = 32'd0;
-  output [7:0] m_axi_arlen;
-  reg [7:0] m_axi_arlen = 8'h00;
-  output [1:0] m_axi_arid;
-  reg [1:0] m_axi_arid = 2'h0;
-  output m_axi_arvalid;
-  reg m_axi_arvalid = 1'h0;
   output pending;
   reg pending = 1'h0;
+  output [41:0] o__payload;
+  wire [41:0] o__payload;
+  output m_axi_arvalid;
+  wire m_axi_arvalid;
   output m_axi_rready;
   wire m_axi_rready;
   output [33:0] fetch_r__payload;
@@ -17079,12 +17238,12 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire weights_urgent;
   input [39:0] weights_ar__payload;
   wire [39:0] weights_ar__payload;
-  input m_axi_arready;
-  wire m_axi_arready;
+  input o__ready;
+  wire o__ready;
   wire \$1 ;
-  wire \$10 ;
-  wire [9:0] \$11 ;
-  wire [8:0] \$12 ;
+  wire [8:0] \$10 ;
+  wire \$11 ;
+  wire \$12 ;
   wire \$13 ;
   wire \$14 ;
   wire \$15 ;
@@ -17095,9 +17254,9 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \$2 ;
   wire \$20 ;
   wire \$21 ;
-  wire \$22 ;
+  wire [1:0] \$22 ;
   wire \$23 ;
-  wire [1:0] \$24 ;
+  wire \$24 ;
   wire \$25 ;
   wire \$26 ;
   wire \$27 ;
@@ -17114,7 +17273,7 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
-  wire \$4 ;
+  wire [9:0] \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire \$42 ;
@@ -17125,76 +17284,101 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire [9:0] \$5 ;
-  wire [7:0] \$50 ;
-  wire [7:0] \$51 ;
+  wire [8:0] \$5 ;
+  wire \$50 ;
+  wire \$51 ;
   wire \$52 ;
-  wire [10:0] \$53 ;
-  wire \$54 ;
+  wire \$53 ;
+  wire [7:0] \$54 ;
   wire \$55 ;
-  reg [7:0] \$56 ;
-  reg [7:0] \$57 ;
-  reg [31:0] \$58 ;
-  reg [7:0] \$59 ;
-  wire [8:0] \$6 ;
-  reg [1:0] \$60 ;
-  reg \$61 ;
-  reg [9:0] \$62 ;
-  reg \$63 ;
+  wire \$56 ;
+  wire \$57 ;
+  wire \$58 ;
+  wire [7:0] \$59 ;
+  wire \$6 ;
+  wire \$60 ;
+  wire \$61 ;
+  wire \$62 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire [10:0] \$65 ;
+  wire \$66 ;
+  wire \$67 ;
+  reg [7:0] \$68 ;
+  reg \$69 ;
   wire \$7 ;
+  reg [7:0] \$70 ;
+  reg \$71 ;
+  reg [9:0] \$72 ;
+  reg \$73 ;
   wire \$8 ;
-  wire \$9 ;
+  wire [9:0] \$9 ;
   reg [9:0] bursts = 10'h000;
   wire entered;
   wire [31:0] \fetch_ar__payload.address ;
   wire [7:0] \fetch_ar__payload.beats ;
+  wire fetch_ar__ready;
   wire [31:0] \fetch_r__payload.data ;
   wire \fetch_r__payload.error ;
   wire \fetch_r__payload.last ;
   wire fetch_r__ready;
   wire finished;
-  wire free;
-  wire [35:0] i__payload;
-  wire [33:0] \i__payload.beat ;
-  wire [31:0] \i__payload.beat.data ;
-  wire \i__payload.beat.error ;
-  wire \i__payload.beat.last ;
+  reg [41:0] i__payload;
+  wire [35:0] \i__payload$43 ;
+  wire [33:0] \i__payload$43.beat ;
+  wire [31:0] \i__payload$43.beat.data ;
+  wire \i__payload$43.beat.error ;
+  wire \i__payload$43.beat.last ;
+  wire [1:0] \i__payload$43.id ;
   wire [1:0] \i__payload.id ;
+  wire [39:0] \i__payload.request ;
+  wire [31:0] \i__payload.request.address ;
+  wire [7:0] \i__payload.request.beats ;
   wire i__ready;
+  wire \i__ready$47 ;
   wire i__valid;
+  wire \i__valid$42 ;
   wire [31:0] \load_ar__payload.address ;
   wire [7:0] \load_ar__payload.beats ;
   wire load_arrived;
   wire load_asked;
   reg [7:0] load_beats = 8'h00;
-  wire load_below;
+  reg load_below = 1'h1;
   wire [7:0] load_fewer;
   wire [8:0] load_more;
   wire [33:0] load_r__payload;
   wire [31:0] \load_r__payload.data ;
   wire \load_r__payload.error ;
   wire \load_r__payload.last ;
+  wire [31:0] m_axi_araddr;
   wire [1:0] m_axi_arburst;
   wire [3:0] m_axi_arcache;
+  wire [1:0] m_axi_arid;
+  wire [7:0] m_axi_arlen;
+  wire m_axi_arready;
   wire [2:0] m_axi_arsize;
-  wire [35:0] o__payload;
-  wire [33:0] \o__payload.beat ;
-  wire [31:0] \o__payload.beat.data ;
-  wire \o__payload.beat.error ;
-  wire \o__payload.beat.last ;
+  wire [35:0] \o__payload$50 ;
+  wire [33:0] \o__payload$50.beat ;
+  wire [31:0] \o__payload$50.beat.data ;
+  wire \o__payload$50.beat.error ;
+  wire \o__payload$50.beat.last ;
+  wire [1:0] \o__payload$50.id ;
   wire [1:0] \o__payload.id ;
-  reg o__ready;
+  wire [39:0] \o__payload.request ;
+  wire [31:0] \o__payload.request.address ;
+  wire [7:0] \o__payload.request.beats ;
+  reg \o__ready$48 ;
   wire o__valid;
+  wire \o__valid$52 ;
   (* init = 1'h0 *)
-  wire \pending$54 ;
+  wire \pending$63 ;
   wire [1:0] pick;
-  wire valid;
   wire [31:0] \weights_ar__payload.address ;
   wire [7:0] \weights_ar__payload.beats ;
   wire weights_arrived;
   wire weights_asked;
   reg [7:0] weights_beats = 8'h00;
-  wire weights_below;
+  reg weights_below = 1'h1;
   wire [7:0] weights_fewer;
   wire [8:0] weights_more;
   wire [33:0] weights_r__payload;
@@ -17202,332 +17386,324 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \weights_r__payload.error ;
   wire \weights_r__payload.last ;
   wire weights_r__ready;
-  assign \$27  = pick == 1'h1;
-  assign \$28  = free & \$27 ;
-  assign load_ar__ready = \$28  & load_below;
-  assign \$29  = pick == 2'h2;
+  assign \$21  = \$17  & \$20 ;
+  assign \$22  = \$21  ? 2'h1 : 2'h2;
+  assign pick = fetch_ar__valid ? 2'h0 : \$22 ;
+  assign \$23  = ~ fetch_ar__valid;
+  assign \$24  = free & \$23 ;
+  assign \$25  = \$24  & load_below;
+  assign \$26  = weights_ar__valid & weights_below;
+  assign \$27  = \$26  & weights_urgent;
+  assign \$28  = ~ \$27 ;
+  assign load_ar__ready = \$25  & \$28 ;
+  assign \$29  = ~ fetch_ar__valid;
   assign \$30  = free & \$29 ;
-  assign weights_ar__ready = \$30  & weights_below;
-  assign \$31  = ! o__payload[1:0];
-  assign \$32  = o__valid & \$31 ;
-  assign \$33  = ~ halt;
-  assign fetch_r__valid = \$32  & \$33 ;
-  assign \$34  = ! o__payload[1:0];
-  assign \$36  = o__payload[1:0] == 1'h1;
-  assign \$37  = o__valid & \$36 ;
-  assign \$38  = ~ halt;
-  assign load_r__valid = \$37  & \$38 ;
-  assign \$39  = o__payload[1:0] == 1'h1;
-  assign \$40  = \$39  & load_r__ready;
-  assign \$41  = o__payload[1:0] == 2'h2;
-  assign \$42  = o__valid & \$41 ;
-  assign \$43  = ~ halt;
-  assign weights_r__valid = \$42  & \$43 ;
-  assign \$44  = o__payload[1:0] == 2'h2;
-  assign \$46  = fetch_ar__valid & fetch_ar__ready;
-  assign \$47  = load_ar__valid & load_ar__ready;
-  assign \$48  = weights_ar__valid & weights_ar__ready;
-  assign entered = | { \$48 , \$47 , \$46  };
-  assign \$49  = m_axi_rvalid & m_axi_rready;
-  assign finished = \$49  & m_axi_rlast;
-  assign \$50  = load_asked ? \$5 [8:1] : \$6 [7:0];
-  assign \$51  = weights_asked ? \$11 [8:1] : \$12 [7:0];
-  assign \$52  = entered != finished;
-  assign \$53  = bursts + { finished, finished, finished, finished, finished, finished, finished, finished, finished, 1'h1 };
-  assign \$54  = bursts != 1'h1;
-  assign \$55  = entered | \$54 ;
+  assign \$31  = \$30  & weights_below;
+  assign \$32  = load_ar__valid & load_below;
+  assign \$33  = ~ \$32 ;
+  assign \$34  = \$33  | weights_urgent;
+  assign weights_ar__ready = \$31  & \$34 ;
+  assign \$35  = ! \o__payload$50 [1:0];
+  assign \$36  = \o__valid$52  & \$35 ;
+  assign \$37  = ~ halt;
+  assign fetch_r__valid = \$36  & \$37 ;
+  assign \$38  = ! \o__payload$50 [1:0];
+  assign \$40  = \o__payload$50 [1:0] == 1'h1;
+  assign \$41  = \o__valid$52  & \$40 ;
+  assign \$42  = ~ halt;
+  assign load_r__valid = \$41  & \$42 ;
+  assign \$43  = \o__payload$50 [1:0] == 1'h1;
+  assign \$44  = \$43  & load_r__ready;
+  assign \$45  = \o__payload$50 [1:0] == 2'h2;
+  assign \$46  = \o__valid$52  & \$45 ;
+  assign \$47  = ~ halt;
+  assign weights_r__valid = \$46  & \$47 ;
+  assign \$48  = \o__payload$50 [1:0] == 2'h2;
+  assign \$50  = fetch_ar__valid & free;
+  assign \$51  = load_ar__valid & load_ar__ready;
+  assign \$52  = weights_ar__valid & weights_ar__ready;
+  assign entered = | { \$52 , \$51 , \$50  };
+  assign \$53  = m_axi_rvalid & m_axi_rready;
+  assign finished = \$53  & m_axi_rlast;
+  assign \$54  = load_asked ? \$4 [8:1] : \$5 [7:0];
+  assign \$57  = load_asked ? \$55  : \$56 ;
+  assign \$58  = ~ \$57 ;
+  assign \$59  = weights_asked ? \$9 [8:1] : \$10 [7:0];
+  assign \$62  = weights_asked ? \$60  : \$61 ;
+  assign \$63  = ~ \$62 ;
+  assign \$64  = entered != finished;
+  assign \$65  = bursts + { finished, finished, finished, finished, finished, finished, finished, finished, finished, 1'h1 };
+  assign \$66  = bursts != 1'h1;
+  assign \$67  = entered | \$66 ;
   always @(posedge clk)
-    load_beats <= \$56 ;
+    load_beats <= \$68 ;
   always @(posedge clk)
-    weights_beats <= \$57 ;
+    load_below <= \$69 ;
   always @(posedge clk)
-    m_axi_araddr <= \$58 ;
+    weights_beats <= \$70 ;
   always @(posedge clk)
-    m_axi_arlen <= \$59 ;
+    weights_below <= \$71 ;
   always @(posedge clk)
-    m_axi_arid <= \$60 ;
+    bursts <= \$72 ;
   always @(posedge clk)
-    m_axi_arvalid <= \$61 ;
-  always @(posedge clk)
-    bursts <= \$62 ;
-  always @(posedge clk)
-    pending <= \$63 ;
-  assign load_below = ~ \$1 ;
+    pending <= \$73 ;
   assign load_asked = load_ar__valid & load_ar__ready;
-  assign \$2  = m_axi_rvalid & m_axi_rready;
-  assign \$3  = m_axi_rid == 1'h1;
-  assign load_arrived = \$2  & \$3 ;
-  assign \$4  = ~ load_arrived;
-  assign \$5  = { load_beats, 1'h1 } + { load_ar__payload[39:32], \$4  };
-  assign \$6  = load_beats - load_arrived;
-  assign weights_below = ~ \$7 ;
+  assign \$1  = m_axi_rvalid & m_axi_rready;
+  assign \$2  = m_axi_rid == 1'h1;
+  assign load_arrived = \$1  & \$2 ;
+  assign \$3  = ~ load_arrived;
+  assign \$4  = { load_beats, 1'h1 } + { load_ar__payload[39:32], \$3  };
+  assign \$5  = load_beats - load_arrived;
   assign weights_asked = weights_ar__valid & weights_ar__ready;
-  assign \$8  = m_axi_rvalid & m_axi_rready;
-  assign \$9  = m_axi_rid == 2'h2;
-  assign weights_arrived = \$8  & \$9 ;
-  assign \$10  = ~ weights_arrived;
-  assign \$11  = { weights_beats, 1'h1 } + { weights_ar__payload[39:32], \$10  };
-  assign \$12  = weights_beats - weights_arrived;
-  assign \$13  = ~ m_axi_arvalid;
-  assign \$14  = \$13  | m_axi_arready;
-  assign \$15  = ~ halt;
-  assign free = \$14  & \$15 ;
-  assign \$16  = load_ar__valid & load_below;
-  assign \$17  = fetch_ar__valid | \$16 ;
+  assign \$6  = m_axi_rvalid & m_axi_rready;
+  assign \$7  = m_axi_rid == 2'h2;
+  assign weights_arrived = \$6  & \$7 ;
+  assign \$8  = ~ weights_arrived;
+  assign \$9  = { weights_beats, 1'h1 } + { weights_ar__payload[39:32], \$8  };
+  assign \$10  = weights_beats - weights_arrived;
+  assign \$11  = ~ halt;
+  assign free = i__ready & \$11 ;
+  assign \$12  = load_ar__valid & load_below;
+  assign \$13  = fetch_ar__valid | \$12 ;
+  assign \$14  = weights_ar__valid & weights_below;
+  assign \$15  = \$13  | \$14 ;
+  assign \$16  = ~ halt;
+  assign i__valid = \$15  & \$16 ;
+  assign \$17  = load_ar__valid & load_below;
   assign \$18  = weights_ar__valid & weights_below;
-  assign valid = \$17  | \$18 ;
-  assign \$19  = load_ar__valid & load_below;
-  assign \$20  = weights_ar__valid & weights_below;
-  assign \$21  = \$20  & weights_urgent;
-  assign \$22  = ~ \$21 ;
-  assign \$23  = \$19  & \$22 ;
-  assign \$24  = \$23  ? 2'h1 : 2'h2;
-  assign pick = fetch_ar__valid ? 2'h0 : \$24 ;
-  assign \$25  = ! pick;
-  assign \$26  = free & \$25 ;
-  \talos.read.skid  skid (
+  assign \$19  = \$18  & weights_urgent;
+  assign \$20  = ~ \$19 ;
+  \talos.read.ar  ar (
     .clk(clk),
     .core_reset(core_reset),
     .i__payload(i__payload),
-    .i__ready(m_axi_rready),
-    .i__valid(m_axi_rvalid),
+    .i__ready(i__ready),
+    .i__valid(i__valid),
     .o__payload(o__payload),
     .o__ready(o__ready),
-    .o__valid(o__valid),
+    .o__valid(m_axi_arvalid),
+    .rst(rst)
+  );
+  \talos.read.skid  skid (
+    .clk(clk),
+    .core_reset(core_reset),
+    .i__payload(\i__payload$43 ),
+    .i__ready(m_axi_rready),
+    .i__valid(m_axi_rvalid),
+    .o__payload(\o__payload$50 ),
+    .o__ready(\o__ready$48 ),
+    .o__valid(\o__valid$52 ),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    o__ready = halt;
-    if (\$35 ) begin
-      o__ready = 1'h1;
+    i__payload[41:2] = 40'h0000000000;
+    casez (pick)
+      2'h0:
+          i__payload[41:2] = fetch_ar__payload;
+      2'h1:
+          i__payload[41:2] = load_ar__payload;
+      2'h2:
+          i__payload[41:2] = weights_ar__payload;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
+    \o__ready$48  = halt;
+    if (\$39 ) begin
+      \o__ready$48  = 1'h1;
     end
-    if (\$40 ) begin
-      o__ready = 1'h1;
+    if (\$44 ) begin
+      \o__ready$48  = 1'h1;
     end
-    if (\$45 ) begin
-      o__ready = 1'h1;
+    if (\$49 ) begin
+      \o__ready$48  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$56  = \$50 ;
+    \$68  = \$54 ;
     if (core_reset) begin
-      \$56  = 8'h00;
+      \$68  = 8'h00;
     end
     if (rst) begin
-      \$56  = 8'h00;
+      \$68  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$57  = \$51 ;
+    \$69  = \$58 ;
     if (core_reset) begin
-      \$57  = 8'h00;
+      \$69  = 1'h1;
     end
     if (rst) begin
-      \$57  = 8'h00;
+      \$69  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$58  = m_axi_araddr;
-    if (free) begin
-      casez (pick)
-        2'h0:
-            \$58  = fetch_ar__payload[31:0];
-        2'h1:
-            \$58  = load_ar__payload[31:0];
-        2'h2:
-            \$58  = weights_ar__payload[31:0];
-      endcase
-    end
+    \$70  = \$59 ;
     if (core_reset) begin
-      \$58  = 32'd0;
+      \$70  = 8'h00;
     end
     if (rst) begin
-      \$58  = 32'd0;
+      \$70  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$59  = m_axi_arlen;
-    if (free) begin
-      casez (pick)
-        2'h0:
-            \$59  = fetch_ar__payload[39:32];
-        2'h1:
-            \$59  = load_ar__payload[39:32];
-        2'h2:
-            \$59  = weights_ar__payload[39:32];
-      endcase
-    end
+    \$71  = \$63 ;
     if (core_reset) begin
-      \$59  = 8'h00;
+      \$71  = 1'h1;
     end
     if (rst) begin
-      \$59  = 8'h00;
+      \$71  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$60  = m_axi_arid;
-    if (free) begin
-      \$60  = pick;
+    \$72  = bursts;
+    if (\$64 ) begin
+      \$72  = \$65 [9:0];
     end
     if (core_reset) begin
-      \$60  = 2'h0;
+      \$72  = 10'h000;
     end
     if (rst) begin
-      \$60  = 2'h0;
+      \$72  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$61  = m_axi_arvalid;
-    if (free) begin
-      \$61  = valid;
-    end else if (m_axi_arready) begin
-      \$61  = 1'h0;
+    \$73  = pending;
+    if (\$64 ) begin
+      \$73  = \$67 ;
     end
     if (core_reset) begin
-      \$61  = 1'h0;
+      \$73  = 1'h0;
     end
     if (rst) begin
-      \$61  = 1'h0;
+      \$73  = 1'h0;
     end
   end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$62  = bursts;
-    if (\$52 ) begin
-      \$62  = \$53 [9:0];
-    end
-    if (core_reset) begin
-      \$62  = 10'h000;
-    end
-    if (rst) begin
-      \$62  = 10'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$63  = pending;
-    if (\$52 ) begin
-      \$63  = \$55 ;
-    end
-    if (core_reset) begin
-      \$63  = 1'h0;
-    end
-    if (rst) begin
-      \$63  = 1'h0;
-    end
-  end
-  assign load_more = \$5 [8:0];
-  assign load_fewer = \$6 [7:0];
-  assign weights_more = \$11 [8:0];
-  assign weights_fewer = \$12 [7:0];
+  assign load_more = \$4 [8:0];
+  assign load_fewer = \$5 [7:0];
+  assign weights_more = \$9 [8:0];
+  assign weights_fewer = \$10 [7:0];
+  assign o__valid = m_axi_arvalid;
+  assign m_axi_arid = o__payload[1:0];
+  assign m_axi_araddr = o__payload[33:2];
+  assign m_axi_arlen = o__payload[41:34];
   assign m_axi_arsize = 3'h2;
   assign m_axi_arburst = 2'h1;
   assign m_axi_arcache = 4'h3;
-  assign i__valid = m_axi_rvalid;
-  assign i__ready = m_axi_rready;
+  assign m_axi_arready = o__ready;
+  assign fetch_ar__ready = free;
+  assign \i__valid$42  = m_axi_rvalid;
+  assign \i__ready$47  = m_axi_rready;
   assign fetch_r__ready = 1'h1;
-  assign load_r__payload = o__payload[35:2];
-  assign weights_r__payload = o__payload[35:2];
+  assign load_r__payload = \o__payload$50 [35:2];
+  assign weights_r__payload = \o__payload$50 [35:2];
   assign weights_r__ready = 1'h1;
-  assign \pending$54  = pending;
-  assign fetch_r__payload = o__payload[35:2];
+  assign \pending$63  = pending;
+  assign fetch_r__payload = \o__payload$50 [35:2];
   assign \load_ar__payload.address  = load_ar__payload[31:0];
   assign \load_ar__payload.beats  = load_ar__payload[39:32];
   assign \weights_ar__payload.address  = weights_ar__payload[31:0];
   assign \weights_ar__payload.beats  = weights_ar__payload[39:32];
-  assign \i__payload.id  = i__payload[1:0];
-  assign \i__payload.beat  = i__payload[35:2];
-  assign \i__payload.beat.data  = i__payload[33:2];
-  assign \i__payload.beat.last  = i__payload[34];
-  assign \i__payload.beat.error  = i__payload[35];
-  assign \fetch_r__payload.data  = o__payload[33:2];
-  assign \fetch_r__payload.last  = o__payload[34];
-  assign \fetch_r__payload.error  = o__payload[35];
   assign \o__payload.id  = o__payload[1:0];
-  assign \o__payload.beat  = o__payload[35:2];
-  assign \o__payload.beat.data  = o__payload[33:2];
-  assign \o__payload.beat.last  = o__payload[34];
-  assign \o__payload.beat.error  = o__payload[35];
-  assign \load_r__payload.data  = o__payload[33:2];
-  assign \load_r__payload.last  = o__payload[34];
-  assign \load_r__payload.error  = o__payload[35];
-  assign \weights_r__payload.data  = o__payload[33:2];
-  assign \weights_r__payload.last  = o__payload[34];
-  assign \weights_r__payload.error  = o__payload[35];
+  assign \o__payload.request  = o__payload[41:2];
+  assign \o__payload.request.address  = o__payload[33:2];
+  assign \o__payload.request.beats  = o__payload[41:34];
+  assign \i__payload.id  = i__payload[1:0];
+  assign \i__payload.request  = i__payload[41:2];
+  assign \i__payload.request.address  = i__payload[33:2];
+  assign \i__payload.request.beats  = i__payload[41:34];
   assign \fetch_ar__payload.address  = fetch_ar__payload[31:0];
   assign \fetch_ar__payload.beats  = fetch_ar__payload[39:32];
-  assign i__payload[35] = m_axi_rresp[1];
-  assign i__payload[34] = m_axi_rlast;
-  assign i__payload[33:2] = m_axi_rdata;
-  assign i__payload[1:0] = m_axi_rid;
-  assign \$1  = load_beats[7];
-  assign \$7  = weights_beats[7];
-  assign fetch_ar__ready = \$26 ;
-  assign \$35  = \$34 ;
-  assign \$45  = \$44 ;
+  assign \i__payload$43.id  = \i__payload$43 [1:0];
+  assign \i__payload$43.beat  = \i__payload$43 [35:2];
+  assign \i__payload$43.beat.data  = \i__payload$43 [33:2];
+  assign \i__payload$43.beat.last  = \i__payload$43 [34];
+  assign \i__payload$43.beat.error  = \i__payload$43 [35];
+  assign \fetch_r__payload.data  = \o__payload$50 [33:2];
+  assign \fetch_r__payload.last  = \o__payload$50 [34];
+  assign \fetch_r__payload.error  = \o__payload$50 [35];
+  assign \o__payload$50.id  = \o__payload$50 [1:0];
+  assign \o__payload$50.beat  = \o__payload$50 [35:2];
+  assign \o__payload$50.beat.data  = \o__payload$50 [33:2];
+  assign \o__payload$50.beat.last  = \o__payload$50 [34];
+  assign \o__payload$50.beat.error  = \o__payload$50 [35];
+  assign \load_r__payload.data  = \o__payload$50 [33:2];
+  assign \load_r__payload.last  = \o__payload$50 [34];
+  assign \load_r__payload.error  = \o__payload$50 [35];
+  assign \weights_r__payload.data  = \o__payload$50 [33:2];
+  assign \weights_r__payload.last  = \o__payload$50 [34];
+  assign \weights_r__payload.error  = \o__payload$50 [35];
+  assign \i__payload$43 [35] = m_axi_rresp[1];
+  assign \i__payload$43 [34] = m_axi_rlast;
+  assign \i__payload$43 [33:2] = m_axi_rdata;
+  assign \i__payload$43 [1:0] = m_axi_rid;
+  always @*
+    i__payload[1:0] = pick;
+  assign \$39  = \$38 ;
+  assign \$49  = \$48 ;
+  assign \$55  = \$4 [8];
+  assign \$56  = \$5 [7];
+  assign \$60  = \$9 [8];
+  assign \$61  = \$10 [7];
 endmodule
 
-module \talos.read.skid (clk, rst, core_reset, i__payload, o__ready, i__ready, o__payload, o__valid, i__valid);
+module \talos.read.ar (clk, rst, i__valid, core_reset, i__payload, i__ready, o__payload, o__valid, o__ready);
   reg \$auto$verilog_backend.cc:2505:dump_module$47  = 0;
   input clk;
   wire clk;
   input rst;
   wire rst;
-  input core_reset;
-  wire core_reset;
-  input [35:0] i__payload;
-  wire [35:0] i__payload;
-  input o__ready;
-  wire o__ready;
-  output i__ready;
-  reg i__ready = 1'h1;
-  output [35:0] o__payload;
-  reg [35:0] o__payload = 36'h000000000;
-  output o__valid;
-  reg o__valid = 1'h0;
   input i__valid;
   wire i__valid;
+  input core_reset;
+  wire core_reset;
+  input [41:0] i__payload;
+  wire [41:0] i__payload;
+  output i__ready;
+  reg i__ready = 1'h1;
+  output [41:0] o__payload;
+  reg [41:0] o__payload = 42'h00000000000;
+  output o__valid;
+  reg o__valid = 1'h0;
+  input o__ready;
+  wire o__ready;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   reg \$5 ;
-  reg [35:0] \$6 ;
+  reg [41:0] \$6 ;
   reg \$7 ;
-  reg [35:0] \$8 ;
-  (* init = 36'h000000000 *)
-  wire [35:0] head;
-  wire [33:0] \head.beat ;
-  wire [31:0] \head.beat.data ;
-  wire \head.beat.error ;
-  wire \head.beat.last ;
+  reg [41:0] \$8 ;
+  (* init = 42'h00000000000 *)
+  wire [41:0] head;
   wire [1:0] \head.id ;
-  wire [33:0] \i__payload.beat ;
-  wire [31:0] \i__payload.beat.data ;
-  wire \i__payload.beat.error ;
-  wire \i__payload.beat.last ;
+  wire [39:0] \head.request ;
+  wire [31:0] \head.request.address ;
+  wire [7:0] \head.request.beats ;
   wire [1:0] \i__payload.id ;
+  wire [39:0] \i__payload.request ;
+  wire [31:0] \i__payload.request.address ;
+  wire [7:0] \i__payload.request.beats ;
   wire [1:0] level;
-  wire [33:0] \o__payload.beat ;
-  wire [31:0] \o__payload.beat.data ;
-  wire \o__payload.beat.error ;
-  wire \o__payload.beat.last ;
   wire [1:0] \o__payload.id ;
+  wire [39:0] \o__payload.request ;
+  wire [31:0] \o__payload.request.address ;
+  wire [7:0] \o__payload.request.beats ;
   (* init = 1'h1 *)
   wire ready;
-  reg [35:0] spare = 36'h000000000;
-  wire [33:0] \spare.beat ;
-  wire [31:0] \spare.beat.data ;
-  wire \spare.beat.error ;
-  wire \spare.beat.last ;
+  reg [41:0] spare = 42'h00000000000;
   wire [1:0] \spare.id ;
+  wire [39:0] \spare.request ;
+  wire [31:0] \spare.request.address ;
+  wire [7:0] \spare.request.beats ;
   (* init = 1'h0 *)
   wire valid;
   assign level = o__valid + \$1 ;
@@ -17600,6 +17776,149 @@ module \talos.read.skid (clk, rst, core_reset, i__payload, o__ready, i__ready, o
   assign head = o__payload;
   assign ready = i__ready;
   assign \o__payload.id  = o__payload[1:0];
+  assign \o__payload.request  = o__payload[41:2];
+  assign \o__payload.request.address  = o__payload[33:2];
+  assign \o__payload.request.beats  = o__payload[41:34];
+  assign \head.id  = o__payload[1:0];
+  assign \head.request  = o__payload[41:2];
+  assign \head.request.address  = o__payload[33:2];
+  assign \head.request.beats  = o__payload[41:34];
+  assign \i__payload.id  = i__payload[1:0];
+  assign \i__payload.request  = i__payload[41:2];
+  assign \i__payload.request.address  = i__payload[33:2];
+  assign \i__payload.request.beats  = i__payload[41:34];
+  assign \spare.id  = spare[1:0];
+  assign \spare.request  = spare[41:2];
+  assign \spare.request.address  = spare[33:2];
+  assign \spare.request.beats  = spare[41:34];
+endmodule
+
+module \talos.read.skid (clk, rst, core_reset, i__payload, o__ready, i__ready, o__payload, o__valid, i__valid);
+  reg \$auto$verilog_backend.cc:2505:dump_module$48  = 0;
+  input clk;
+  wire clk;
+  input rst;
+  wire rst;
+  input core_reset;
+  wire core_reset;
+  input [35:0] i__payload;
+  wire [35:0] i__payload;
+  input o__ready;
+  wire o__ready;
+  output i__ready;
+  reg i__ready = 1'h1;
+  output [35:0] o__payload;
+  reg [35:0] o__payload = 36'h000000000;
+  output o__valid;
+  reg o__valid = 1'h0;
+  input i__valid;
+  wire i__valid;
+  wire \$1 ;
+  wire \$2 ;
+  wire \$3 ;
+  wire \$4 ;
+  reg \$5 ;
+  reg [35:0] \$6 ;
+  reg \$7 ;
+  reg [35:0] \$8 ;
+  (* init = 36'h000000000 *)
+  wire [35:0] head;
+  wire [33:0] \head.beat ;
+  wire [31:0] \head.beat.data ;
+  wire \head.beat.error ;
+  wire \head.beat.last ;
+  wire [1:0] \head.id ;
+  wire [33:0] \i__payload.beat ;
+  wire [31:0] \i__payload.beat.data ;
+  wire \i__payload.beat.error ;
+  wire \i__payload.beat.last ;
+  wire [1:0] \i__payload.id ;
+  wire [1:0] level;
+  wire [33:0] \o__payload.beat ;
+  wire [31:0] \o__payload.beat.data ;
+  wire \o__payload.beat.error ;
+  wire \o__payload.beat.last ;
+  wire [1:0] \o__payload.id ;
+  (* init = 1'h1 *)
+  wire ready;
+  reg [35:0] spare = 36'h000000000;
+  wire [33:0] \spare.beat ;
+  wire [31:0] \spare.beat.data ;
+  wire \spare.beat.error ;
+  wire \spare.beat.last ;
+  wire [1:0] \spare.id ;
+  (* init = 1'h0 *)
+  wire valid;
+  assign level = o__valid + \$1 ;
+  assign \$2  = ~ o__valid;
+  assign \$3  = \$2  | o__ready;
+  assign \$4  = ~ i__valid;
+  always @(posedge clk)
+    i__ready <= \$5 ;
+  always @(posedge clk)
+    o__payload <= \$6 ;
+  always @(posedge clk)
+    o__valid <= \$7 ;
+  always @(posedge clk)
+    spare <= \$8 ;
+  assign \$1  = ~ i__ready;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
+    \$5  = i__ready;
+    if (\$3 ) begin
+      \$5  = 1'h1;
+    end else if (i__ready) begin
+      \$5  = \$4 ;
+    end
+    if (core_reset) begin
+      \$5  = 1'h1;
+    end
+    if (rst) begin
+      \$5  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
+    \$6  = o__payload;
+    if (\$3 ) begin
+      (* full_case = 32'd1 *)
+      if (i__ready) begin
+        \$6  = i__payload;
+      end else begin
+        \$6  = spare;
+      end
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
+    \$7  = o__valid;
+    if (\$3 ) begin
+      (* full_case = 32'd1 *)
+      if (i__ready) begin
+        \$7  = i__valid;
+      end else begin
+        \$7  = 1'h1;
+      end
+    end
+    if (core_reset) begin
+      \$7  = 1'h0;
+    end
+    if (rst) begin
+      \$7  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
+    \$8  = spare;
+    if (\$3 ) begin
+    end else if (i__ready) begin
+      \$8  = i__payload;
+    end
+  end
+  assign valid = o__valid;
+  assign head = o__payload;
+  assign ready = i__ready;
+  assign \o__payload.id  = o__payload[1:0];
   assign \o__payload.beat  = o__payload[35:2];
   assign \o__payload.beat.data  = o__payload[33:2];
   assign \o__payload.beat.last  = o__payload[34];
@@ -17622,8 +17941,8 @@ module \talos.read.skid (clk, rst, core_reset, i__payload, o__ready, i__ready, o
 endmodule
 
 module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, aw__valid, done, read__valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, core_reset, o__ready, b__payload
-, read__data, error, aw__payload, read__address, post, w__payload, w__valid, instr__valid, instr__payload, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$48  = 0;
+, read__data, error, aw__payload, post, w__payload, w__valid, read__address, instr__valid, instr__payload, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$49  = 0;
   input rst;
   wire rst;
   input aw__ready;
@@ -17672,14 +17991,14 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   reg error = 1'h0;
   output [39:0] aw__payload;
   wire [39:0] aw__payload;
-  output [21:0] read__address;
-  wire [21:0] read__address;
   output [3:0] post;
   wire [3:0] post;
   output [36:0] w__payload;
   wire [36:0] w__payload;
   output w__valid;
   wire w__valid;
+  output [21:0] read__address;
+  wire [21:0] read__address;
   input instr__valid;
   wire instr__valid;
   input [229:0] instr__payload;
@@ -17687,43 +18006,51 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   input clk;
   wire clk;
   wire \$1 ;
-  wire \$10 ;
+  wire [5:0] \$10 ;
   wire \$11 ;
   wire \$12 ;
-  wire [5:0] \$13 ;
-  wire [6:0] \$14 ;
-  wire [4:0] \$15 ;
-  wire [62:0] \$16 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
   wire \$17 ;
   wire \$18 ;
   wire \$19 ;
-  reg [31:0] \$2 ;
+  wire \$2 ;
   wire \$20 ;
-  wire \$21 ;
-  wire \$22 ;
-  wire \$23 ;
+  wire [4:0] \$21 ;
+  wire [4:0] \$22 ;
+  wire [62:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
-  reg \$27 ;
-  reg [4:0] \$28 ;
-  reg \$29 ;
-  wire [32:0] \$3 ;
-  reg \$30 ;
-  reg \$31 ;
-  reg \$32 ;
-  reg \$33 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire \$29 ;
+  wire \$3 ;
+  wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
   reg \$34 ;
-  wire [36:0] \$35 ;
+  reg [4:0] \$35 ;
+  reg \$36 ;
+  reg \$37 ;
+  reg \$38 ;
+  reg \$39 ;
   wire \$4 ;
+  reg \$40 ;
+  reg \$41 ;
+  wire [36:0] \$42 ;
   wire \$5 ;
-  wire \$6 ;
-  wire \$7 ;
+  reg [31:0] \$6 ;
+  wire [32:0] \$7 ;
   wire \$8 ;
-  wire \$9 ;
+  wire [5:0] \$9 ;
+  wire [4:0] \$like ;
   wire active;
-  wire \active$66 ;
-  wire \active$67 ;
+  wire \active$74 ;
+  wire \active$75 ;
   (* init = 37'h0000000000 *)
   wire [36:0] aligned;
   wire [31:0] \aligned.data ;
@@ -17752,39 +18079,51 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   wire burst__valid;
   wire burst_last;
   wire [3:0] burst_tag;
-  wire [149:0] i__payload;
+  wire [4:0] fewer;
+  wire [153:0] i__payload;
   wire [4:0] \i__payload$27 ;
   wire \i__payload$27.last ;
   wire [3:0] \i__payload$27.post ;
-  wire [140:0] \i__payload$6 ;
+  wire [26:0] \i__payload$51 ;
+  wire [21:0] \i__payload$51.address ;
+  wire \i__payload$51.last ;
+  wire [1:0] \i__payload$51.start ;
+  wire [1:0] \i__payload$51.stop ;
+  wire [144:0] \i__payload$6 ;
   wire [21:0] \i__payload$6.local ;
   wire [21:0] \i__payload$6.local_plane_stride ;
   wire [21:0] \i__payload$6.local_row_stride ;
   wire [6:0] \i__payload$6.offset ;
   wire [6:0] \i__payload$6.offset_plane_stride ;
   wire [6:0] \i__payload$6.offset_row_stride ;
+  wire [1:0] \i__payload$6.ones ;
   wire [11:0] \i__payload$6.planes ;
   wire [21:0] \i__payload$6.row_bytes ;
   wire [15:0] \i__payload$6.rows ;
   wire [3:0] \i__payload$6.tag ;
-  reg [36:0] \i__payload$62  = 37'h0000000000;
-  wire [31:0] \i__payload$62.data ;
-  wire \i__payload$62.last ;
-  wire [3:0] \i__payload$62.strobe ;
+  wire [1:0] \i__payload$6.twos ;
+  reg [36:0] \i__payload$70  = 37'h0000000000;
+  wire [31:0] \i__payload$70.data ;
+  wire \i__payload$70.last ;
+  wire [3:0] \i__payload$70.strobe ;
   wire [31:0] \i__payload.address ;
+  wire [1:0] \i__payload.ones ;
   wire signed [31:0] \i__payload.plane_stride ;
   wire [11:0] \i__payload.planes ;
   wire [21:0] \i__payload.row_bytes ;
   wire signed [31:0] \i__payload.row_stride ;
   wire [15:0] \i__payload.rows ;
   wire [3:0] \i__payload.tag ;
+  wire [1:0] \i__payload.twos ;
   wire i__ready;
   wire \i__ready$21 ;
+  wire \i__ready$54 ;
   wire \i__ready$9 ;
   wire i__valid;
   wire \i__valid$10 ;
   wire \i__valid$26 ;
-  reg \i__valid$60  = 1'h0;
+  wire \i__valid$49 ;
+  reg \i__valid$68  = 1'h0;
   wire [4:0] info_0;
   wire \info_0.last ;
   wire [1:0] \info_0.start ;
@@ -17810,17 +18149,19 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   wire [1:0] \info_5.start ;
   wire [1:0] \info_5.stop ;
   wire instr__ready;
-  wire [215:0] instruction;
+  wire [219:0] instruction;
   wire [31:0] \instruction.address ;
   wire [21:0] \instruction.local ;
   wire [21:0] \instruction.local_plane_stride ;
   wire [21:0] \instruction.local_row_stride ;
+  wire [1:0] \instruction.ones ;
   wire signed [31:0] \instruction.plane_stride ;
   wire [11:0] \instruction.planes ;
   wire [21:0] \instruction.row_bytes ;
   wire signed [31:0] \instruction.row_stride ;
   wire [15:0] \instruction.rows ;
   wire [3:0] \instruction.tag ;
+  wire [1:0] \instruction.twos ;
   wire issued;
   wire load;
   wire [4:0] o__payload;
@@ -17828,34 +18169,45 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   wire [31:0] \o__payload$44.data ;
   wire \o__payload$44.last ;
   wire [3:0] \o__payload$44.strobe ;
+  wire [26:0] \o__payload$60 ;
+  wire [21:0] \o__payload$60.address ;
+  wire \o__payload$60.last ;
+  wire [1:0] \o__payload$60.start ;
+  wire [1:0] \o__payload$60.stop ;
   wire \o__payload.last ;
   wire [3:0] \o__payload.post ;
+  wire \o__ready$61 ;
   wire o__valid;
-  wire \o__valid$68 ;
+  wire \o__valid$58 ;
+  wire \o__valid$76 ;
   wire ready;
-  wire [149:0] requests__payload;
+  wire [153:0] requests__payload;
   wire [31:0] \requests__payload.address ;
+  wire [1:0] \requests__payload.ones ;
   wire signed [31:0] \requests__payload.plane_stride ;
   wire [11:0] \requests__payload.planes ;
   wire [21:0] \requests__payload.row_bytes ;
   wire signed [31:0] \requests__payload.row_stride ;
   wire [15:0] \requests__payload.rows ;
   wire [3:0] \requests__payload.tag ;
+  wire [1:0] \requests__payload.twos ;
   wire requests__ready;
   wire requests__valid;
   reg [4:0] reserved = 5'h00;
   wire room;
-  wire [140:0] rows__payload;
+  wire [144:0] rows__payload;
   wire [21:0] \rows__payload.local ;
   wire [21:0] \rows__payload.local_plane_stride ;
   wire [21:0] \rows__payload.local_row_stride ;
   wire [6:0] \rows__payload.offset ;
   wire [6:0] \rows__payload.offset_plane_stride ;
   wire [6:0] \rows__payload.offset_row_stride ;
+  wire [1:0] \rows__payload.ones ;
   wire [11:0] \rows__payload.planes ;
   wire [21:0] \rows__payload.row_bytes ;
   wire [15:0] \rows__payload.rows ;
   wire [3:0] \rows__payload.tag ;
+  wire [1:0] \rows__payload.twos ;
   wire rows__ready;
   wire rows__valid;
   wire running;
@@ -17870,9 +18222,29 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   wire [3:0] \w__payload.strobe ;
   wire w__ready;
   always @(posedge clk)
-    \i__valid$60  <= \$34 ;
+    valid_1 <= \$36 ;
   always @(posedge clk)
-    \i__payload$62  <= \$35 ;
+    info_1 <= info_0;
+  always @(posedge clk)
+    valid_2 <= \$37 ;
+  always @(posedge clk)
+    info_2 <= info_1;
+  always @(posedge clk)
+    valid_3 <= \$38 ;
+  always @(posedge clk)
+    info_3 <= info_2;
+  always @(posedge clk)
+    valid_4 <= \$39 ;
+  always @(posedge clk)
+    info_4 <= info_3;
+  always @(posedge clk)
+    valid_5 <= \$40 ;
+  always @(posedge clk)
+    info_5 <= info_4;
+  always @(posedge clk)
+    \i__valid$68  <= \$41 ;
+  always @(posedge clk)
+    \i__payload$70  <= \$42 ;
   assign \wait  = instr__valid ? instr__payload[7:4] : 4'h0;
   assign \$1  = instr__valid & sync_ready;
   assign start = \$1  & ready;
@@ -17880,73 +18252,71 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   assign burst__ready = aw__ready & \i__ready$21 ;
   assign \i__valid$26  = burst__valid & aw__ready;
   assign done = o__ready & o__payload[0];
-  assign \$3  = \$2  + instr__payload[49:18];
+  assign \$2  = ! instr__payload[87:72];
+  assign \$3  = ! instr__payload[131:120];
+  assign \$4  = instr__payload[87:72] == 1'h1;
+  assign \$5  = instr__payload[131:120] == 1'h1;
+  assign \$7  = \$6  + instr__payload[49:18];
   assign room = ~ reserved[4];
-  assign read__valid = beat__valid & room;
-  assign beat__ready = read__grant & room;
+  assign read__valid = \o__valid$58  & room;
+  assign \o__ready$61  = read__grant & room;
   assign issued = read__valid & read__grant;
   assign taken = w__valid & \o__ready$45 ;
-  assign \$4  = active | \active$66 ;
-  assign \$5  = \$4  | \active$67 ;
-  assign \$6  = | reserved;
-  assign \$7  = \$5  | \$6 ;
-  assign running = \$7  | \o__valid$68 ;
+  assign \$8  = ~ taken;
+  assign \$9  = reserved + \$8 ;
+  assign \$10  = reserved - taken;
+  assign \$11  = active | \active$74 ;
+  assign \$12  = \$11  | \active$75 ;
+  assign \$13  = | reserved;
+  assign \$14  = \o__valid$58  | \$13 ;
+  assign \$15  = \$12  | \$14 ;
+  assign running = \$15  | \o__valid$76 ;
   assign idle = ~ running;
   assign busy = w__valid & \o__ready$45 ;
-  assign \$8  = ~ busy;
-  assign stall = running & \$8 ;
-  assign \$9  = ~ running;
-  assign \$10  = \$9  & instr__valid;
-  assign \$11  = ~ sync_ready;
-  assign sync = \$10  & \$11 ;
-  assign \$12  = o__ready & b__payload;
-  assign \$13  = reserved + issued;
-  assign \$14  = \$13  - taken;
-  assign \$16  = read__data << \$15 ;
-  assign \$17  = info_5[1:0] <= 1'h0;
-  assign \$19  = info_5[1:0] <= 1'h1;
-  assign \$20  = info_5[3:2] >= 1'h1;
-  assign \$21  = \$19  & \$20 ;
-  assign \$22  = info_5[1:0] <= 2'h2;
-  assign \$23  = info_5[3:2] >= 2'h2;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = info_5[3:2] >= 2'h3;
+  assign \$16  = ~ busy;
+  assign stall = running & \$16 ;
+  assign \$17  = ~ running;
+  assign \$18  = \$17  & instr__valid;
+  assign \$19  = ~ sync_ready;
+  assign sync = \$18  & \$19 ;
+  assign \$20  = o__ready & b__payload;
+  assign \$21  = issued ? \$9 [4:0] : \$10 [4:0];
+  assign \$23  = read__data << \$22 ;
+  assign \$24  = info_5[1:0] <= 1'h0;
+  assign \$26  = info_5[1:0] <= 1'h1;
+  assign \$27  = info_5[3:2] >= 1'h1;
+  assign \$28  = \$26  & \$27 ;
+  assign \$29  = info_5[1:0] <= 2'h2;
+  assign \$30  = info_5[3:2] >= 2'h2;
+  assign \$31  = \$29  & \$30 ;
+  assign \$32  = info_5[3:2] >= 2'h3;
   always @(posedge clk)
-    error <= \$27 ;
+    error <= \$34 ;
   always @(posedge clk)
-    reserved <= \$28 ;
-  always @(posedge clk)
-    valid_1 <= \$29 ;
-  always @(posedge clk)
-    info_1 <= info_0;
-  always @(posedge clk)
-    valid_2 <= \$30 ;
-  always @(posedge clk)
-    info_2 <= info_1;
-  always @(posedge clk)
-    valid_3 <= \$31 ;
-  always @(posedge clk)
-    info_3 <= info_2;
-  always @(posedge clk)
-    valid_4 <= \$32 ;
-  always @(posedge clk)
-    info_4 <= info_3;
-  always @(posedge clk)
-    valid_5 <= \$33 ;
-  always @(posedge clk)
-    info_5 <= info_4;
+    reserved <= \$35 ;
+  \talos.store.asked  asked (
+    .clk(clk),
+    .core_reset(core_reset),
+    .i__payload(\i__payload$51 ),
+    .i__ready(beat__ready),
+    .i__valid(\i__valid$49 ),
+    .o__payload(\o__payload$60 ),
+    .o__ready(\o__ready$61 ),
+    .o__valid(\o__valid$58 ),
+    .rst(rst)
+  );
   \talos.store.fifo  fifo (
     .clk(clk),
     .core_reset(core_reset),
-    .i__valid(\i__valid$60 ),
+    .i__valid(\i__valid$68 ),
     .o__payload(w__payload),
     .o__ready(\o__ready$45 ),
     .o__valid(w__valid),
     .rst(rst),
-    .write__data(\i__payload$62 )
+    .write__data(\i__payload$70 )
   );
   \talos.store.requests  requests (
-    .active(\active$66 ),
+    .active(\active$74 ),
     .burst__payload(aw__payload),
     .burst__ready(burst__ready),
     .burst__valid(burst__valid),
@@ -17966,7 +18336,7 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
     .i__valid(\i__valid$26 ),
     .o__payload(o__payload),
     .o__ready(o__ready),
-    .o__valid(\o__valid$68 ),
+    .o__valid(\o__valid$76 ),
     .rst(rst),
     .write__data(\i__payload$27 )
   );
@@ -17986,7 +18356,7 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
     .rst(rst)
   );
   \talos.store.walker  walker (
-    .active(\active$67 ),
+    .active(\active$75 ),
     .beat__payload(beat__payload),
     .beat__ready(beat__ready),
     .clk(clk),
@@ -17995,100 +18365,100 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
     .i__ready(rows__ready),
     .i__valid(\i__valid$10 ),
     .rst(rst),
-    .valid(beat__valid)
+    .valid(\i__valid$49 )
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
-    \$34  = valid_5;
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    \$36  = issued;
     if (core_reset) begin
-      \$34  = 1'h0;
+      \$36  = 1'h0;
     end
     if (rst) begin
-      \$34  = 1'h0;
+      \$36  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    \$37  = valid_1;
+    if (core_reset) begin
+      \$37  = 1'h0;
+    end
+    if (rst) begin
+      \$37  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    \$38  = valid_2;
+    if (core_reset) begin
+      \$38  = 1'h0;
+    end
+    if (rst) begin
+      \$38  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    \$39  = valid_3;
+    if (core_reset) begin
+      \$39  = 1'h0;
+    end
+    if (rst) begin
+      \$39  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    \$40  = valid_4;
+    if (core_reset) begin
+      \$40  = 1'h0;
+    end
+    if (rst) begin
+      \$40  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    \$41  = valid_5;
+    if (core_reset) begin
+      \$41  = 1'h0;
+    end
+    if (rst) begin
+      \$41  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     (* full_case = 32'd1 *)
     casez (instr__payload[17:16])
       2'h0:
-          \$2  = bases__0;
+          \$6  = bases__0;
       2'h1:
-          \$2  = bases__1;
+          \$6  = bases__1;
       2'h2:
-          \$2  = bases__2;
+          \$6  = bases__2;
       2'h3:
-          \$2  = bases__3;
+          \$6  = bases__3;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
-    \$27  = \$12 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    \$34  = \$20 ;
     if (core_reset) begin
-      \$27  = 1'h0;
+      \$34  = 1'h0;
     end
     if (rst) begin
-      \$27  = 1'h0;
+      \$34  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
-    \$28  = \$14 [4:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    \$35  = \$21 ;
     if (core_reset) begin
-      \$28  = 5'h00;
+      \$35  = 5'h00;
     end
     if (rst) begin
-      \$28  = 5'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
-    \$29  = issued;
-    if (core_reset) begin
-      \$29  = 1'h0;
-    end
-    if (rst) begin
-      \$29  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
-    \$30  = valid_1;
-    if (core_reset) begin
-      \$30  = 1'h0;
-    end
-    if (rst) begin
-      \$30  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
-    \$31  = valid_2;
-    if (core_reset) begin
-      \$31  = 1'h0;
-    end
-    if (rst) begin
-      \$31  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
-    \$32  = valid_3;
-    if (core_reset) begin
-      \$32  = 1'h0;
-    end
-    if (rst) begin
-      \$32  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
-    \$33  = valid_4;
-    if (core_reset) begin
-      \$33  = 1'h0;
-    end
-    if (rst) begin
-      \$33  = 1'h0;
+      \$35  = 5'h00;
     end
   end
   assign requests__payload = i__payload;
@@ -18106,44 +18476,56 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   assign \o__payload$44  = w__payload;
   assign w__ready = \o__ready$45 ;
   assign o__valid = w__valid;
-  assign aligned_valid = \i__valid$60 ;
-  assign aligned = \i__payload$62 ;
-  assign read__address = beat__payload[21:0];
+  assign beat__valid = \i__valid$49 ;
+  assign \i__ready$54  = beat__ready;
+  assign \$like  = \$9 [4:0];
+  assign fewer = \$10 [4:0];
+  assign aligned_valid = \i__valid$68 ;
+  assign aligned = \i__payload$70 ;
   assign post = o__payload[4:1];
+  assign read__address = \o__payload$60 [21:0];
   assign \i__payload.address  = i__payload[31:0];
   assign \i__payload.row_stride  = i__payload[63:32];
   assign \i__payload.plane_stride  = i__payload[95:64];
   assign \i__payload.row_bytes  = i__payload[117:96];
   assign \i__payload.rows  = i__payload[133:118];
   assign \i__payload.planes  = i__payload[145:134];
-  assign \i__payload.tag  = i__payload[149:146];
+  assign \i__payload.ones  = i__payload[147:146];
+  assign \i__payload.twos  = i__payload[149:148];
+  assign \i__payload.tag  = i__payload[153:150];
   assign \requests__payload.address  = i__payload[31:0];
   assign \requests__payload.row_stride  = i__payload[63:32];
   assign \requests__payload.plane_stride  = i__payload[95:64];
   assign \requests__payload.row_bytes  = i__payload[117:96];
   assign \requests__payload.rows  = i__payload[133:118];
   assign \requests__payload.planes  = i__payload[145:134];
-  assign \requests__payload.tag  = i__payload[149:146];
+  assign \requests__payload.ones  = i__payload[147:146];
+  assign \requests__payload.twos  = i__payload[149:148];
+  assign \requests__payload.tag  = i__payload[153:150];
   assign \i__payload$6.row_bytes  = \i__payload$6 [21:0];
   assign \i__payload$6.rows  = \i__payload$6 [37:22];
   assign \i__payload$6.planes  = \i__payload$6 [49:38];
-  assign \i__payload$6.offset  = \i__payload$6 [56:50];
-  assign \i__payload$6.offset_row_stride  = \i__payload$6 [63:57];
-  assign \i__payload$6.offset_plane_stride  = \i__payload$6 [70:64];
-  assign \i__payload$6.local  = \i__payload$6 [92:71];
-  assign \i__payload$6.local_row_stride  = \i__payload$6 [114:93];
-  assign \i__payload$6.local_plane_stride  = \i__payload$6 [136:115];
-  assign \i__payload$6.tag  = \i__payload$6 [140:137];
+  assign \i__payload$6.ones  = \i__payload$6 [51:50];
+  assign \i__payload$6.twos  = \i__payload$6 [53:52];
+  assign \i__payload$6.offset  = \i__payload$6 [60:54];
+  assign \i__payload$6.offset_row_stride  = \i__payload$6 [67:61];
+  assign \i__payload$6.offset_plane_stride  = \i__payload$6 [74:68];
+  assign \i__payload$6.local  = \i__payload$6 [96:75];
+  assign \i__payload$6.local_row_stride  = \i__payload$6 [118:97];
+  assign \i__payload$6.local_plane_stride  = \i__payload$6 [140:119];
+  assign \i__payload$6.tag  = \i__payload$6 [144:141];
   assign \rows__payload.row_bytes  = \i__payload$6 [21:0];
   assign \rows__payload.rows  = \i__payload$6 [37:22];
   assign \rows__payload.planes  = \i__payload$6 [49:38];
-  assign \rows__payload.offset  = \i__payload$6 [56:50];
-  assign \rows__payload.offset_row_stride  = \i__payload$6 [63:57];
-  assign \rows__payload.offset_plane_stride  = \i__payload$6 [70:64];
-  assign \rows__payload.local  = \i__payload$6 [92:71];
-  assign \rows__payload.local_row_stride  = \i__payload$6 [114:93];
-  assign \rows__payload.local_plane_stride  = \i__payload$6 [136:115];
-  assign \rows__payload.tag  = \i__payload$6 [140:137];
+  assign \rows__payload.ones  = \i__payload$6 [51:50];
+  assign \rows__payload.twos  = \i__payload$6 [53:52];
+  assign \rows__payload.offset  = \i__payload$6 [60:54];
+  assign \rows__payload.offset_row_stride  = \i__payload$6 [67:61];
+  assign \rows__payload.offset_plane_stride  = \i__payload$6 [74:68];
+  assign \rows__payload.local  = \i__payload$6 [96:75];
+  assign \rows__payload.local_row_stride  = \i__payload$6 [118:97];
+  assign \rows__payload.local_plane_stride  = \i__payload$6 [140:119];
+  assign \rows__payload.tag  = \i__payload$6 [144:141];
   assign \aw__payload.address  = aw__payload[31:0];
   assign \aw__payload.beats  = aw__payload[39:32];
   assign \burst__payload.address  = aw__payload[31:0];
@@ -18158,31 +18540,41 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   assign \instruction.row_bytes  = instruction[117:96];
   assign \instruction.rows  = instruction[133:118];
   assign \instruction.planes  = instruction[145:134];
-  assign \instruction.local  = instruction[167:146];
-  assign \instruction.local_row_stride  = instruction[189:168];
-  assign \instruction.local_plane_stride  = instruction[211:190];
-  assign \instruction.tag  = instruction[215:212];
+  assign \instruction.ones  = instruction[147:146];
+  assign \instruction.twos  = instruction[149:148];
+  assign \instruction.local  = instruction[171:150];
+  assign \instruction.local_row_stride  = instruction[193:172];
+  assign \instruction.local_plane_stride  = instruction[215:194];
+  assign \instruction.tag  = instruction[219:216];
   assign \w__payload.data  = w__payload[31:0];
   assign \w__payload.strobe  = w__payload[35:32];
   assign \w__payload.last  = w__payload[36];
   assign \o__payload$44.data  = w__payload[31:0];
   assign \o__payload$44.strobe  = w__payload[35:32];
   assign \o__payload$44.last  = w__payload[36];
+  assign \i__payload$51.address  = \i__payload$51 [21:0];
+  assign \i__payload$51.start  = \i__payload$51 [23:22];
+  assign \i__payload$51.stop  = \i__payload$51 [25:24];
+  assign \i__payload$51.last  = \i__payload$51 [26];
   assign \beat__payload.address  = beat__payload[21:0];
   assign \beat__payload.start  = beat__payload[23:22];
   assign \beat__payload.stop  = beat__payload[25:24];
   assign \beat__payload.burst_last  = beat__payload[26];
   assign \beat__payload.last  = beat__payload[27];
   assign \beat__payload.tag  = beat__payload[31:28];
+  assign \o__payload$60.address  = \o__payload$60 [21:0];
+  assign \o__payload$60.start  = \o__payload$60 [23:22];
+  assign \o__payload$60.stop  = \o__payload$60 [25:24];
+  assign \o__payload$60.last  = \o__payload$60 [26];
   assign \info_0.start  = info_0[1:0];
   assign \info_0.stop  = info_0[3:2];
   assign \info_0.last  = info_0[4];
-  assign \i__payload$62.data  = \i__payload$62 [31:0];
-  assign \i__payload$62.strobe  = \i__payload$62 [35:32];
-  assign \i__payload$62.last  = \i__payload$62 [36];
-  assign \aligned.data  = \i__payload$62 [31:0];
-  assign \aligned.strobe  = \i__payload$62 [35:32];
-  assign \aligned.last  = \i__payload$62 [36];
+  assign \i__payload$70.data  = \i__payload$70 [31:0];
+  assign \i__payload$70.strobe  = \i__payload$70 [35:32];
+  assign \i__payload$70.last  = \i__payload$70 [36];
+  assign \aligned.data  = \i__payload$70 [31:0];
+  assign \aligned.strobe  = \i__payload$70 [35:32];
+  assign \aligned.last  = \i__payload$70 [36];
   assign \info_1.start  = info_1[1:0];
   assign \info_1.stop  = info_1[3:2];
   assign \info_1.last  = info_1[4];
@@ -18198,31 +18590,176 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   assign \info_5.start  = info_5[1:0];
   assign \info_5.stop  = info_5[3:2];
   assign \info_5.last  = info_5[4];
-  assign \$35 [36] = info_5[4];
-  assign \$35 [35:32] = { \$26 , \$24 , \$21 , \$18  };
-  assign \$35 [31:0] = \$16 [31:0];
-  assign info_0[4] = beat__payload[26];
-  assign info_0[3:2] = beat__payload[25:24];
-  assign info_0[1:0] = beat__payload[23:22];
-  assign instruction[215:212] = instr__payload[11:8];
-  assign instruction[211:190] = instr__payload[229:208];
-  assign instruction[189:168] = instr__payload[207:186];
-  assign instruction[167:146] = instr__payload[185:164];
+  assign \$42 [36] = info_5[4];
+  assign \$42 [35:32] = { \$33 , \$31 , \$28 , \$25  };
+  assign \$42 [31:0] = \$23 [31:0];
+  assign info_0[4] = \o__payload$60 [26];
+  assign info_0[3:2] = \o__payload$60 [25:24];
+  assign info_0[1:0] = \o__payload$60 [23:22];
+  assign \i__payload$51 [26] = beat__payload[26];
+  assign \i__payload$51 [25:24] = beat__payload[25:24];
+  assign \i__payload$51 [23:22] = beat__payload[23:22];
+  assign \i__payload$51 [21:0] = beat__payload[21:0];
+  assign instruction[219:216] = instr__payload[11:8];
+  assign instruction[215:194] = instr__payload[229:208];
+  assign instruction[193:172] = instr__payload[207:186];
+  assign instruction[171:150] = instr__payload[185:164];
   assign instruction[145:134] = instr__payload[131:120];
   assign instruction[133:118] = instr__payload[87:72];
   assign instruction[117:96] = instr__payload[71:50];
   assign instruction[95:64] = instr__payload[163:132];
   assign instruction[63:32] = instr__payload[119:88];
-  assign instruction[31:0] = \$3 [31:0];
+  assign instruction[31:0] = \$7 [31:0];
+  assign instruction[149:148] = { \$5 , \$4  };
+  assign instruction[147:146] = { \$3 , \$2  };
   assign \i__payload$27 [4:1] = burst_tag;
   assign \i__payload$27 [0] = burst_last;
-  assign \$15  = { info_5[1:0], 3'h0 };
-  assign \$18  = \$17 ;
-  assign \$26  = \$25 ;
+  assign \$22  = { info_5[1:0], 3'h0 };
+  assign \$25  = \$24 ;
+  assign \$33  = \$32 ;
+endmodule
+
+module \talos.store.asked (rst, o__ready, core_reset, i__payload, i__valid, i__ready, o__payload, o__valid, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$50  = 0;
+  input rst;
+  wire rst;
+  input o__ready;
+  wire o__ready;
+  input core_reset;
+  wire core_reset;
+  input [26:0] i__payload;
+  wire [26:0] i__payload;
+  input i__valid;
+  wire i__valid;
+  output i__ready;
+  reg i__ready = 1'h1;
+  output [26:0] o__payload;
+  reg [26:0] o__payload = 27'h0000000;
+  output o__valid;
+  reg o__valid = 1'h0;
+  input clk;
+  wire clk;
+  wire \$1 ;
+  wire \$2 ;
+  wire \$3 ;
+  wire \$4 ;
+  reg \$5 ;
+  reg [26:0] \$6 ;
+  reg \$7 ;
+  reg [26:0] \$8 ;
+  (* init = 27'h0000000 *)
+  wire [26:0] head;
+  wire [21:0] \head.address ;
+  wire \head.last ;
+  wire [1:0] \head.start ;
+  wire [1:0] \head.stop ;
+  wire [21:0] \i__payload.address ;
+  wire \i__payload.last ;
+  wire [1:0] \i__payload.start ;
+  wire [1:0] \i__payload.stop ;
+  wire [1:0] level;
+  wire [21:0] \o__payload.address ;
+  wire \o__payload.last ;
+  wire [1:0] \o__payload.start ;
+  wire [1:0] \o__payload.stop ;
+  (* init = 1'h1 *)
+  wire ready;
+  reg [26:0] spare = 27'h0000000;
+  wire [21:0] \spare.address ;
+  wire \spare.last ;
+  wire [1:0] \spare.start ;
+  wire [1:0] \spare.stop ;
+  (* init = 1'h0 *)
+  wire valid;
+  assign level = o__valid + \$1 ;
+  assign \$2  = ~ o__valid;
+  assign \$3  = \$2  | o__ready;
+  assign \$4  = ~ i__valid;
+  always @(posedge clk)
+    i__ready <= \$5 ;
+  always @(posedge clk)
+    o__payload <= \$6 ;
+  always @(posedge clk)
+    o__valid <= \$7 ;
+  always @(posedge clk)
+    spare <= \$8 ;
+  assign \$1  = ~ i__ready;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$50 ) begin end
+    \$5  = i__ready;
+    if (\$3 ) begin
+      \$5  = 1'h1;
+    end else if (i__ready) begin
+      \$5  = \$4 ;
+    end
+    if (core_reset) begin
+      \$5  = 1'h1;
+    end
+    if (rst) begin
+      \$5  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$50 ) begin end
+    \$6  = o__payload;
+    if (\$3 ) begin
+      (* full_case = 32'd1 *)
+      if (i__ready) begin
+        \$6  = i__payload;
+      end else begin
+        \$6  = spare;
+      end
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$50 ) begin end
+    \$7  = o__valid;
+    if (\$3 ) begin
+      (* full_case = 32'd1 *)
+      if (i__ready) begin
+        \$7  = i__valid;
+      end else begin
+        \$7  = 1'h1;
+      end
+    end
+    if (core_reset) begin
+      \$7  = 1'h0;
+    end
+    if (rst) begin
+      \$7  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$50 ) begin end
+    \$8  = spare;
+    if (\$3 ) begin
+    end else if (i__ready) begin
+      \$8  = i__payload;
+    end
+  end
+  assign valid = o__valid;
+  assign head = o__payload;
+  assign ready = i__ready;
+  assign \o__payload.address  = o__payload[21:0];
+  assign \o__payload.start  = o__payload[23:22];
+  assign \o__payload.stop  = o__payload[25:24];
+  assign \o__payload.last  = o__payload[26];
+  assign \head.address  = o__payload[21:0];
+  assign \head.start  = o__payload[23:22];
+  assign \head.stop  = o__payload[25:24];
+  assign \head.last  = o__payload[26];
+  assign \i__payload.address  = i__payload[21:0];
+  assign \i__payload.start  = i__payload[23:22];
+  assign \i__payload.stop  = i__payload[25:24];
+  assign \i__payload.last  = i__payload[26];
+  assign \spare.address  = spare[21:0];
+  assign \spare.start  = spare[23:22];
+  assign \spare.stop  = spare[25:24];
+  assign \spare.last  = spare[26];
 endmodule
 
 module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__payload, o__valid, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$49  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$51  = 0;
   input rst;
   wire rst;
   input o__ready;
@@ -18314,7 +18851,7 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
   always @(posedge clk)
     filled <= \$13 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
     \$10  = write__addr;
     if (push) begin
       \$10  = \$1 [3:0];
@@ -18327,7 +18864,7 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
     \$11  = read__addr;
     if (pop) begin
       \$11  = \$2 [3:0];
@@ -18340,14 +18877,14 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
     \$12  = o__payload;
     if (\$4 ) begin
       \$12  = \$5 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
     \$13  = filled;
     if (\$7 ) begin
       \$13  = { filled[14:0], 1'h1 };
@@ -18385,7 +18922,7 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
 endmodule
 
 module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, core_reset, burst__payload, burst__valid, burst_tag, i__payload, i__valid, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$50  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$52  = 0;
   input rst;
   wire rst;
   input burst__ready;
@@ -18404,8 +18941,8 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   wire burst__valid;
   output [3:0] burst_tag;
   wire [3:0] burst_tag;
-  input [149:0] i__payload;
-  wire [149:0] i__payload;
+  input [153:0] i__payload;
+  wire [153:0] i__payload;
   input i__valid;
   wire i__valid;
   input clk;
@@ -18419,25 +18956,29 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   wire [5:0] \$7 ;
   wire [31:0] address;
   wire [31:0] base;
-  wire [39:0] \burst__payload$25 ;
-  wire [31:0] \burst__payload$25.address ;
-  wire [7:0] \burst__payload$25.beats ;
+  wire [39:0] \burst__payload$28 ;
+  wire [31:0] \burst__payload$28.address ;
+  wire [7:0] \burst__payload$28.beats ;
   wire [31:0] \burst__payload.address ;
   wire [7:0] \burst__payload.beats ;
-  wire \burst__ready$27 ;
-  wire \burst__valid$28 ;
+  wire \burst__ready$30 ;
+  wire \burst__valid$31 ;
   wire [15:0] count_0;
   wire [11:0] count_1;
   wire \final ;
+  wire follow;
   wire [31:0] \i__payload.address ;
+  wire [1:0] \i__payload.ones ;
   wire signed [31:0] \i__payload.plane_stride ;
   wire [11:0] \i__payload.planes ;
   wire [21:0] \i__payload.row_bytes ;
   wire signed [31:0] \i__payload.row_stride ;
   wire [15:0] \i__payload.rows ;
   wire [3:0] \i__payload.tag ;
+  wire [1:0] \i__payload.twos ;
   wire last;
   wire load;
+  wire [1:0] ones;
   reg [21:0] row_bytes = 22'h000000;
   wire [58:0] run__payload;
   wire [31:0] \run__payload.address ;
@@ -18450,7 +18991,8 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   wire signed [31:0] stride_0;
   wire signed [31:0] stride_1;
   reg [3:0] tag = 4'h0;
-  wire [4:0] \tag$20 ;
+  wire [4:0] \tag$23 ;
+  wire [1:0] twos;
   reg valid = 1'h0;
   assign load = i__valid & \$1 ;
   assign step = valid & run__ready;
@@ -18470,10 +19012,10 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
     .address(address),
     .clk(clk),
     .core_reset(core_reset),
-    .\last$18 (last),
-    .load(load),
-    .\port$8390$0 (i__payload[95:0]),
-    .\port$8390$118 (i__payload[145:118]),
+    .follow(load),
+    .\last$15 (last),
+    .\port$8654$0 (i__payload[95:0]),
+    .\port$8654$118 (i__payload[149:118]),
     .rst(rst),
     .step(step)
   );
@@ -18483,14 +19025,14 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
     .clk(clk),
     .core_reset(core_reset),
     .i__valid(valid),
-    .\port$8383$56 (\$7 ),
+    .\port$8645$56 (\$7 ),
     .rst(rst),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .valid(burst__valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$50 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$52 ) begin end
     \$4  = valid;
     if (\$2 ) begin
       \$4  = i__valid;
@@ -18505,19 +19047,22 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$50 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$52 ) begin end
     \$5  = row_bytes;
     if (\$2 ) begin
       \$5  = i__payload[117:96];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$50 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$52 ) begin end
     \$6  = tag;
     if (\$2 ) begin
-      \$6  = i__payload[149:146];
+      \$6  = i__payload[153:150];
     end
   end
+  assign follow = load;
+  assign ones = i__payload[147:146];
+  assign twos = i__payload[149:148];
   assign base = i__payload[31:0];
   assign count_0 = i__payload[133:118];
   assign count_1 = i__payload[145:134];
@@ -18525,10 +19070,10 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   assign stride_1 = i__payload[95:64];
   assign run__valid = valid;
   assign \final  = \$7 [0];
-  assign \tag$20  = \$7 [5:1];
-  assign \burst__payload$25  = burst__payload;
-  assign \burst__ready$27  = burst__ready;
-  assign \burst__valid$28  = burst__valid;
+  assign \tag$23  = \$7 [5:1];
+  assign \burst__payload$28  = burst__payload;
+  assign \burst__ready$30  = burst__ready;
+  assign \burst__valid$31  = burst__valid;
   assign burst_tag = \$7 [5:2];
   assign \i__payload.address  = i__payload[31:0];
   assign \i__payload.row_stride  = i__payload[63:32];
@@ -18536,63 +19081,65 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   assign \i__payload.row_bytes  = i__payload[117:96];
   assign \i__payload.rows  = i__payload[133:118];
   assign \i__payload.planes  = i__payload[145:134];
-  assign \i__payload.tag  = i__payload[149:146];
+  assign \i__payload.ones  = i__payload[147:146];
+  assign \i__payload.twos  = i__payload[149:148];
+  assign \i__payload.tag  = i__payload[153:150];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
   assign \burst__payload.address  = burst__payload[31:0];
   assign \burst__payload.beats  = burst__payload[39:32];
-  assign \burst__payload$25.address  = burst__payload[31:0];
-  assign \burst__payload$25.beats  = burst__payload[39:32];
+  assign \burst__payload$28.address  = burst__payload[31:0];
+  assign \burst__payload$28.beats  = burst__payload[39:32];
   assign run__payload[58:55] = tag;
   assign run__payload[54] = last;
   assign run__payload[53:32] = row_bytes;
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.store.requests.nest (rst, load, step, core_reset, \last$18 , address, \port$8390$0 , \port$8390$118 , clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$51  = 0;
+module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , address, \port$8654$0 , \port$8654$118 , clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$53  = 0;
   input rst;
   wire rst;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input step;
   wire step;
   input core_reset;
   wire core_reset;
-  output \last$18 ;
-  reg \last$18  = 1'h0;
+  output \last$15 ;
+  reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$8390$0 ;
-  wire [95:0] \port$8390$0 ;
-  input [27:0] \port$8390$118 ;
-  wire [27:0] \port$8390$118 ;
+  input [95:0] \port$8654$0 ;
+  wire [95:0] \port$8654$0 ;
+  input [31:0] \port$8654$118 ;
+  wire [31:0] \port$8654$118 ;
   input clk;
   wire clk;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
-  wire [1:0] \$12 ;
-  wire \$13 ;
+  wire \$12 ;
+  wire [1:0] \$13 ;
   wire \$14 ;
-  wire [1:0] \$15 ;
+  wire \$15 ;
   wire \$16 ;
-  wire \$17 ;
+  wire [16:0] \$17 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire [16:0] \$21 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
+  wire [12:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [12:0] \$27 ;
+  wire \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire \$3 ;
+  wire [1:0] \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
@@ -18602,49 +19149,47 @@ module \talos.store.requests.nest (rst, load, step, core_reset, \last$18 , addre
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire [1:0] \$42 ;
   wire \$43 ;
-  wire [1:0] \$44 ;
-  wire \$45 ;
+  wire \$44 ;
+  wire [31:0] \$45 ;
   wire \$46 ;
-  wire [31:0] \$47 ;
+  wire \$47 ;
   wire \$48 ;
-  wire \$49 ;
+  wire [33:0] \$49 ;
   wire [1:0] \$5 ;
-  wire \$50 ;
-  wire [33:0] \$51 ;
-  wire [33:0] \$52 ;
-  wire [31:0] \$53 ;
-  wire [31:0] \$54 ;
-  wire [33:0] \$55 ;
+  wire [33:0] \$50 ;
+  wire [31:0] \$51 ;
+  wire [31:0] \$52 ;
+  wire [33:0] \$53 ;
+  reg [15:0] \$54 ;
+  reg [1:0] \$55 ;
   reg [15:0] \$56 ;
   reg [1:0] \$57 ;
-  reg [15:0] \$58 ;
+  reg [1:0] \$58 ;
   reg [1:0] \$59 ;
   wire \$6 ;
-  reg [1:0] \$60 ;
+  reg [11:0] \$60 ;
   reg [1:0] \$61 ;
   reg [11:0] \$62 ;
   reg [1:0] \$63 ;
-  reg [11:0] \$64 ;
-  reg [1:0] \$65 ;
-  reg [1:0] \$66 ;
+  reg [1:0] \$64 ;
+  reg \$65 ;
+  reg \$66 ;
   reg \$67 ;
-  reg \$68 ;
-  reg \$69 ;
-  wire [1:0] \$7 ;
+  reg [31:0] \$68 ;
+  reg [31:0] \$69 ;
+  wire \$7 ;
   reg [31:0] \$70 ;
   reg [31:0] \$71 ;
-  reg [31:0] \$72 ;
-  reg [31:0] \$73 ;
-  wire \$8 ;
+  wire [1:0] \$8 ;
   wire \$9 ;
   (* init = 32'd0 *)
-  wire [31:0] \address$12 ;
+  wire [31:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [31:0] base;
   reg [1:0] before_last = 2'h0;
@@ -18652,7 +19197,7 @@ module \talos.store.requests.nest (rst, load, step, core_reset, \last$18 , addre
   wire [11:0] count_1;
   (* init = 2'h0 *)
   wire [1:0] first;
-  reg \first$16  = 1'h0;
+  reg \first$13  = 1'h0;
   reg [1:0] firsts = 2'h0;
   wire [1:0] further;
   reg signed [31:0] held_stride_1 = 32'd0;
@@ -18665,316 +19210,315 @@ module \talos.store.requests.nest (rst, load, step, core_reset, \last$18 , addre
   reg [1:0] limit_0_is = 2'h0;
   reg [11:0] limit_1 = 12'h000;
   reg [1:0] limit_1_is = 2'h0;
+  wire load;
   reg [1:0] move = 2'h0;
   reg moved_1 = 1'h0;
   reg [31:0] next_1 = 32'd0;
+  wire [1:0] ones;
   wire [1:0] outer;
   reg signed [31:0] pair_stride_0 = 32'd0;
   reg [15:0] remaining_0 = 16'h0000;
   reg [11:0] remaining_1 = 12'h000;
-  wire [1:0] single;
   wire signed [31:0] stride_0;
   wire signed [31:0] stride_1;
+  wire [1:0] twos;
   (* init = 1'h0 *)
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$26  = \port$8390$118 [27:16] == 1'h1;
-  assign \$27  = remaining_1 - 1'h1;
-  assign \$28  = remaining_1 == 2'h2;
-  assign \$30  = ~ single[0];
-  assign \$33  = ~ single[1];
-  assign \$34  = \$32  & \$33 ;
-  assign \$36  = ~ single[0];
-  assign \$39  = ~ single[1];
-  assign \$40  = \$38  & \$39 ;
-  assign \$41  = & single;
-  assign \$42  = leave ? { \$14 , \$9  } : inner;
-  assign \$43  = ~ leave;
-  assign \$44  = last | inner;
-  assign \$45  = & \$44 ;
-  assign \$46  = leave & \$45 ;
-  assign \$47  = single[0] ? \port$8390$0 [95:64] : \port$8390$0 [63:32];
-  assign \$49  = step & \$48 ;
-  assign \$50  = load | \$49 ;
-  assign \$51  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$52  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
-  assign \$53  = move[1] ? next_1 : 32'd0;
-  assign \$55  = at_inner ? \$52  : { 2'h0, \$54  };
+  assign \$28  = ~ \port$8654$118 [28];
+  assign \$31  = ~ \port$8654$118 [29];
+  assign \$32  = \$30  & \$31 ;
+  assign \$34  = ~ \port$8654$118 [28];
+  assign \$37  = ~ \port$8654$118 [29];
+  assign \$38  = \$36  & \$37 ;
+  assign \$39  = leave ? { \$12 , \$7  } : inner;
+  assign \$40  = ~ leave;
+  assign \$41  = & \port$8654$118 [29:28];
+  assign \$42  = last | inner;
+  assign \$43  = & \$42 ;
+  assign \$44  = leave & \$43 ;
+  assign \$45  = \port$8654$118 [28] ? \port$8654$0 [95:64] : \port$8654$0 [63:32];
+  assign \$47  = step & \$46 ;
+  assign \$48  = follow | \$47 ;
+  assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
+  assign \$51  = move[1] ? next_1 : 32'd0;
+  assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
   always @(posedge clk)
-    limit_0 <= \$56 ;
+    limit_0 <= \$54 ;
   always @(posedge clk)
-    limit_0_is <= \$57 ;
+    limit_0_is <= \$55 ;
   always @(posedge clk)
-    remaining_0 <= \$58 ;
+    remaining_0 <= \$56 ;
   always @(posedge clk)
-    firsts <= \$59 ;
+    before_last <= \$57 ;
   always @(posedge clk)
-    last <= \$60 ;
+    firsts <= \$58 ;
   always @(posedge clk)
-    before_last <= \$61 ;
+    last <= \$59 ;
   always @(posedge clk)
-    limit_1 <= \$62 ;
+    limit_1 <= \$60 ;
   always @(posedge clk)
-    limit_1_is <= \$63 ;
+    limit_1_is <= \$61 ;
   always @(posedge clk)
-    remaining_1 <= \$64 ;
+    remaining_1 <= \$62 ;
   always @(posedge clk)
-    inner <= \$65 ;
+    inner <= \$63 ;
   always @(posedge clk)
-    move <= \$66 ;
+    move <= \$64 ;
   always @(posedge clk)
-    at_inner <= \$67 ;
+    at_inner <= \$65 ;
   always @(posedge clk)
-    \first$16  <= \$68 ;
+    \first$13  <= \$66 ;
   always @(posedge clk)
-    \last$18  <= \$69 ;
+    \last$15  <= \$67 ;
   always @(posedge clk)
-    pair_stride_0 <= \$70 ;
+    pair_stride_0 <= \$68 ;
   always @(posedge clk)
-    held_stride_1 <= \$71 ;
+    held_stride_1 <= \$69 ;
   always @(posedge clk)
-    moved_1 <= \$50 ;
+    moved_1 <= \$48 ;
   always @(posedge clk)
-    next_1 <= \$72 ;
+    next_1 <= \$70 ;
   always @(posedge clk)
-    address <= \$73 ;
-  assign \$1  = ! \port$8390$118 [15:0];
-  assign \$3  = ! \port$8390$118 [27:16];
+    address <= \$71 ;
+  assign \$3  = last | inner;
   assign \$5  = last | inner;
-  assign \$7  = last | inner;
-  assign \$8  = ~ \$7 [0];
+  assign \$6  = ~ \$5 [0];
+  assign \$8  = last | inner;
   assign \$10  = last | inner;
-  assign \$12  = last | inner;
-  assign \$13  = ~ \$12 [1];
-  assign \$14  = \$11  & \$13 ;
-  assign \$15  = inner & before_last;
-  assign \$16  = | \$15 ;
-  assign leave = at_inner & \$16 ;
-  assign \$17  = step & further[0];
-  assign \$18  = step & move[0];
-  assign \$19  = \port$8390$118 [15:0] == 1'h1;
-  assign \$20  = \port$8390$118 [15:0] == 1'h1;
-  assign \$21  = remaining_0 - 1'h1;
-  assign \$22  = remaining_0 == 2'h2;
-  assign \$24  = step & move[1];
-  assign \$25  = \port$8390$118 [27:16] == 1'h1;
+  assign \$11  = ~ \$10 [1];
+  assign \$12  = \$9  & \$11 ;
+  assign \$13  = inner & before_last;
+  assign \$14  = | \$13 ;
+  assign leave = at_inner & \$14 ;
+  assign \$15  = step & further[0];
+  assign \$16  = step & move[0];
+  assign \$17  = remaining_0 - 1'h1;
+  assign \$18  = remaining_0 == 2'h2;
+  assign \$19  = step & further[0];
+  assign \$20  = step & move[0];
+  assign \$22  = step & move[1];
+  assign \$23  = remaining_1 - 1'h1;
+  assign \$24  = remaining_1 == 2'h2;
+  assign \$26  = step & move[1];
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$56  = limit_0;
-    if (load) begin
-      \$56  = \port$8390$118 [15:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$54  = limit_0;
+    if (follow) begin
+      \$54  = \port$8654$118 [15:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$57  = limit_0_is;
-    if (load) begin
-      \$57  = { \$19 , single[0] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$55  = limit_0_is;
+    if (follow) begin
+      \$55  = { \port$8654$118 [30], \port$8654$118 [28] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$58  = remaining_0;
-    if (load) begin
-      \$58  = \port$8390$118 [15:0];
-    end else if (\$17 ) begin
-      \$58  = limit_0;
-    end else if (\$18 ) begin
-      \$58  = \$21 [15:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$56  = remaining_0;
+    if (follow) begin
+      \$56  = \port$8654$118 [15:0];
+    end else if (\$15 ) begin
+      \$56  = limit_0;
+    end else if (\$16 ) begin
+      \$56  = \$17 [15:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$59  = firsts;
-    if (load) begin
-      \$59 [0] = 1'h1;
-    end else if (\$17 ) begin
-      \$59 [0] = 1'h1;
-    end else if (\$18 ) begin
-      \$59 [0] = 1'h0;
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$57  = before_last;
+    if (follow) begin
+      \$57 [0] = \port$8654$118 [30];
+    end else if (\$15 ) begin
+      \$57 [0] = limit_0_is[1];
+    end else if (\$16 ) begin
+      \$57 [0] = \$18 ;
     end
-    if (load) begin
-      \$59 [1] = 1'h1;
-    end else if (\$23 ) begin
-      \$59 [1] = 1'h1;
-    end else if (\$24 ) begin
-      \$59 [1] = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$60  = last;
-    if (load) begin
-      \$60 [0] = single[0];
-    end else if (\$17 ) begin
-      \$60 [0] = limit_0_is[0];
-    end else if (\$18 ) begin
-      \$60 [0] = before_last[0];
-    end
-    if (load) begin
-      \$60 [1] = single[1];
-    end else if (\$23 ) begin
-      \$60 [1] = limit_1_is[0];
-    end else if (\$24 ) begin
-      \$60 [1] = before_last[1];
+    if (follow) begin
+      \$57 [1] = \port$8654$118 [31];
+    end else if (\$21 ) begin
+      \$57 [1] = limit_1_is[1];
+    end else if (\$22 ) begin
+      \$57 [1] = \$24 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$61  = before_last;
-    if (load) begin
-      \$61 [0] = \$20 ;
-    end else if (\$17 ) begin
-      \$61 [0] = limit_0_is[1];
-    end else if (\$18 ) begin
-      \$61 [0] = \$22 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$58  = firsts;
+    if (follow) begin
+      \$58 [0] = 1'h1;
+    end else if (\$19 ) begin
+      \$58 [0] = 1'h1;
+    end else if (\$20 ) begin
+      \$58 [0] = 1'h0;
     end
-    if (load) begin
-      \$61 [1] = \$26 ;
-    end else if (\$23 ) begin
-      \$61 [1] = limit_1_is[1];
-    end else if (\$24 ) begin
-      \$61 [1] = \$28 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$62  = limit_1;
-    if (load) begin
-      \$62  = \port$8390$118 [27:16];
+    if (follow) begin
+      \$58 [1] = 1'h1;
+    end else if (\$25 ) begin
+      \$58 [1] = 1'h1;
+    end else if (\$26 ) begin
+      \$58 [1] = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$63  = limit_1_is;
-    if (load) begin
-      \$63  = { \$25 , single[1] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$59  = last;
+    if (follow) begin
+      \$59 [0] = \port$8654$118 [28];
+    end else if (\$19 ) begin
+      \$59 [0] = limit_0_is[0];
+    end else if (\$20 ) begin
+      \$59 [0] = before_last[0];
+    end
+    if (follow) begin
+      \$59 [1] = \port$8654$118 [29];
+    end else if (\$25 ) begin
+      \$59 [1] = limit_1_is[0];
+    end else if (\$26 ) begin
+      \$59 [1] = before_last[1];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$64  = remaining_1;
-    if (load) begin
-      \$64  = \port$8390$118 [27:16];
-    end else if (\$23 ) begin
-      \$64  = limit_1;
-    end else if (\$24 ) begin
-      \$64  = \$27 [11:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$60  = limit_1;
+    if (follow) begin
+      \$60  = \port$8654$118 [27:16];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$65  = inner;
-    if (load) begin
-      \$65  = { \$34 , \$31  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$61  = limit_1_is;
+    if (follow) begin
+      \$61  = { \port$8654$118 [31], \port$8654$118 [29] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$66  = move;
-    if (load) begin
-      \$66  = { \$40 , \$37  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$62  = remaining_1;
+    if (follow) begin
+      \$62  = \port$8654$118 [27:16];
+    end else if (\$21 ) begin
+      \$62  = limit_1;
+    end else if (\$22 ) begin
+      \$62  = \$23 [11:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$63  = inner;
+    if (follow) begin
+      \$63  = { \$32 , \$29  };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$64  = move;
+    if (follow) begin
+      \$64  = { \$38 , \$35  };
     end else if (step) begin
-      \$66  = \$42 ;
+      \$64  = \$39 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$67  = at_inner;
-    if (load) begin
-      \$67  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$65  = at_inner;
+    if (follow) begin
+      \$65  = 1'h1;
     end else if (step) begin
-      \$67  = \$43 ;
+      \$65  = \$40 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$68  = \first$16 ;
-    if (load) begin
-      \$68  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$66  = \first$13 ;
+    if (follow) begin
+      \$66  = 1'h1;
     end else if (step) begin
-      \$68  = 1'h0;
+      \$66  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$69  = \last$18 ;
-    if (load) begin
-      \$69  = \$41 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$67  = \last$15 ;
+    if (follow) begin
+      \$67  = \$41 ;
     end else if (step) begin
-      \$69  = \$46 ;
+      \$67  = \$44 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$70  = pair_stride_0;
-    if (load) begin
-      \$70  = \$47 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$68  = pair_stride_0;
+    if (follow) begin
+      \$68  = \$45 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$71  = held_stride_1;
-    if (load) begin
-      \$71  = \port$8390$0 [95:64];
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$69  = held_stride_1;
+    if (follow) begin
+      \$69  = \port$8654$0 [95:64];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$72  = next_1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$70  = next_1;
     if (moved_1) begin
-      \$72  = \$51 [31:0];
+      \$70  = \$49 [31:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
-    \$73  = address;
-    if (load) begin
-      \$73  = \port$8390$0 [31:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
+    \$71  = address;
+    if (follow) begin
+      \$71  = \port$8654$0 [31:0];
     end else if (step) begin
-      \$73  = \$55 [31:0];
+      \$71  = \$53 [31:0];
     end
   end
-  assign count_0 = \port$8390$118 [15:0];
-  assign count_1 = \port$8390$118 [27:16];
-  assign outer = { \$14 , \$9  };
-  assign \address$12  = address;
+  assign outer = { \$12 , \$7  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$16 ;
-  assign whole_last = \last$18 ;
-  assign stride_0 = \port$8390$0 [63:32];
-  assign stride_1 = \port$8390$0 [95:64];
-  assign base = \port$8390$0 [31:0];
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$2  = move[1];
-  assign \$4  = 1'h0;
-  assign \$6  = 1'h1;
-  assign \$9  = \$8 ;
-  assign \$11  = \$10 [0];
-  assign \$23  = 1'h0;
-  assign \$29  = 1'h1;
-  assign \$31  = \$30 ;
-  assign \$32  = \$1 ;
-  assign \$35  = 1'h1;
-  assign \$37  = \$36 ;
-  assign \$38  = \$1 ;
-  assign \$48  = move[1];
-  assign \$54  = \$53 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$8654$118 [15:0];
+  assign ones = \port$8654$118 [29:28];
+  assign twos = \port$8654$118 [31:30];
+  assign load = follow;
+  assign count_1 = \port$8654$118 [27:16];
+  assign stride_0 = \port$8654$0 [63:32];
+  assign stride_1 = \port$8654$0 [95:64];
+  assign base = \port$8654$0 [31:0];
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$1  = move[1];
+  assign \$2  = 1'h0;
+  assign \$4  = 1'h1;
+  assign \$7  = \$6 ;
+  assign \$9  = \$8 [0];
+  assign \$21  = 1'h0;
+  assign \$25  = 1'h0;
+  assign \$27  = 1'h1;
+  assign \$29  = \$28 ;
+  assign \$30  = \port$8654$118 [28];
+  assign \$33  = 1'h1;
+  assign \$35  = \$34 ;
+  assign \$36  = \port$8654$118 [28];
+  assign \$46  = move[1];
+  assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.requests.splitter (rst, burst__ready, run__ready, core_reset, run__payload, i__valid, burst__payload, valid, \port$8383$56 , clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$52  = 0;
+module \talos.store.requests.splitter (rst, burst__ready, core_reset, run__payload, i__valid, burst__payload, valid, \port$8645$56 , run__ready, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$54  = 0;
   input rst;
   wire rst;
   input burst__ready;
   wire burst__ready;
-  output run__ready;
-  wire run__ready;
   input core_reset;
   wire core_reset;
   input [58:0] run__payload;
@@ -18985,8 +19529,10 @@ module \talos.store.requests.splitter (rst, burst__ready, run__ready, core_reset
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [5:0] \port$8383$56 ;
-  wire [5:0] \port$8383$56 ;
+  output [5:0] \port$8645$56 ;
+  wire [5:0] \port$8645$56 ;
+  output run__ready;
+  wire run__ready;
   input clk;
   wire clk;
   wire [4:0] \$1 ;
@@ -19089,7 +19635,7 @@ module \talos.store.requests.splitter (rst, burst__ready, run__ready, core_reset
     .rst(rst)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$54 ) begin end
     \$18  = valid;
     if (\$11 ) begin
       if (\$13 ) begin
@@ -19104,7 +19650,7 @@ module \talos.store.requests.splitter (rst, burst__ready, run__ready, core_reset
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$54 ) begin end
     \$19  = now;
     if (\$11 ) begin
       (* full_case = 32'd1 *)
@@ -19125,7 +19671,7 @@ module \talos.store.requests.splitter (rst, burst__ready, run__ready, core_reset
   assign burst__valid = valid;
   assign \final  = now[56];
   assign tag = now[61:57];
-  assign \port$8383$56  = now[61:56];
+  assign \port$8645$56  = now[61:56];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
@@ -19168,8 +19714,8 @@ module \talos.store.requests.splitter (rst, burst__ready, run__ready, core_reset
   assign \$1  = \$auto$rtlil.cc:3245:Not$2 ;
 endmodule
 
-module \talos.store.requests.splitter.spare (rst, o__ready, o__valid, o__payload, i__ready, core_reset, i__valid, i__payload, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$53  = 0;
+module \talos.store.requests.splitter.spare (rst, o__ready, o__valid, o__payload, core_reset, i__valid, i__payload, i__ready, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$55  = 0;
   input rst;
   wire rst;
   input o__ready;
@@ -19178,21 +19724,26 @@ module \talos.store.requests.splitter.spare (rst, o__ready, o__valid, o__payload
   wire o__valid;
   output [61:0] o__payload;
   wire [61:0] o__payload;
-  output i__ready;
-  wire i__ready;
   input core_reset;
   wire core_reset;
   input i__valid;
   wire i__valid;
   input [61:0] i__payload;
   wire [61:0] i__payload;
+  output i__ready;
+  reg i__ready = 1'h1;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
-  reg \$4 ;
-  reg [61:0] \$5 ;
+  wire \$4 ;
+  wire \$5 ;
+  reg \$6 ;
+  reg \$7 ;
+  reg [61:0] \$8 ;
+  (* init = 1'h1 *)
+  wire free;
   reg full = 1'h0;
   wire [4:0] \i__payload.beats ;
   wire [4:0] \i__payload.begin ;
@@ -19219,33 +19770,47 @@ module \talos.store.requests.splitter.spare (rst, o__ready, o__valid, o__payload
   wire [14:0] \spare.left ;
   wire [24:0] \spare.segment ;
   wire [4:0] \spare.tag ;
-  assign \$2  = o__valid & \$1 ;
-  assign \$3  = ~ full;
-  always @(posedge clk)
-    full <= \$4 ;
-  always @(posedge clk)
-    spare <= \$5 ;
-  assign o__valid = i__valid | full;
   assign o__payload = full ? spare : i__payload;
-  assign i__ready = ~ full;
   assign \$1  = ~ o__ready;
+  assign \$2  = o__valid & \$1 ;
+  assign \$3  = ~ o__valid;
+  assign \$4  = \$3  | o__ready;
+  assign \$5  = ~ full;
+  always @(posedge clk)
+    full <= \$6 ;
+  always @(posedge clk)
+    i__ready <= \$7 ;
+  always @(posedge clk)
+    spare <= \$8 ;
+  assign o__valid = i__valid | full;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
-    \$4  = \$2 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    \$6  = \$2 ;
     if (core_reset) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
     if (rst) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
-    \$5  = spare;
-    if (\$3 ) begin
-      \$5  = i__payload;
+    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    \$7  = \$4 ;
+    if (core_reset) begin
+      \$7  = 1'h1;
+    end
+    if (rst) begin
+      \$7  = 1'h1;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    \$8  = spare;
+    if (\$5 ) begin
+      \$8  = i__payload;
+    end
+  end
+  assign free = i__ready;
   assign \o__payload.segment  = o__payload[24:0];
   assign \o__payload.begin  = o__payload[29:25];
   assign \o__payload.end  = o__payload[34:30];
@@ -19273,7 +19838,7 @@ module \talos.store.requests.splitter.spare (rst, o__ready, o__valid, o__payload
 endmodule
 
 module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, write__data, o__payload, o__valid, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$54  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$56  = 0;
   input rst;
   wire rst;
   input i__valid;
@@ -19361,7 +19926,7 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
   always @(posedge clk)
     filled <= \$13 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$54 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
     \$10  = write__addr;
     if (push) begin
       \$10  = \$1 [3:0];
@@ -19374,7 +19939,7 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$54 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
     \$11  = read__addr;
     if (pop) begin
       \$11  = \$2 [3:0];
@@ -19387,14 +19952,14 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$54 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
     \$12  = o__payload;
     if (\$4 ) begin
       \$12  = \$5 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$54 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
     \$13  = filled;
     if (\$7 ) begin
       \$13  = { filled[14:0], 1'h1 };
@@ -19427,7 +19992,7 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
 endmodule
 
 module \talos.store.stage (rst, load, requests__ready, ready, active, rows__ready, core_reset, instruction, requests__payload, asks, join_valid, rows__payload, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$55  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$57  = 0;
   input rst;
   wire rst;
   input load;
@@ -19442,26 +20007,26 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   wire rows__ready;
   input core_reset;
   wire core_reset;
-  input [215:0] instruction;
-  wire [215:0] instruction;
-  output [149:0] requests__payload;
-  wire [149:0] requests__payload;
+  input [219:0] instruction;
+  wire [219:0] instruction;
+  output [153:0] requests__payload;
+  wire [153:0] requests__payload;
   output asks;
   reg asks = 1'h0;
   output join_valid;
   reg join_valid = 1'h0;
-  output [140:0] rows__payload;
-  reg [140:0] rows__payload = 141'h000000000000000000000000000000000000;
+  output [144:0] rows__payload;
+  reg [144:0] rows__payload = 145'h0000000000000000000000000000000000000;
   input clk;
   wire clk;
   wire \$1 ;
   wire [31:0] \$10 ;
-  reg [215:0] \$11 ;
+  reg [219:0] \$11 ;
   reg \$12 ;
   reg \$13 ;
   reg \$14 ;
   reg \$15 ;
-  reg [140:0] \$16 ;
+  reg [144:0] \$16 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -19476,32 +20041,38 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   wire [21:0] \instruction.local ;
   wire [21:0] \instruction.local_plane_stride ;
   wire [21:0] \instruction.local_row_stride ;
+  wire [1:0] \instruction.ones ;
   wire signed [31:0] \instruction.plane_stride ;
   wire [11:0] \instruction.planes ;
   wire [21:0] \instruction.row_bytes ;
   wire signed [31:0] \instruction.row_stride ;
   wire [15:0] \instruction.rows ;
   wire [3:0] \instruction.tag ;
-  (* init = 141'h000000000000000000000000000000000000 *)
-  wire [140:0] \join ;
+  wire [1:0] \instruction.twos ;
+  (* init = 145'h0000000000000000000000000000000000000 *)
+  wire [144:0] \join ;
   wire [21:0] \join.local ;
   wire [21:0] \join.local_plane_stride ;
   wire [21:0] \join.local_row_stride ;
   wire [6:0] \join.offset ;
   wire [6:0] \join.offset_plane_stride ;
   wire [6:0] \join.offset_row_stride ;
+  wire [1:0] \join.ones ;
   wire [11:0] \join.planes ;
   wire [21:0] \join.row_bytes ;
   wire [15:0] \join.rows ;
   wire [3:0] \join.tag ;
+  wire [1:0] \join.twos ;
   wire join_free;
   wire [31:0] \requests__payload.address ;
+  wire [1:0] \requests__payload.ones ;
   wire signed [31:0] \requests__payload.plane_stride ;
   wire [11:0] \requests__payload.planes ;
   wire [21:0] \requests__payload.row_bytes ;
   wire signed [31:0] \requests__payload.row_stride ;
   wire [15:0] \requests__payload.rows ;
   wire [3:0] \requests__payload.tag ;
+  wire [1:0] \requests__payload.twos ;
   (* init = 1'h0 *)
   wire requests__valid;
   wire [21:0] \rows__payload.local ;
@@ -19510,23 +20081,27 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   wire [6:0] \rows__payload.offset ;
   wire [6:0] \rows__payload.offset_plane_stride ;
   wire [6:0] \rows__payload.offset_row_stride ;
+  wire [1:0] \rows__payload.ones ;
   wire [11:0] \rows__payload.planes ;
   wire [21:0] \rows__payload.row_bytes ;
   wire [15:0] \rows__payload.rows ;
   wire [3:0] \rows__payload.tag ;
+  wire [1:0] \rows__payload.twos ;
   (* init = 1'h0 *)
   wire rows__valid;
-  reg [215:0] stage = 216'h000000000000000000000000000000000000000000000000000000;
+  reg [219:0] stage = 220'h0000000000000000000000000000000000000000000000000000000;
   wire [31:0] \stage.address ;
   wire [21:0] \stage.local ;
   wire [21:0] \stage.local_plane_stride ;
   wire [21:0] \stage.local_row_stride ;
+  wire [1:0] \stage.ones ;
   wire signed [31:0] \stage.plane_stride ;
   wire [11:0] \stage.planes ;
   wire [21:0] \stage.row_bytes ;
   wire signed [31:0] \stage.row_stride ;
   wire [15:0] \stage.rows ;
   wire [3:0] \stage.tag ;
+  wire [1:0] \stage.twos ;
   reg walks = 1'h0;
   assign \$1  = ~ join_valid;
   assign join_free = \$1  | rows__ready;
@@ -19553,21 +20128,21 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   always @(posedge clk)
     rows__payload <= \$16 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
     \$11  = stage;
     if (ready) begin
       \$11  = instruction;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
     \$12  = in_dram;
     if (ready) begin
       \$12  = 1'h1;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
     \$13  = asks;
     (* full_case = 32'd1 *)
     if (ready) begin
@@ -19585,7 +20160,7 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
     \$14  = walks;
     (* full_case = 32'd1 *)
     if (ready) begin
@@ -19603,7 +20178,7 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
     \$15  = join_valid;
     if (join_free) begin
       \$15  = walks;
@@ -19616,19 +20191,21 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
     \$16  = rows__payload;
     if (join_free) begin
       \$16 [21:0] = stage[117:96];
       \$16 [37:22] = stage[133:118];
       \$16 [49:38] = stage[145:134];
-      \$16 [92:71] = stage[167:146];
-      \$16 [114:93] = stage[189:168];
-      \$16 [136:115] = stage[211:190];
-      \$16 [140:137] = stage[215:212];
-      \$16 [56:50] = \$8 [6:0];
-      \$16 [63:57] = \$9 [6:0];
-      \$16 [70:64] = \$10 [6:0];
+      \$16 [51:50] = stage[147:146];
+      \$16 [53:52] = stage[149:148];
+      \$16 [96:75] = stage[171:150];
+      \$16 [118:97] = stage[193:172];
+      \$16 [140:119] = stage[215:194];
+      \$16 [144:141] = stage[219:216];
+      \$16 [60:54] = \$8 [6:0];
+      \$16 [67:61] = \$9 [6:0];
+      \$16 [74:68] = \$10 [6:0];
     end
   end
   assign requests__valid = asks;
@@ -19641,48 +20218,60 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   assign \requests__payload.row_bytes  = requests__payload[117:96];
   assign \requests__payload.rows  = requests__payload[133:118];
   assign \requests__payload.planes  = requests__payload[145:134];
-  assign \requests__payload.tag  = requests__payload[149:146];
+  assign \requests__payload.ones  = requests__payload[147:146];
+  assign \requests__payload.twos  = requests__payload[149:148];
+  assign \requests__payload.tag  = requests__payload[153:150];
   assign \stage.address  = stage[31:0];
   assign \stage.row_stride  = stage[63:32];
   assign \stage.plane_stride  = stage[95:64];
   assign \stage.row_bytes  = stage[117:96];
   assign \stage.rows  = stage[133:118];
   assign \stage.planes  = stage[145:134];
-  assign \stage.local  = stage[167:146];
-  assign \stage.local_row_stride  = stage[189:168];
-  assign \stage.local_plane_stride  = stage[211:190];
-  assign \stage.tag  = stage[215:212];
+  assign \stage.ones  = stage[147:146];
+  assign \stage.twos  = stage[149:148];
+  assign \stage.local  = stage[171:150];
+  assign \stage.local_row_stride  = stage[193:172];
+  assign \stage.local_plane_stride  = stage[215:194];
+  assign \stage.tag  = stage[219:216];
   assign \rows__payload.row_bytes  = rows__payload[21:0];
   assign \rows__payload.rows  = rows__payload[37:22];
   assign \rows__payload.planes  = rows__payload[49:38];
-  assign \rows__payload.offset  = rows__payload[56:50];
-  assign \rows__payload.offset_row_stride  = rows__payload[63:57];
-  assign \rows__payload.offset_plane_stride  = rows__payload[70:64];
-  assign \rows__payload.local  = rows__payload[92:71];
-  assign \rows__payload.local_row_stride  = rows__payload[114:93];
-  assign \rows__payload.local_plane_stride  = rows__payload[136:115];
-  assign \rows__payload.tag  = rows__payload[140:137];
+  assign \rows__payload.ones  = rows__payload[51:50];
+  assign \rows__payload.twos  = rows__payload[53:52];
+  assign \rows__payload.offset  = rows__payload[60:54];
+  assign \rows__payload.offset_row_stride  = rows__payload[67:61];
+  assign \rows__payload.offset_plane_stride  = rows__payload[74:68];
+  assign \rows__payload.local  = rows__payload[96:75];
+  assign \rows__payload.local_row_stride  = rows__payload[118:97];
+  assign \rows__payload.local_plane_stride  = rows__payload[140:119];
+  assign \rows__payload.tag  = rows__payload[144:141];
   assign \join.row_bytes  = rows__payload[21:0];
   assign \join.rows  = rows__payload[37:22];
   assign \join.planes  = rows__payload[49:38];
-  assign \join.offset  = rows__payload[56:50];
-  assign \join.offset_row_stride  = rows__payload[63:57];
-  assign \join.offset_plane_stride  = rows__payload[70:64];
-  assign \join.local  = rows__payload[92:71];
-  assign \join.local_row_stride  = rows__payload[114:93];
-  assign \join.local_plane_stride  = rows__payload[136:115];
-  assign \join.tag  = rows__payload[140:137];
+  assign \join.ones  = rows__payload[51:50];
+  assign \join.twos  = rows__payload[53:52];
+  assign \join.offset  = rows__payload[60:54];
+  assign \join.offset_row_stride  = rows__payload[67:61];
+  assign \join.offset_plane_stride  = rows__payload[74:68];
+  assign \join.local  = rows__payload[96:75];
+  assign \join.local_row_stride  = rows__payload[118:97];
+  assign \join.local_plane_stride  = rows__payload[140:119];
+  assign \join.tag  = rows__payload[144:141];
   assign \instruction.address  = instruction[31:0];
   assign \instruction.row_stride  = instruction[63:32];
   assign \instruction.plane_stride  = instruction[95:64];
   assign \instruction.row_bytes  = instruction[117:96];
   assign \instruction.rows  = instruction[133:118];
   assign \instruction.planes  = instruction[145:134];
-  assign \instruction.local  = instruction[167:146];
-  assign \instruction.local_row_stride  = instruction[189:168];
-  assign \instruction.local_plane_stride  = instruction[211:190];
-  assign \instruction.tag  = instruction[215:212];
-  assign requests__payload[149:146] = stage[215:212];
+  assign \instruction.ones  = instruction[147:146];
+  assign \instruction.twos  = instruction[149:148];
+  assign \instruction.local  = instruction[171:150];
+  assign \instruction.local_row_stride  = instruction[193:172];
+  assign \instruction.local_plane_stride  = instruction[215:194];
+  assign \instruction.tag  = instruction[219:216];
+  assign requests__payload[153:150] = stage[219:216];
+  assign requests__payload[149:148] = stage[149:148];
+  assign requests__payload[147:146] = stage[147:146];
   assign requests__payload[145:134] = stage[145:134];
   assign requests__payload[133:118] = stage[133:118];
   assign requests__payload[117:96] = stage[117:96];
@@ -19692,12 +20281,10 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   assign \$7  = load;
 endmodule
 
-module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__valid, i__payload, beat__payload, valid, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$56  = 0;
+module \talos.store.walker (rst, i__ready, active, core_reset, i__valid, i__payload, beat__payload, valid, beat__ready, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$58  = 0;
   input rst;
   wire rst;
-  input beat__ready;
-  wire beat__ready;
   output i__ready;
   wire i__ready;
   output active;
@@ -19706,12 +20293,14 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
   wire core_reset;
   input i__valid;
   wire i__valid;
-  input [140:0] i__payload;
-  wire [140:0] i__payload;
+  input [144:0] i__payload;
+  wire [144:0] i__payload;
   output [31:0] beat__payload;
   wire [31:0] beat__payload;
   output valid;
   reg valid = 1'h0;
+  input beat__ready;
+  wire beat__ready;
   input clk;
   wire clk;
   wire \$1 ;
@@ -19752,11 +20341,11 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
   wire \$8 ;
   wire \$9 ;
   wire [6:0] address;
-  wire [21:0] \address$24 ;
-  reg [21:0] \address$40  = 22'h000000;
+  wire [21:0] \address$30 ;
+  reg [21:0] \address$46  = 22'h000000;
   reg [2:0] advance = 3'h0;
   wire [6:0] base;
-  wire [21:0] \base$15 ;
+  wire [21:0] \base$21 ;
   wire [21:0] \beat__payload.address ;
   wire \beat__payload.burst_last ;
   wire \beat__payload.last ;
@@ -19766,37 +20355,41 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
   (* init = 1'h0 *)
   wire beat__valid;
   wire [15:0] count_0;
-  wire [15:0] \count_0$16 ;
+  wire [15:0] \count_0$22 ;
   wire [11:0] count_1;
-  wire [11:0] \count_1$17 ;
+  wire [11:0] \count_1$23 ;
   reg [1:0] \end  = 2'h0;
   reg extra = 1'h0;
   reg \final  = 1'h0;
-  wire [56:0] \i__payload$22 ;
-  wire [21:0] \i__payload$22.bytes ;
-  wire \i__payload$22.last ;
-  wire [21:0] \i__payload$22.local ;
-  wire [6:0] \i__payload$22.offset ;
-  wire \i__payload$22.short ;
-  wire [3:0] \i__payload$22.tag ;
+  wire follow;
+  wire \follow$17 ;
+  wire [56:0] \i__payload$28 ;
+  wire [21:0] \i__payload$28.bytes ;
+  wire \i__payload$28.last ;
+  wire [21:0] \i__payload$28.local ;
+  wire [6:0] \i__payload$28.offset ;
+  wire \i__payload$28.short ;
+  wire [3:0] \i__payload$28.tag ;
   wire [21:0] \i__payload.local ;
   wire [21:0] \i__payload.local_plane_stride ;
   wire [21:0] \i__payload.local_row_stride ;
   wire [6:0] \i__payload.offset ;
   wire [6:0] \i__payload.offset_plane_stride ;
   wire [6:0] \i__payload.offset_row_stride ;
+  wire [1:0] \i__payload.ones ;
   wire [11:0] \i__payload.planes ;
   wire [21:0] \i__payload.row_bytes ;
   wire [15:0] \i__payload.rows ;
   wire [3:0] \i__payload.tag ;
-  wire \i__ready$20 ;
+  wire [1:0] \i__payload.twos ;
+  wire \i__ready$26 ;
   (* init = 1'h0 *)
-  wire \i__valid$21 ;
+  wire \i__valid$27 ;
   wire last;
   reg last_row = 1'h0;
   reg [19:0] left = 20'h00000;
   wire load;
-  wire \load$13 ;
+  wire \load$16 ;
   wire \load$4 ;
   reg [21:0] nest_bytes = 22'h000000;
   reg nest_short = 1'h0;
@@ -19812,20 +20405,24 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
   wire [3:0] \o__payload.tag ;
   wire o__ready;
   wire o__valid;
+  wire [1:0] ones;
+  wire [1:0] \ones$18 ;
   reg [4:0] position = 5'h00;
   wire [2:0] span;
   reg [1:0] start = 2'h0;
   wire step;
-  wire \step$14 ;
-  wire \step$6 ;
+  wire \step$10 ;
+  wire \step$20 ;
   wire signed [6:0] stride_0;
-  wire signed [21:0] \stride_0$18 ;
+  wire signed [21:0] \stride_0$24 ;
   wire signed [6:0] stride_1;
-  wire signed [21:0] \stride_1$19 ;
+  wire signed [21:0] \stride_1$25 ;
   reg [3:0] tag = 4'h0;
+  wire [1:0] twos;
+  wire [1:0] \twos$19 ;
   assign i__ready = ~ nest_valid;
   assign load = i__valid & i__ready;
-  assign step = nest_valid & \i__ready$20 ;
+  assign step = nest_valid & \i__ready$26 ;
   assign span = o__payload[1:0] + o__payload[30:29];
   assign \$1  = ! left;
   assign \$2  = left == 1'h1;
@@ -19848,7 +20445,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
   assign \$16  = 3'h4 - o__payload[1:0];
   assign \$17  = ~ span[2];
   assign \$18  = o__payload[51] & \$17 ;
-  assign \$19  = \address$40  + advance;
+  assign \$19  = \address$46  + advance;
   assign \$20  = position + 1'h1;
   assign \$21  = ~ extra;
   assign \$22  = left - \$21 ;
@@ -19863,7 +20460,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
   always @(posedge clk)
     valid <= \$27 ;
   always @(posedge clk)
-    \address$40  <= \$28 ;
+    \address$46  <= \$28 ;
   always @(posedge clk)
     start <= \$29 ;
   always @(posedge clk)
@@ -19883,12 +20480,12 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
   always @(posedge clk)
     tag <= \$37 ;
   \talos.store.walker.locals  locals (
-    .address(\address$24 ),
+    .address(\address$30 ),
     .clk(clk),
     .core_reset(core_reset),
-    .load(load),
-    .\port$8404$22 (i__payload[49:22]),
-    .\port$8404$71 (i__payload[136:71]),
+    .follow(load),
+    .\port$8668$22 (i__payload[53:22]),
+    .\port$8668$75 (i__payload[140:75]),
     .rst(rst),
     .step(step)
   );
@@ -19896,17 +20493,17 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     .address(address),
     .clk(clk),
     .core_reset(core_reset),
-    .\last$18 (last),
-    .load(load),
-    .\port$8404$22 (i__payload[70:22]),
+    .follow(load),
+    .\last$15 (last),
+    .\port$8668$22 (i__payload[74:22]),
     .rst(rst),
     .step(step)
   );
   \talos.store.walker.spare  spare (
     .clk(clk),
     .core_reset(core_reset),
-    .i__payload(\i__payload$22 ),
-    .i__ready(\i__ready$20 ),
+    .i__payload(\i__payload$28 ),
+    .i__ready(\i__ready$26 ),
     .i__valid(nest_valid),
     .o__payload(o__payload),
     .o__ready(o__ready),
@@ -19914,7 +20511,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     .rst(rst)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$23  = nest_valid;
     if (\$9 ) begin
       \$23  = i__valid;
@@ -19929,28 +20526,28 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$24  = nest_bytes;
     if (\$9 ) begin
       \$24  = i__payload[21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$25  = nest_short;
     if (\$9 ) begin
       \$25  = \$11 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$26  = nest_tag;
     if (\$9 ) begin
-      \$26  = i__payload[140:137];
+      \$26  = i__payload[144:141];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$27  = valid;
     if (\$13 ) begin
       if (\$15 ) begin
@@ -19965,8 +20562,8 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
-    \$28  = \address$40 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
+    \$28  = \address$46 ;
     if (\$13 ) begin
       (* full_case = 32'd1 *)
       if (\$15 ) begin
@@ -19977,7 +20574,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$29  = start;
     if (\$13 ) begin
       (* full_case = 32'd1 *)
@@ -19989,7 +20586,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$30  = advance;
     if (\$13 ) begin
       (* full_case = 32'd1 *)
@@ -20001,7 +20598,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$31  = \end ;
     if (\$13 ) begin
       if (\$15 ) begin
@@ -20010,7 +20607,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$32  = position;
     if (\$13 ) begin
       (* full_case = 32'd1 *)
@@ -20022,7 +20619,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$33  = left;
     if (\$13 ) begin
       (* full_case = 32'd1 *)
@@ -20034,7 +20631,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$34  = extra;
     if (\$13 ) begin
       (* full_case = 32'd1 *)
@@ -20046,7 +20643,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$35  = \final ;
     if (\$13 ) begin
       (* full_case = 32'd1 *)
@@ -20058,7 +20655,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$36  = last_row;
     if (\$13 ) begin
       if (\$15 ) begin
@@ -20067,7 +20664,7 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
     \$37  = tag;
     if (\$13 ) begin
       if (\$15 ) begin
@@ -20076,37 +20673,45 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
     end
   end
   assign \load$4  = load;
-  assign \step$6  = step;
-  assign base = i__payload[56:50];
+  assign follow = load;
+  assign ones = i__payload[51:50];
+  assign twos = i__payload[53:52];
+  assign \step$10  = step;
+  assign base = i__payload[60:54];
   assign count_0 = i__payload[37:22];
   assign count_1 = i__payload[49:38];
-  assign stride_0 = i__payload[63:57];
-  assign stride_1 = i__payload[70:64];
-  assign \load$13  = load;
-  assign \step$14  = step;
-  assign \base$15  = i__payload[92:71];
-  assign \count_0$16  = i__payload[37:22];
-  assign \count_1$17  = i__payload[49:38];
-  assign \stride_0$18  = i__payload[114:93];
-  assign \stride_1$19  = i__payload[136:115];
-  assign \i__valid$21  = nest_valid;
+  assign stride_0 = i__payload[67:61];
+  assign stride_1 = i__payload[74:68];
+  assign \load$16  = load;
+  assign \follow$17  = load;
+  assign \ones$18  = i__payload[51:50];
+  assign \twos$19  = i__payload[53:52];
+  assign \step$20  = step;
+  assign \base$21  = i__payload[96:75];
+  assign \count_0$22  = i__payload[37:22];
+  assign \count_1$23  = i__payload[49:38];
+  assign \stride_0$24  = i__payload[118:97];
+  assign \stride_1$25  = i__payload[140:119];
+  assign \i__valid$27  = nest_valid;
   assign beat__valid = valid;
   assign \i__payload.row_bytes  = i__payload[21:0];
   assign \i__payload.rows  = i__payload[37:22];
   assign \i__payload.planes  = i__payload[49:38];
-  assign \i__payload.offset  = i__payload[56:50];
-  assign \i__payload.offset_row_stride  = i__payload[63:57];
-  assign \i__payload.offset_plane_stride  = i__payload[70:64];
-  assign \i__payload.local  = i__payload[92:71];
-  assign \i__payload.local_row_stride  = i__payload[114:93];
-  assign \i__payload.local_plane_stride  = i__payload[136:115];
-  assign \i__payload.tag  = i__payload[140:137];
-  assign \i__payload$22.offset  = \i__payload$22 [6:0];
-  assign \i__payload$22.local  = \i__payload$22 [28:7];
-  assign \i__payload$22.bytes  = \i__payload$22 [50:29];
-  assign \i__payload$22.short  = \i__payload$22 [51];
-  assign \i__payload$22.last  = \i__payload$22 [52];
-  assign \i__payload$22.tag  = \i__payload$22 [56:53];
+  assign \i__payload.ones  = i__payload[51:50];
+  assign \i__payload.twos  = i__payload[53:52];
+  assign \i__payload.offset  = i__payload[60:54];
+  assign \i__payload.offset_row_stride  = i__payload[67:61];
+  assign \i__payload.offset_plane_stride  = i__payload[74:68];
+  assign \i__payload.local  = i__payload[96:75];
+  assign \i__payload.local_row_stride  = i__payload[118:97];
+  assign \i__payload.local_plane_stride  = i__payload[140:119];
+  assign \i__payload.tag  = i__payload[144:141];
+  assign \i__payload$28.offset  = \i__payload$28 [6:0];
+  assign \i__payload$28.local  = \i__payload$28 [28:7];
+  assign \i__payload$28.bytes  = \i__payload$28 [50:29];
+  assign \i__payload$28.short  = \i__payload$28 [51];
+  assign \i__payload$28.last  = \i__payload$28 [52];
+  assign \i__payload$28.tag  = \i__payload$28 [56:53];
   assign \o__payload.offset  = o__payload[6:0];
   assign \o__payload.local  = o__payload[28:7];
   assign \o__payload.bytes  = o__payload[50:29];
@@ -20124,29 +20729,29 @@ module \talos.store.walker (rst, beat__ready, i__ready, active, core_reset, i__v
   assign beat__payload[26] = \$7 ;
   assign beat__payload[25:24] = \$5 ;
   assign beat__payload[23:22] = start;
-  assign beat__payload[21:0] = \address$40 ;
-  assign \i__payload$22 [56:53] = nest_tag;
-  assign \i__payload$22 [52] = last;
-  assign \i__payload$22 [51] = nest_short;
-  assign \i__payload$22 [50:29] = nest_bytes;
-  assign \i__payload$22 [28:7] = \address$24 ;
-  assign \i__payload$22 [6:0] = address;
+  assign beat__payload[21:0] = \address$46 ;
+  assign \i__payload$28 [56:53] = nest_tag;
+  assign \i__payload$28 [52] = last;
+  assign \i__payload$28 [51] = nest_short;
+  assign \i__payload$28 [50:29] = nest_bytes;
+  assign \i__payload$28 [28:7] = \address$30 ;
+  assign \i__payload$28 [6:0] = address;
 endmodule
 
-module \talos.store.walker.locals (rst, load, step, core_reset, \port$8404$22 , \port$8404$71 , address, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$57  = 0;
+module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 , \port$8668$75 , address, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$59  = 0;
   input rst;
   wire rst;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input step;
   wire step;
   input core_reset;
   wire core_reset;
-  input [27:0] \port$8404$22 ;
-  wire [27:0] \port$8404$22 ;
-  input [65:0] \port$8404$71 ;
-  wire [65:0] \port$8404$71 ;
+  input [31:0] \port$8668$22 ;
+  wire [31:0] \port$8668$22 ;
+  input [65:0] \port$8668$75 ;
+  wire [65:0] \port$8668$75 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input clk;
@@ -20154,26 +20759,26 @@ module \talos.store.walker.locals (rst, load, step, core_reset, \port$8404$22 , 
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
-  wire [1:0] \$12 ;
-  wire \$13 ;
+  wire \$12 ;
+  wire [1:0] \$13 ;
   wire \$14 ;
-  wire [1:0] \$15 ;
+  wire \$15 ;
   wire \$16 ;
-  wire \$17 ;
+  wire [16:0] \$17 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire [16:0] \$21 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
+  wire [12:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [12:0] \$27 ;
+  wire \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire \$3 ;
+  wire [1:0] \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
@@ -20183,49 +20788,47 @@ module \talos.store.walker.locals (rst, load, step, core_reset, \port$8404$22 , 
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire [1:0] \$42 ;
   wire \$43 ;
-  wire [1:0] \$44 ;
-  wire \$45 ;
+  wire \$44 ;
+  wire [21:0] \$45 ;
   wire \$46 ;
-  wire [21:0] \$47 ;
+  wire \$47 ;
   wire \$48 ;
-  wire \$49 ;
+  wire [23:0] \$49 ;
   wire [1:0] \$5 ;
-  wire \$50 ;
-  wire [23:0] \$51 ;
-  wire [23:0] \$52 ;
-  wire [21:0] \$53 ;
-  wire [21:0] \$54 ;
-  wire [23:0] \$55 ;
+  wire [23:0] \$50 ;
+  wire [21:0] \$51 ;
+  wire [21:0] \$52 ;
+  wire [23:0] \$53 ;
+  reg [15:0] \$54 ;
+  reg [1:0] \$55 ;
   reg [15:0] \$56 ;
   reg [1:0] \$57 ;
-  reg [15:0] \$58 ;
+  reg [1:0] \$58 ;
   reg [1:0] \$59 ;
   wire \$6 ;
-  reg [1:0] \$60 ;
+  reg [11:0] \$60 ;
   reg [1:0] \$61 ;
   reg [11:0] \$62 ;
   reg [1:0] \$63 ;
-  reg [11:0] \$64 ;
-  reg [1:0] \$65 ;
-  reg [1:0] \$66 ;
+  reg [1:0] \$64 ;
+  reg \$65 ;
+  reg \$66 ;
   reg \$67 ;
-  reg \$68 ;
-  reg \$69 ;
-  wire [1:0] \$7 ;
+  reg [21:0] \$68 ;
+  reg [21:0] \$69 ;
+  wire \$7 ;
   reg [21:0] \$70 ;
   reg [21:0] \$71 ;
-  reg [21:0] \$72 ;
-  reg [21:0] \$73 ;
-  wire \$8 ;
+  wire [1:0] \$8 ;
   wire \$9 ;
   (* init = 22'h000000 *)
-  wire [21:0] \address$12 ;
+  wire [21:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [21:0] base;
   reg [1:0] before_last = 2'h0;
@@ -20233,13 +20836,13 @@ module \talos.store.walker.locals (rst, load, step, core_reset, \port$8404$22 , 
   wire [11:0] count_1;
   (* init = 2'h0 *)
   wire [1:0] first;
-  reg \first$16  = 1'h0;
+  reg \first$13  = 1'h0;
   reg [1:0] firsts = 2'h0;
   wire [1:0] further;
   reg signed [21:0] held_stride_1 = 22'h000000;
   reg [1:0] inner = 2'h0;
   reg [1:0] last = 2'h0;
-  reg \last$18  = 1'h0;
+  reg \last$15  = 1'h0;
   (* init = 2'h0 *)
   wire [1:0] lasts;
   wire leave;
@@ -20247,322 +20850,323 @@ module \talos.store.walker.locals (rst, load, step, core_reset, \port$8404$22 , 
   reg [1:0] limit_0_is = 2'h0;
   reg [11:0] limit_1 = 12'h000;
   reg [1:0] limit_1_is = 2'h0;
+  wire load;
   reg [1:0] move = 2'h0;
   reg moved_1 = 1'h0;
   reg [21:0] next_1 = 22'h000000;
+  wire [1:0] ones;
   wire [1:0] outer;
   reg signed [21:0] pair_stride_0 = 22'h000000;
   reg [15:0] remaining_0 = 16'h0000;
   reg [11:0] remaining_1 = 12'h000;
-  wire [1:0] single;
   wire signed [21:0] stride_0;
   wire signed [21:0] stride_1;
+  wire [1:0] twos;
   (* init = 1'h0 *)
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$26  = \port$8404$22 [27:16] == 1'h1;
-  assign \$27  = remaining_1 - 1'h1;
-  assign \$28  = remaining_1 == 2'h2;
-  assign \$30  = ~ single[0];
-  assign \$33  = ~ single[1];
-  assign \$34  = \$32  & \$33 ;
-  assign \$36  = ~ single[0];
-  assign \$39  = ~ single[1];
-  assign \$40  = \$38  & \$39 ;
-  assign \$41  = & single;
-  assign \$42  = leave ? { \$14 , \$9  } : inner;
-  assign \$43  = ~ leave;
-  assign \$44  = last | inner;
-  assign \$45  = & \$44 ;
-  assign \$46  = leave & \$45 ;
-  assign \$47  = single[0] ? \port$8404$71 [65:44] : \port$8404$71 [43:22];
-  assign \$49  = step & \$48 ;
-  assign \$50  = load | \$49 ;
-  assign \$51  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$52  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
-  assign \$53  = move[1] ? next_1 : 22'h000000;
-  assign \$55  = at_inner ? \$52  : { 2'h0, \$54  };
+  assign \$28  = ~ \port$8668$22 [28];
+  assign \$31  = ~ \port$8668$22 [29];
+  assign \$32  = \$30  & \$31 ;
+  assign \$34  = ~ \port$8668$22 [28];
+  assign \$37  = ~ \port$8668$22 [29];
+  assign \$38  = \$36  & \$37 ;
+  assign \$39  = leave ? { \$12 , \$7  } : inner;
+  assign \$40  = ~ leave;
+  assign \$41  = & \port$8668$22 [29:28];
+  assign \$42  = last | inner;
+  assign \$43  = & \$42 ;
+  assign \$44  = leave & \$43 ;
+  assign \$45  = \port$8668$22 [28] ? \port$8668$75 [65:44] : \port$8668$75 [43:22];
+  assign \$47  = step & \$46 ;
+  assign \$48  = follow | \$47 ;
+  assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
+  assign \$51  = move[1] ? next_1 : 22'h000000;
+  assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
   always @(posedge clk)
-    limit_0 <= \$56 ;
+    limit_0 <= \$54 ;
   always @(posedge clk)
-    limit_0_is <= \$57 ;
+    limit_0_is <= \$55 ;
   always @(posedge clk)
-    remaining_0 <= \$58 ;
+    remaining_0 <= \$56 ;
   always @(posedge clk)
-    firsts <= \$59 ;
+    before_last <= \$57 ;
   always @(posedge clk)
-    last <= \$60 ;
+    firsts <= \$58 ;
   always @(posedge clk)
-    before_last <= \$61 ;
+    last <= \$59 ;
   always @(posedge clk)
-    limit_1 <= \$62 ;
+    limit_1 <= \$60 ;
   always @(posedge clk)
-    limit_1_is <= \$63 ;
+    limit_1_is <= \$61 ;
   always @(posedge clk)
-    remaining_1 <= \$64 ;
+    remaining_1 <= \$62 ;
   always @(posedge clk)
-    inner <= \$65 ;
+    inner <= \$63 ;
   always @(posedge clk)
-    move <= \$66 ;
+    move <= \$64 ;
   always @(posedge clk)
-    at_inner <= \$67 ;
+    at_inner <= \$65 ;
   always @(posedge clk)
-    \first$16  <= \$68 ;
+    \first$13  <= \$66 ;
   always @(posedge clk)
-    \last$18  <= \$69 ;
+    \last$15  <= \$67 ;
   always @(posedge clk)
-    pair_stride_0 <= \$70 ;
+    pair_stride_0 <= \$68 ;
   always @(posedge clk)
-    held_stride_1 <= \$71 ;
+    held_stride_1 <= \$69 ;
   always @(posedge clk)
-    moved_1 <= \$50 ;
+    moved_1 <= \$48 ;
   always @(posedge clk)
-    next_1 <= \$72 ;
+    next_1 <= \$70 ;
   always @(posedge clk)
-    address <= \$73 ;
-  assign \$1  = ! \port$8404$22 [15:0];
-  assign \$3  = ! \port$8404$22 [27:16];
+    address <= \$71 ;
+  assign \$3  = last | inner;
   assign \$5  = last | inner;
-  assign \$7  = last | inner;
-  assign \$8  = ~ \$7 [0];
+  assign \$6  = ~ \$5 [0];
+  assign \$8  = last | inner;
   assign \$10  = last | inner;
-  assign \$12  = last | inner;
-  assign \$13  = ~ \$12 [1];
-  assign \$14  = \$11  & \$13 ;
-  assign \$15  = inner & before_last;
-  assign \$16  = | \$15 ;
-  assign leave = at_inner & \$16 ;
-  assign \$17  = step & further[0];
-  assign \$18  = step & move[0];
-  assign \$19  = \port$8404$22 [15:0] == 1'h1;
-  assign \$20  = \port$8404$22 [15:0] == 1'h1;
-  assign \$21  = remaining_0 - 1'h1;
-  assign \$22  = remaining_0 == 2'h2;
-  assign \$24  = step & move[1];
-  assign \$25  = \port$8404$22 [27:16] == 1'h1;
+  assign \$11  = ~ \$10 [1];
+  assign \$12  = \$9  & \$11 ;
+  assign \$13  = inner & before_last;
+  assign \$14  = | \$13 ;
+  assign leave = at_inner & \$14 ;
+  assign \$15  = step & further[0];
+  assign \$16  = step & move[0];
+  assign \$17  = remaining_0 - 1'h1;
+  assign \$18  = remaining_0 == 2'h2;
+  assign \$19  = step & further[0];
+  assign \$20  = step & move[0];
+  assign \$22  = step & move[1];
+  assign \$23  = remaining_1 - 1'h1;
+  assign \$24  = remaining_1 == 2'h2;
+  assign \$26  = step & move[1];
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$56  = limit_0;
-    if (load) begin
-      \$56  = \port$8404$22 [15:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$54  = limit_0;
+    if (follow) begin
+      \$54  = \port$8668$22 [15:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$57  = limit_0_is;
-    if (load) begin
-      \$57  = { \$19 , single[0] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$55  = limit_0_is;
+    if (follow) begin
+      \$55  = { \port$8668$22 [30], \port$8668$22 [28] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$58  = remaining_0;
-    if (load) begin
-      \$58  = \port$8404$22 [15:0];
-    end else if (\$17 ) begin
-      \$58  = limit_0;
-    end else if (\$18 ) begin
-      \$58  = \$21 [15:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$56  = remaining_0;
+    if (follow) begin
+      \$56  = \port$8668$22 [15:0];
+    end else if (\$15 ) begin
+      \$56  = limit_0;
+    end else if (\$16 ) begin
+      \$56  = \$17 [15:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$59  = firsts;
-    if (load) begin
-      \$59 [0] = 1'h1;
-    end else if (\$17 ) begin
-      \$59 [0] = 1'h1;
-    end else if (\$18 ) begin
-      \$59 [0] = 1'h0;
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$57  = before_last;
+    if (follow) begin
+      \$57 [0] = \port$8668$22 [30];
+    end else if (\$15 ) begin
+      \$57 [0] = limit_0_is[1];
+    end else if (\$16 ) begin
+      \$57 [0] = \$18 ;
     end
-    if (load) begin
-      \$59 [1] = 1'h1;
-    end else if (\$23 ) begin
-      \$59 [1] = 1'h1;
-    end else if (\$24 ) begin
-      \$59 [1] = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$60  = last;
-    if (load) begin
-      \$60 [0] = single[0];
-    end else if (\$17 ) begin
-      \$60 [0] = limit_0_is[0];
-    end else if (\$18 ) begin
-      \$60 [0] = before_last[0];
-    end
-    if (load) begin
-      \$60 [1] = single[1];
-    end else if (\$23 ) begin
-      \$60 [1] = limit_1_is[0];
-    end else if (\$24 ) begin
-      \$60 [1] = before_last[1];
+    if (follow) begin
+      \$57 [1] = \port$8668$22 [31];
+    end else if (\$21 ) begin
+      \$57 [1] = limit_1_is[1];
+    end else if (\$22 ) begin
+      \$57 [1] = \$24 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$61  = before_last;
-    if (load) begin
-      \$61 [0] = \$20 ;
-    end else if (\$17 ) begin
-      \$61 [0] = limit_0_is[1];
-    end else if (\$18 ) begin
-      \$61 [0] = \$22 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$58  = firsts;
+    if (follow) begin
+      \$58 [0] = 1'h1;
+    end else if (\$19 ) begin
+      \$58 [0] = 1'h1;
+    end else if (\$20 ) begin
+      \$58 [0] = 1'h0;
     end
-    if (load) begin
-      \$61 [1] = \$26 ;
-    end else if (\$23 ) begin
-      \$61 [1] = limit_1_is[1];
-    end else if (\$24 ) begin
-      \$61 [1] = \$28 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$62  = limit_1;
-    if (load) begin
-      \$62  = \port$8404$22 [27:16];
+    if (follow) begin
+      \$58 [1] = 1'h1;
+    end else if (\$25 ) begin
+      \$58 [1] = 1'h1;
+    end else if (\$26 ) begin
+      \$58 [1] = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$63  = limit_1_is;
-    if (load) begin
-      \$63  = { \$25 , single[1] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$59  = last;
+    if (follow) begin
+      \$59 [0] = \port$8668$22 [28];
+    end else if (\$19 ) begin
+      \$59 [0] = limit_0_is[0];
+    end else if (\$20 ) begin
+      \$59 [0] = before_last[0];
+    end
+    if (follow) begin
+      \$59 [1] = \port$8668$22 [29];
+    end else if (\$25 ) begin
+      \$59 [1] = limit_1_is[0];
+    end else if (\$26 ) begin
+      \$59 [1] = before_last[1];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$64  = remaining_1;
-    if (load) begin
-      \$64  = \port$8404$22 [27:16];
-    end else if (\$23 ) begin
-      \$64  = limit_1;
-    end else if (\$24 ) begin
-      \$64  = \$27 [11:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$60  = limit_1;
+    if (follow) begin
+      \$60  = \port$8668$22 [27:16];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$65  = inner;
-    if (load) begin
-      \$65  = { \$34 , \$31  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$61  = limit_1_is;
+    if (follow) begin
+      \$61  = { \port$8668$22 [31], \port$8668$22 [29] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$66  = move;
-    if (load) begin
-      \$66  = { \$40 , \$37  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$62  = remaining_1;
+    if (follow) begin
+      \$62  = \port$8668$22 [27:16];
+    end else if (\$21 ) begin
+      \$62  = limit_1;
+    end else if (\$22 ) begin
+      \$62  = \$23 [11:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$63  = inner;
+    if (follow) begin
+      \$63  = { \$32 , \$29  };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$64  = move;
+    if (follow) begin
+      \$64  = { \$38 , \$35  };
     end else if (step) begin
-      \$66  = \$42 ;
+      \$64  = \$39 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$67  = at_inner;
-    if (load) begin
-      \$67  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$65  = at_inner;
+    if (follow) begin
+      \$65  = 1'h1;
     end else if (step) begin
-      \$67  = \$43 ;
+      \$65  = \$40 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$68  = \first$16 ;
-    if (load) begin
-      \$68  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$66  = \first$13 ;
+    if (follow) begin
+      \$66  = 1'h1;
     end else if (step) begin
-      \$68  = 1'h0;
+      \$66  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$69  = \last$18 ;
-    if (load) begin
-      \$69  = \$41 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$67  = \last$15 ;
+    if (follow) begin
+      \$67  = \$41 ;
     end else if (step) begin
-      \$69  = \$46 ;
+      \$67  = \$44 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$70  = pair_stride_0;
-    if (load) begin
-      \$70  = \$47 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$68  = pair_stride_0;
+    if (follow) begin
+      \$68  = \$45 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$71  = held_stride_1;
-    if (load) begin
-      \$71  = \port$8404$71 [65:44];
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$69  = held_stride_1;
+    if (follow) begin
+      \$69  = \port$8668$75 [65:44];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$72  = next_1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$70  = next_1;
     if (moved_1) begin
-      \$72  = \$51 [21:0];
+      \$70  = \$49 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
-    \$73  = address;
-    if (load) begin
-      \$73  = \port$8404$71 [21:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
+    \$71  = address;
+    if (follow) begin
+      \$71  = \port$8668$75 [21:0];
     end else if (step) begin
-      \$73  = \$55 [21:0];
+      \$71  = \$53 [21:0];
     end
   end
-  assign count_0 = \port$8404$22 [15:0];
-  assign count_1 = \port$8404$22 [27:16];
-  assign outer = { \$14 , \$9  };
-  assign \address$12  = address;
+  assign outer = { \$12 , \$7  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$16 ;
-  assign whole_last = \last$18 ;
-  assign stride_0 = \port$8404$71 [43:22];
-  assign stride_1 = \port$8404$71 [65:44];
-  assign base = \port$8404$71 [21:0];
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$2  = move[1];
-  assign \$4  = 1'h0;
-  assign \$6  = 1'h1;
-  assign \$9  = \$8 ;
-  assign \$11  = \$10 [0];
-  assign \$23  = 1'h0;
-  assign \$29  = 1'h1;
-  assign \$31  = \$30 ;
-  assign \$32  = \$1 ;
-  assign \$35  = 1'h1;
-  assign \$37  = \$36 ;
-  assign \$38  = \$1 ;
-  assign \$48  = move[1];
-  assign \$54  = \$53 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$8668$22 [15:0];
+  assign ones = \port$8668$22 [29:28];
+  assign twos = \port$8668$22 [31:30];
+  assign load = follow;
+  assign count_1 = \port$8668$22 [27:16];
+  assign stride_0 = \port$8668$75 [43:22];
+  assign stride_1 = \port$8668$75 [65:44];
+  assign base = \port$8668$75 [21:0];
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$1  = move[1];
+  assign \$2  = 1'h0;
+  assign \$4  = 1'h1;
+  assign \$7  = \$6 ;
+  assign \$9  = \$8 [0];
+  assign \$21  = 1'h0;
+  assign \$25  = 1'h0;
+  assign \$27  = 1'h1;
+  assign \$29  = \$28 ;
+  assign \$30  = \port$8668$22 [28];
+  assign \$33  = 1'h1;
+  assign \$35  = \$34 ;
+  assign \$36  = \port$8668$22 [28];
+  assign \$46  = move[1];
+  assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.offsets (rst, load, step, core_reset, \port$8404$22 , \last$18 , address, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$58  = 0;
+module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22 , \last$15 , address, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$60  = 0;
   input rst;
   wire rst;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input step;
   wire step;
   input core_reset;
   wire core_reset;
-  input [48:0] \port$8404$22 ;
-  wire [48:0] \port$8404$22 ;
-  output \last$18 ;
-  reg \last$18  = 1'h0;
+  input [52:0] \port$8668$22 ;
+  wire [52:0] \port$8668$22 ;
+  output \last$15 ;
+  reg \last$15  = 1'h0;
   output [6:0] address;
   reg [6:0] address = 7'h00;
   input clk;
@@ -20570,26 +21174,26 @@ module \talos.store.walker.offsets (rst, load, step, core_reset, \port$8404$22 ,
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
-  wire [1:0] \$12 ;
-  wire \$13 ;
+  wire \$12 ;
+  wire [1:0] \$13 ;
   wire \$14 ;
-  wire [1:0] \$15 ;
+  wire \$15 ;
   wire \$16 ;
-  wire \$17 ;
+  wire [16:0] \$17 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire [16:0] \$21 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
+  wire [12:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [12:0] \$27 ;
+  wire \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire \$3 ;
+  wire [1:0] \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
@@ -20599,49 +21203,47 @@ module \talos.store.walker.offsets (rst, load, step, core_reset, \port$8404$22 ,
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire [1:0] \$42 ;
   wire \$43 ;
-  wire [1:0] \$44 ;
-  wire \$45 ;
+  wire \$44 ;
+  wire [6:0] \$45 ;
   wire \$46 ;
-  wire [6:0] \$47 ;
+  wire \$47 ;
   wire \$48 ;
-  wire \$49 ;
+  wire [8:0] \$49 ;
   wire [1:0] \$5 ;
-  wire \$50 ;
-  wire [8:0] \$51 ;
-  wire [8:0] \$52 ;
-  wire [6:0] \$53 ;
-  wire [6:0] \$54 ;
-  wire [8:0] \$55 ;
+  wire [8:0] \$50 ;
+  wire [6:0] \$51 ;
+  wire [6:0] \$52 ;
+  wire [8:0] \$53 ;
+  reg [15:0] \$54 ;
+  reg [1:0] \$55 ;
   reg [15:0] \$56 ;
   reg [1:0] \$57 ;
-  reg [15:0] \$58 ;
+  reg [1:0] \$58 ;
   reg [1:0] \$59 ;
   wire \$6 ;
-  reg [1:0] \$60 ;
+  reg [11:0] \$60 ;
   reg [1:0] \$61 ;
   reg [11:0] \$62 ;
   reg [1:0] \$63 ;
-  reg [11:0] \$64 ;
-  reg [1:0] \$65 ;
-  reg [1:0] \$66 ;
+  reg [1:0] \$64 ;
+  reg \$65 ;
+  reg \$66 ;
   reg \$67 ;
-  reg \$68 ;
-  reg \$69 ;
-  wire [1:0] \$7 ;
+  reg [6:0] \$68 ;
+  reg [6:0] \$69 ;
+  wire \$7 ;
   reg [6:0] \$70 ;
   reg [6:0] \$71 ;
-  reg [6:0] \$72 ;
-  reg [6:0] \$73 ;
-  wire \$8 ;
+  wire [1:0] \$8 ;
   wire \$9 ;
   (* init = 7'h00 *)
-  wire [6:0] \address$12 ;
+  wire [6:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [6:0] base;
   reg [1:0] before_last = 2'h0;
@@ -20649,7 +21251,7 @@ module \talos.store.walker.offsets (rst, load, step, core_reset, \port$8404$22 ,
   wire [11:0] count_1;
   (* init = 2'h0 *)
   wire [1:0] first;
-  reg \first$16  = 1'h0;
+  reg \first$13  = 1'h0;
   reg [1:0] firsts = 2'h0;
   wire [1:0] further;
   reg signed [6:0] held_stride_1 = 7'h00;
@@ -20662,310 +21264,311 @@ module \talos.store.walker.offsets (rst, load, step, core_reset, \port$8404$22 ,
   reg [1:0] limit_0_is = 2'h0;
   reg [11:0] limit_1 = 12'h000;
   reg [1:0] limit_1_is = 2'h0;
+  wire load;
   reg [1:0] move = 2'h0;
   reg moved_1 = 1'h0;
   reg [6:0] next_1 = 7'h00;
+  wire [1:0] ones;
   wire [1:0] outer;
   reg signed [6:0] pair_stride_0 = 7'h00;
   reg [15:0] remaining_0 = 16'h0000;
   reg [11:0] remaining_1 = 12'h000;
-  wire [1:0] single;
   wire signed [6:0] stride_0;
   wire signed [6:0] stride_1;
+  wire [1:0] twos;
   (* init = 1'h0 *)
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$26  = \port$8404$22 [27:16] == 1'h1;
-  assign \$27  = remaining_1 - 1'h1;
-  assign \$28  = remaining_1 == 2'h2;
-  assign \$30  = ~ single[0];
-  assign \$33  = ~ single[1];
-  assign \$34  = \$32  & \$33 ;
-  assign \$36  = ~ single[0];
-  assign \$39  = ~ single[1];
-  assign \$40  = \$38  & \$39 ;
-  assign \$41  = & single;
-  assign \$42  = leave ? { \$14 , \$9  } : inner;
-  assign \$43  = ~ leave;
-  assign \$44  = last | inner;
-  assign \$45  = & \$44 ;
-  assign \$46  = leave & \$45 ;
-  assign \$47  = single[0] ? \port$8404$22 [48:42] : \port$8404$22 [41:35];
-  assign \$49  = step & \$48 ;
-  assign \$50  = load | \$49 ;
-  assign \$51  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$52  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
-  assign \$53  = move[1] ? next_1 : 7'h00;
-  assign \$55  = at_inner ? \$52  : { 2'h0, \$54  };
+  assign \$28  = ~ \port$8668$22 [28];
+  assign \$31  = ~ \port$8668$22 [29];
+  assign \$32  = \$30  & \$31 ;
+  assign \$34  = ~ \port$8668$22 [28];
+  assign \$37  = ~ \port$8668$22 [29];
+  assign \$38  = \$36  & \$37 ;
+  assign \$39  = leave ? { \$12 , \$7  } : inner;
+  assign \$40  = ~ leave;
+  assign \$41  = & \port$8668$22 [29:28];
+  assign \$42  = last | inner;
+  assign \$43  = & \$42 ;
+  assign \$44  = leave & \$43 ;
+  assign \$45  = \port$8668$22 [28] ? \port$8668$22 [52:46] : \port$8668$22 [45:39];
+  assign \$47  = step & \$46 ;
+  assign \$48  = follow | \$47 ;
+  assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
+  assign \$51  = move[1] ? next_1 : 7'h00;
+  assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
   always @(posedge clk)
-    limit_0 <= \$56 ;
+    limit_0 <= \$54 ;
   always @(posedge clk)
-    limit_0_is <= \$57 ;
+    limit_0_is <= \$55 ;
   always @(posedge clk)
-    remaining_0 <= \$58 ;
+    remaining_0 <= \$56 ;
   always @(posedge clk)
-    firsts <= \$59 ;
+    before_last <= \$57 ;
   always @(posedge clk)
-    last <= \$60 ;
+    firsts <= \$58 ;
   always @(posedge clk)
-    before_last <= \$61 ;
+    last <= \$59 ;
   always @(posedge clk)
-    limit_1 <= \$62 ;
+    limit_1 <= \$60 ;
   always @(posedge clk)
-    limit_1_is <= \$63 ;
+    limit_1_is <= \$61 ;
   always @(posedge clk)
-    remaining_1 <= \$64 ;
+    remaining_1 <= \$62 ;
   always @(posedge clk)
-    inner <= \$65 ;
+    inner <= \$63 ;
   always @(posedge clk)
-    move <= \$66 ;
+    move <= \$64 ;
   always @(posedge clk)
-    at_inner <= \$67 ;
+    at_inner <= \$65 ;
   always @(posedge clk)
-    \first$16  <= \$68 ;
+    \first$13  <= \$66 ;
   always @(posedge clk)
-    \last$18  <= \$69 ;
+    \last$15  <= \$67 ;
   always @(posedge clk)
-    pair_stride_0 <= \$70 ;
+    pair_stride_0 <= \$68 ;
   always @(posedge clk)
-    held_stride_1 <= \$71 ;
+    held_stride_1 <= \$69 ;
   always @(posedge clk)
-    moved_1 <= \$50 ;
+    moved_1 <= \$48 ;
   always @(posedge clk)
-    next_1 <= \$72 ;
+    next_1 <= \$70 ;
   always @(posedge clk)
-    address <= \$73 ;
-  assign \$1  = ! \port$8404$22 [15:0];
-  assign \$3  = ! \port$8404$22 [27:16];
+    address <= \$71 ;
+  assign \$3  = last | inner;
   assign \$5  = last | inner;
-  assign \$7  = last | inner;
-  assign \$8  = ~ \$7 [0];
+  assign \$6  = ~ \$5 [0];
+  assign \$8  = last | inner;
   assign \$10  = last | inner;
-  assign \$12  = last | inner;
-  assign \$13  = ~ \$12 [1];
-  assign \$14  = \$11  & \$13 ;
-  assign \$15  = inner & before_last;
-  assign \$16  = | \$15 ;
-  assign leave = at_inner & \$16 ;
-  assign \$17  = step & further[0];
-  assign \$18  = step & move[0];
-  assign \$19  = \port$8404$22 [15:0] == 1'h1;
-  assign \$20  = \port$8404$22 [15:0] == 1'h1;
-  assign \$21  = remaining_0 - 1'h1;
-  assign \$22  = remaining_0 == 2'h2;
-  assign \$24  = step & move[1];
-  assign \$25  = \port$8404$22 [27:16] == 1'h1;
+  assign \$11  = ~ \$10 [1];
+  assign \$12  = \$9  & \$11 ;
+  assign \$13  = inner & before_last;
+  assign \$14  = | \$13 ;
+  assign leave = at_inner & \$14 ;
+  assign \$15  = step & further[0];
+  assign \$16  = step & move[0];
+  assign \$17  = remaining_0 - 1'h1;
+  assign \$18  = remaining_0 == 2'h2;
+  assign \$19  = step & further[0];
+  assign \$20  = step & move[0];
+  assign \$22  = step & move[1];
+  assign \$23  = remaining_1 - 1'h1;
+  assign \$24  = remaining_1 == 2'h2;
+  assign \$26  = step & move[1];
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$56  = limit_0;
-    if (load) begin
-      \$56  = \port$8404$22 [15:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$54  = limit_0;
+    if (follow) begin
+      \$54  = \port$8668$22 [15:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$57  = limit_0_is;
-    if (load) begin
-      \$57  = { \$19 , single[0] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$55  = limit_0_is;
+    if (follow) begin
+      \$55  = { \port$8668$22 [30], \port$8668$22 [28] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$58  = remaining_0;
-    if (load) begin
-      \$58  = \port$8404$22 [15:0];
-    end else if (\$17 ) begin
-      \$58  = limit_0;
-    end else if (\$18 ) begin
-      \$58  = \$21 [15:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$56  = remaining_0;
+    if (follow) begin
+      \$56  = \port$8668$22 [15:0];
+    end else if (\$15 ) begin
+      \$56  = limit_0;
+    end else if (\$16 ) begin
+      \$56  = \$17 [15:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$59  = firsts;
-    if (load) begin
-      \$59 [0] = 1'h1;
-    end else if (\$17 ) begin
-      \$59 [0] = 1'h1;
-    end else if (\$18 ) begin
-      \$59 [0] = 1'h0;
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$57  = before_last;
+    if (follow) begin
+      \$57 [0] = \port$8668$22 [30];
+    end else if (\$15 ) begin
+      \$57 [0] = limit_0_is[1];
+    end else if (\$16 ) begin
+      \$57 [0] = \$18 ;
     end
-    if (load) begin
-      \$59 [1] = 1'h1;
-    end else if (\$23 ) begin
-      \$59 [1] = 1'h1;
-    end else if (\$24 ) begin
-      \$59 [1] = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$60  = last;
-    if (load) begin
-      \$60 [0] = single[0];
-    end else if (\$17 ) begin
-      \$60 [0] = limit_0_is[0];
-    end else if (\$18 ) begin
-      \$60 [0] = before_last[0];
-    end
-    if (load) begin
-      \$60 [1] = single[1];
-    end else if (\$23 ) begin
-      \$60 [1] = limit_1_is[0];
-    end else if (\$24 ) begin
-      \$60 [1] = before_last[1];
+    if (follow) begin
+      \$57 [1] = \port$8668$22 [31];
+    end else if (\$21 ) begin
+      \$57 [1] = limit_1_is[1];
+    end else if (\$22 ) begin
+      \$57 [1] = \$24 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$61  = before_last;
-    if (load) begin
-      \$61 [0] = \$20 ;
-    end else if (\$17 ) begin
-      \$61 [0] = limit_0_is[1];
-    end else if (\$18 ) begin
-      \$61 [0] = \$22 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$58  = firsts;
+    if (follow) begin
+      \$58 [0] = 1'h1;
+    end else if (\$19 ) begin
+      \$58 [0] = 1'h1;
+    end else if (\$20 ) begin
+      \$58 [0] = 1'h0;
     end
-    if (load) begin
-      \$61 [1] = \$26 ;
-    end else if (\$23 ) begin
-      \$61 [1] = limit_1_is[1];
-    end else if (\$24 ) begin
-      \$61 [1] = \$28 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$62  = limit_1;
-    if (load) begin
-      \$62  = \port$8404$22 [27:16];
+    if (follow) begin
+      \$58 [1] = 1'h1;
+    end else if (\$25 ) begin
+      \$58 [1] = 1'h1;
+    end else if (\$26 ) begin
+      \$58 [1] = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$63  = limit_1_is;
-    if (load) begin
-      \$63  = { \$25 , single[1] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$59  = last;
+    if (follow) begin
+      \$59 [0] = \port$8668$22 [28];
+    end else if (\$19 ) begin
+      \$59 [0] = limit_0_is[0];
+    end else if (\$20 ) begin
+      \$59 [0] = before_last[0];
+    end
+    if (follow) begin
+      \$59 [1] = \port$8668$22 [29];
+    end else if (\$25 ) begin
+      \$59 [1] = limit_1_is[0];
+    end else if (\$26 ) begin
+      \$59 [1] = before_last[1];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$64  = remaining_1;
-    if (load) begin
-      \$64  = \port$8404$22 [27:16];
-    end else if (\$23 ) begin
-      \$64  = limit_1;
-    end else if (\$24 ) begin
-      \$64  = \$27 [11:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$60  = limit_1;
+    if (follow) begin
+      \$60  = \port$8668$22 [27:16];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$65  = inner;
-    if (load) begin
-      \$65  = { \$34 , \$31  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$61  = limit_1_is;
+    if (follow) begin
+      \$61  = { \port$8668$22 [31], \port$8668$22 [29] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$66  = move;
-    if (load) begin
-      \$66  = { \$40 , \$37  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$62  = remaining_1;
+    if (follow) begin
+      \$62  = \port$8668$22 [27:16];
+    end else if (\$21 ) begin
+      \$62  = limit_1;
+    end else if (\$22 ) begin
+      \$62  = \$23 [11:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$63  = inner;
+    if (follow) begin
+      \$63  = { \$32 , \$29  };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$64  = move;
+    if (follow) begin
+      \$64  = { \$38 , \$35  };
     end else if (step) begin
-      \$66  = \$42 ;
+      \$64  = \$39 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$67  = at_inner;
-    if (load) begin
-      \$67  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$65  = at_inner;
+    if (follow) begin
+      \$65  = 1'h1;
     end else if (step) begin
-      \$67  = \$43 ;
+      \$65  = \$40 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$68  = \first$16 ;
-    if (load) begin
-      \$68  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$66  = \first$13 ;
+    if (follow) begin
+      \$66  = 1'h1;
     end else if (step) begin
-      \$68  = 1'h0;
+      \$66  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$69  = \last$18 ;
-    if (load) begin
-      \$69  = \$41 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$67  = \last$15 ;
+    if (follow) begin
+      \$67  = \$41 ;
     end else if (step) begin
-      \$69  = \$46 ;
+      \$67  = \$44 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$70  = pair_stride_0;
-    if (load) begin
-      \$70  = \$47 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$68  = pair_stride_0;
+    if (follow) begin
+      \$68  = \$45 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$71  = held_stride_1;
-    if (load) begin
-      \$71  = \port$8404$22 [48:42];
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$69  = held_stride_1;
+    if (follow) begin
+      \$69  = \port$8668$22 [52:46];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$72  = next_1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$70  = next_1;
     if (moved_1) begin
-      \$72  = \$51 [6:0];
+      \$70  = \$49 [6:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
-    \$73  = address;
-    if (load) begin
-      \$73  = \port$8404$22 [34:28];
+    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    \$71  = address;
+    if (follow) begin
+      \$71  = \port$8668$22 [38:32];
     end else if (step) begin
-      \$73  = \$55 [6:0];
+      \$71  = \$53 [6:0];
     end
   end
-  assign count_0 = \port$8404$22 [15:0];
-  assign count_1 = \port$8404$22 [27:16];
-  assign outer = { \$14 , \$9  };
-  assign \address$12  = address;
+  assign outer = { \$12 , \$7  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$16 ;
-  assign whole_last = \last$18 ;
-  assign stride_0 = \port$8404$22 [41:35];
-  assign stride_1 = \port$8404$22 [48:42];
-  assign base = \port$8404$22 [34:28];
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$2  = move[1];
-  assign \$4  = 1'h0;
-  assign \$6  = 1'h1;
-  assign \$9  = \$8 ;
-  assign \$11  = \$10 [0];
-  assign \$23  = 1'h0;
-  assign \$29  = 1'h1;
-  assign \$31  = \$30 ;
-  assign \$32  = \$1 ;
-  assign \$35  = 1'h1;
-  assign \$37  = \$36 ;
-  assign \$38  = \$1 ;
-  assign \$48  = move[1];
-  assign \$54  = \$53 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$8668$22 [15:0];
+  assign ones = \port$8668$22 [29:28];
+  assign twos = \port$8668$22 [31:30];
+  assign load = follow;
+  assign count_1 = \port$8668$22 [27:16];
+  assign stride_0 = \port$8668$22 [45:39];
+  assign stride_1 = \port$8668$22 [52:46];
+  assign base = \port$8668$22 [38:32];
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$1  = move[1];
+  assign \$2  = 1'h0;
+  assign \$4  = 1'h1;
+  assign \$7  = \$6 ;
+  assign \$9  = \$8 [0];
+  assign \$21  = 1'h0;
+  assign \$25  = 1'h0;
+  assign \$27  = 1'h1;
+  assign \$29  = \$28 ;
+  assign \$30  = \port$8668$22 [28];
+  assign \$33  = 1'h1;
+  assign \$35  = \$34 ;
+  assign \$36  = \port$8668$22 [28];
+  assign \$46  = move[1];
+  assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.spare (rst, o__ready, o__valid, o__payload, i__ready, core_reset, i__payload, i__valid, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$59  = 0;
+module \talos.store.walker.spare (rst, o__ready, o__valid, o__payload, core_reset, i__payload, i__valid, i__ready, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$61  = 0;
   input rst;
   wire rst;
   input o__ready;
@@ -20974,21 +21577,26 @@ module \talos.store.walker.spare (rst, o__ready, o__valid, o__payload, i__ready,
   wire o__valid;
   output [56:0] o__payload;
   wire [56:0] o__payload;
-  output i__ready;
-  wire i__ready;
   input core_reset;
   wire core_reset;
   input [56:0] i__payload;
   wire [56:0] i__payload;
   input i__valid;
   wire i__valid;
+  output i__ready;
+  reg i__ready = 1'h1;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
-  reg \$4 ;
-  reg [56:0] \$5 ;
+  wire \$4 ;
+  wire \$5 ;
+  reg \$6 ;
+  reg \$7 ;
+  reg [56:0] \$8 ;
+  (* init = 1'h1 *)
+  wire free;
   reg full = 1'h0;
   wire [21:0] \i__payload.bytes ;
   wire \i__payload.last ;
@@ -21009,33 +21617,47 @@ module \talos.store.walker.spare (rst, o__ready, o__valid, o__payload, i__ready,
   wire [6:0] \spare.offset ;
   wire \spare.short ;
   wire [3:0] \spare.tag ;
-  assign \$2  = o__valid & \$1 ;
-  assign \$3  = ~ full;
-  always @(posedge clk)
-    full <= \$4 ;
-  always @(posedge clk)
-    spare <= \$5 ;
-  assign o__valid = i__valid | full;
   assign o__payload = full ? spare : i__payload;
-  assign i__ready = ~ full;
   assign \$1  = ~ o__ready;
+  assign \$2  = o__valid & \$1 ;
+  assign \$3  = ~ o__valid;
+  assign \$4  = \$3  | o__ready;
+  assign \$5  = ~ full;
+  always @(posedge clk)
+    full <= \$6 ;
+  always @(posedge clk)
+    i__ready <= \$7 ;
+  always @(posedge clk)
+    spare <= \$8 ;
+  assign o__valid = i__valid | full;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
-    \$4  = \$2 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
+    \$6  = \$2 ;
     if (core_reset) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
     if (rst) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
-    \$5  = spare;
-    if (\$3 ) begin
-      \$5  = i__payload;
+    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
+    \$7  = \$4 ;
+    if (core_reset) begin
+      \$7  = 1'h1;
+    end
+    if (rst) begin
+      \$7  = 1'h1;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
+    \$8  = spare;
+    if (\$5 ) begin
+      \$8  = i__payload;
+    end
+  end
+  assign free = i__ready;
   assign \o__payload.offset  = o__payload[6:0];
   assign \o__payload.local  = o__payload[28:7];
   assign \o__payload.bytes  = o__payload[50:29];
@@ -21057,7 +21679,7 @@ module \talos.store.walker.spare (rst, o__ready, o__valid, o__payload, i__ready,
 endmodule
 
 module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, write__data, o__valid, o__payload, filled, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$60  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$62  = 0;
   input rst;
   wire rst;
   input i__valid;
@@ -21140,7 +21762,7 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
   always @(posedge clk)
     filled <= \$12 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
     \$8  = write__addr;
     if (push) begin
       \$8  = \$1 [2:0];
@@ -21153,7 +21775,7 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
     \$9  = read__addr;
     if (pop) begin
       \$9  = \$2 [2:0];
@@ -21166,7 +21788,7 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
     \$10  = o__valid;
     if (pop) begin
       \$10  = 1'h0;
@@ -21182,14 +21804,14 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
     \$11  = o__payload;
     if (\$3 ) begin
       \$11  = read__data;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
     \$12  = filled;
     if (\$5 ) begin
       \$12  = { filled[6:0], 1'h1 };
@@ -21211,9 +21833,9 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
   assign place = read__addr;
 endmodule
 
-module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done, post, sync, busy, idle, act_write__count, stall, sync_ready, unit_reset, act_read__data, write_address, write_data, acc_read__data, instr__ready, act_read__address, act_read__valid
+module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , start, done, post, sync, busy, idle, act_write__count, stall, sync_ready, unit_reset, act_read__data, write_address, write_data, acc_read__data, act_read__address, act_read__valid
 , acc_read__valid, acc_read__address, act_write__data, step, act_write__address, instr__valid, instr__payload, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$61  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$63  = 0;
   input rst;
   wire rst;
   input act_read__grant;
@@ -21224,6 +21846,8 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   wire acc_read__grant;
   output [3:0] \wait ;
   wire [3:0] \wait ;
+  output start;
+  wire start;
   output done;
   wire done;
   output [3:0] post;
@@ -21250,8 +21874,6 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   wire [31:0] write_data;
   input [127:0] acc_read__data;
   wire [127:0] acc_read__data;
-  output instr__ready;
-  reg instr__ready;
   output [21:0] act_read__address;
   wire [21:0] act_read__address;
   output act_read__valid;
@@ -21288,44 +21910,92 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   wire \$21 ;
   wire \$22 ;
   wire \$23 ;
-  wire \$24 ;
+  wire [7:0] \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [7:0] \$27 ;
-  reg [434:0] \$28 ;
-  reg [2:0] \$29 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
-  reg \$30 ;
-  reg [3:0] \$31 ;
-  reg [4:0] \$32 ;
-  reg [106:0] \$33 ;
-  reg [2:0] \$34 ;
+  wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire [7:0] \$34 ;
+  wire \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$39 ;
   wire \$4 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  wire [7:0] \$47 ;
+  wire \$48 ;
+  wire \$49 ;
   wire \$5 ;
+  wire \$50 ;
+  wire \$51 ;
+  wire \$52 ;
+  wire \$53 ;
+  wire \$54 ;
+  wire \$55 ;
+  wire \$56 ;
+  wire [7:0] \$57 ;
+  wire \$58 ;
+  wire \$59 ;
   wire \$6 ;
+  wire \$60 ;
+  wire \$61 ;
+  wire \$62 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire \$69 ;
   wire \$7 ;
+  wire \$70 ;
+  wire \$71 ;
+  wire \$72 ;
+  wire [7:0] \$73 ;
+  reg [434:0] \$74 ;
+  reg [9:0] \$75 ;
+  reg \$76 ;
+  reg [2:0] \$77 ;
+  reg \$78 ;
+  reg [3:0] \$79 ;
   wire \$8 ;
+  reg [4:0] \$80 ;
+  reg [106:0] \$81 ;
+  reg [2:0] \$82 ;
   wire \$9 ;
   wire [127:0] acc_data;
-  wire [15:0] \acc_read__address$53 ;
-  wire [127:0] \acc_read__data$55 ;
-  wire \acc_read__grant$57 ;
-  wire \acc_read__valid$59 ;
+  wire [15:0] \acc_read__address$56 ;
+  wire [127:0] \acc_read__data$58 ;
+  wire \acc_read__grant$60 ;
+  wire \acc_read__valid$62 ;
   wire [31:0] act_data;
-  wire [21:0] \act_read__address$45 ;
-  wire [31:0] \act_read__data$47 ;
-  wire \act_read__grant$49 ;
-  wire \act_read__valid$51 ;
+  wire [21:0] \act_read__address$48 ;
+  wire [31:0] \act_read__data$50 ;
+  wire \act_read__grant$52 ;
+  wire \act_read__valid$54 ;
   wire act_write__valid;
   wire [21:0] address;
   wire [5:0] arrival;
-  wire [5:0] \arrival$61 ;
-  wire \arrival$61.block_end ;
-  wire \arrival$61.first ;
-  wire \arrival$61.launch ;
-  wire \arrival$61.residual ;
-  wire \arrival$61.set ;
-  wire \arrival$61.window ;
+  wire [5:0] \arrival$64 ;
+  wire \arrival$64.block_end ;
+  wire \arrival$64.first ;
+  wire \arrival$64.launch ;
+  wire \arrival$64.residual ;
+  wire \arrival$64.set ;
+  wire \arrival$64.window ;
   wire \arrival.block_end ;
   wire \arrival.first ;
   wire \arrival.launch ;
@@ -21337,27 +22007,27 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   wire [31:0] bytes;
   reg [106:0] constants = 107'h000000000000000000000000000;
   (* init = 107'h000000000000000000000000000 *)
-  wire [106:0] \constants$75 ;
-  wire signed [7:0] \constants$75.addend_zero ;
-  wire [4:0] \constants$75.align ;
-  wire [15:0] \constants$75.high ;
-  wire signed [7:0] \constants$75.high[0] ;
-  wire signed [7:0] \constants$75.high[1] ;
-  wire [1:0] \constants$75.lookup ;
-  wire \constants$75.lookup[0] ;
-  wire \constants$75.lookup[1] ;
-  wire [15:0] \constants$75.low ;
-  wire signed [7:0] \constants$75.low[0] ;
-  wire signed [7:0] \constants$75.low[1] ;
-  wire [23:0] \constants$75.mantissa ;
-  wire \constants$75.multiply ;
-  wire signed [7:0] \constants$75.operand_zero ;
-  wire signed [8:0] \constants$75.shift ;
-  wire \constants$75.table ;
-  wire \constants$75.unsigned ;
-  wire [15:0] \constants$75.zero_point ;
-  wire signed [7:0] \constants$75.zero_point[0] ;
-  wire signed [7:0] \constants$75.zero_point[1] ;
+  wire [106:0] \constants$78 ;
+  wire signed [7:0] \constants$78.addend_zero ;
+  wire [4:0] \constants$78.align ;
+  wire [15:0] \constants$78.high ;
+  wire signed [7:0] \constants$78.high[0] ;
+  wire signed [7:0] \constants$78.high[1] ;
+  wire [1:0] \constants$78.lookup ;
+  wire \constants$78.lookup[0] ;
+  wire \constants$78.lookup[1] ;
+  wire [15:0] \constants$78.low ;
+  wire signed [7:0] \constants$78.low[0] ;
+  wire signed [7:0] \constants$78.low[1] ;
+  wire [23:0] \constants$78.mantissa ;
+  wire \constants$78.multiply ;
+  wire signed [7:0] \constants$78.operand_zero ;
+  wire signed [8:0] \constants$78.shift ;
+  wire \constants$78.table ;
+  wire \constants$78.unsigned ;
+  wire [15:0] \constants$78.zero_point ;
+  wire signed [7:0] \constants$78.zero_point[0] ;
+  wire signed [7:0] \constants$78.zero_point[1] ;
   wire signed [7:0] \constants.addend_zero ;
   wire [4:0] \constants.align ;
   wire [15:0] \constants.high ;
@@ -21426,7 +22096,17 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   reg draining = 1'h0;
   wire \end ;
   wire finished;
+  reg [9:0] flags = 10'h000;
+  (* init = 10'h000 *)
+  wire [9:0] \flags$42 ;
+  wire [4:0] \flags$42.ones ;
+  wire [4:0] \flags$42.twos ;
+  wire [4:0] \flags.ones ;
+  wire [4:0] \flags.twos ;
   reg follow;
+  wire \follow$80 ;
+  reg free = 1'h1;
+  wire instr__ready;
   (* init = 435'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000 *)
   wire [434:0] instruction;
   wire [21:0] \instruction.a ;
@@ -21474,49 +22154,49 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   wire last;
   wire [2:0] lasts;
   reg load;
-  wire \load$38 ;
-  wire \load$83 ;
+  wire \load$39 ;
+  wire \load$81 ;
   reg [4:0] modes = 5'h00;
   (* init = 5'h00 *)
-  wire [4:0] \modes$73 ;
-  wire \modes$73.add ;
-  wire \modes$73.from_accumulator ;
-  wire \modes$73.requantize ;
-  wire \modes$73.sum ;
-  wire \modes$73.swap ;
+  wire [4:0] \modes$76 ;
+  wire \modes$76.add ;
+  wire \modes$76.from_accumulator ;
+  wire \modes$76.requantize ;
+  wire \modes$76.sum ;
+  wire \modes$76.swap ;
   wire \modes.add ;
   wire \modes.from_accumulator ;
   wire \modes.requantize ;
   wire \modes.sum ;
   wire \modes.swap ;
+  wire [2:0] ones;
   wire [13:0] param;
   wire [9:0] param_address;
   wire [31:0] param_data;
   wire param_valid;
-  reg [3:0] \post$9  = 4'h0;
+  reg [3:0] \post$13  = 4'h0;
   reg prepare;
   wire ready;
-  wire \ready$41 ;
+  wire \ready$44 ;
   wire ready_after;
-  wire \ready_after$43 ;
+  wire \ready_after$46 ;
   wire [63:0] record;
-  wire [63:0] \record$69 ;
-  wire signed [31:0] \record$69.bias ;
-  wire [23:0] \record$69.mantissa ;
-  wire [7:0] \record$69.shift ;
+  wire [63:0] \record$72 ;
+  wire signed [31:0] \record$72.bias ;
+  wire [23:0] \record$72.mantissa ;
+  wire [7:0] \record$72.shift ;
   wire signed [31:0] \record.bias ;
   wire [23:0] \record.mantissa ;
   wire [7:0] \record.shift ;
   wire record_index;
-  wire \record_index$67 ;
+  wire \record_index$70 ;
   wire [3:0] record_write;
-  wire [3:0] \record_write$65 ;
+  wire [3:0] \record_write$68 ;
   reg records;
   wire \release ;
-  wire \release$31 ;
+  wire \release$32 ;
   wire running;
-  wire \stall$15 ;
-  wire start;
+  wire \stall$17 ;
   reg [2:0] state_state = 3'h0;
   wire signed [17:0] stride_0;
   wire signed [21:0] stride_1;
@@ -21524,35 +22204,20 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   reg \table ;
   wire table_done;
   wire [39:0] table_write;
-  wire [39:0] \table_write$71 ;
-  wire \table_write$71.add ;
-  wire [29:0] \table_write$71.entry ;
-  wire [7:0] \table_write$71.index ;
-  wire \table_write$71.lookup ;
+  wire [39:0] \table_write$74 ;
+  wire \table_write$74.add ;
+  wire [29:0] \table_write$74.entry ;
+  wire [7:0] \table_write$74.index ;
+  wire \table_write$74.lookup ;
   wire \table_write.add ;
   wire [29:0] \table_write.entry ;
   wire [7:0] \table_write.index ;
   wire \table_write.lookup ;
   reg [2:0] tail = 3'h0;
   wire take;
-  wire \take$29 ;
+  wire \take$30 ;
+  wire [2:0] twos;
   wire valid;
-  assign \wait  = instr__valid ? instr__payload[7:4] : 4'h0;
-  assign done = finished | table_done;
-  assign post = table_done ? current[11:8] : \post$9 ;
-  assign \$1  = ~ running;
-  assign \$2  = \$1  & instr__valid;
-  assign \$3  = ~ sync_ready;
-  assign sync = \$2  & \$3 ;
-  assign \$4  = ~ stall;
-  assign busy = running & \$4 ;
-  assign idle = ~ running;
-  assign \$5  = ~ \$10 ;
-  assign running = \$5  | draining;
-  assign \$6  = instr__valid & sync_ready;
-  assign \$7  = instr__payload[3:0] == 3'h6;
-  assign \$8  = ~ draining;
-  assign \$9  = ~ draining;
   assign param = follow ? instr__payload[103:90] : current[30:17];
   assign finished = step & last;
   assign act_write__count = lasts[2] ? tail : 3'h4;
@@ -21562,39 +22227,108 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   assign \$13  = state_state == 2'h3;
   assign \$14  = state_state == 3'h4;
   assign \$15  = state_state == 3'h5;
-  assign \$16  = instr__payload[3:0] == 3'h6;
-  assign \$17  = ~ draining;
-  assign \$18  = ~ draining;
-  assign \$19  = ! current[17:16];
-  assign \$20  = current[17:16] == 2'h2;
-  assign \$24  = ~ \$23 ;
-  assign \$25  = current[20] & \$24 ;
-  assign \$27  = current[37:31] + 1'h1;
+  assign \$16  = | instr__payload[17:16];
+  assign \$17  = | instr__payload[17:16];
+  assign \$18  = | instr__payload[17:16];
+  assign \$19  = | instr__payload[17:16];
+  assign \$20  = | instr__payload[17:16];
+  assign \$21  = | instr__payload[17:16];
+  assign \$22  = | instr__payload[17:16];
+  assign \$23  = | instr__payload[17:16];
+  assign \$24  = instr__payload[73:66] & { \$23 , \$22 , \$21 , \$20 , \$19 , \$18 , \$17 , \$16  };
+  assign \$25  = ! \$24 ;
+  assign \$26  = | instr__payload[17:16];
+  assign \$27  = | instr__payload[17:16];
+  assign \$28  = | instr__payload[17:16];
+  assign \$29  = | instr__payload[17:16];
+  assign \$30  = | instr__payload[17:16];
+  assign \$31  = | instr__payload[17:16];
+  assign \$32  = | instr__payload[17:16];
+  assign \$33  = | instr__payload[17:16];
+  assign \$34  = instr__payload[65:58] & { \$33 , \$32 , \$31 , \$30 , \$29 , \$28 , \$27 , \$26  };
+  assign \$35  = ! \$34 ;
+  assign \$36  = ! instr__payload[57:48];
+  assign \$37  = ! instr__payload[47:38];
+  assign \$38  = ! instr__payload[30:21];
+  assign \$39  = | instr__payload[17:16];
+  assign \$40  = | instr__payload[17:16];
+  assign \$41  = | instr__payload[17:16];
+  assign \$42  = | instr__payload[17:16];
+  assign \$43  = | instr__payload[17:16];
+  assign \$44  = | instr__payload[17:16];
+  assign \$45  = | instr__payload[17:16];
+  assign \$46  = | instr__payload[17:16];
+  assign \$47  = instr__payload[73:66] & { \$46 , \$45 , \$44 , \$43 , \$42 , \$41 , \$40 , \$39  };
+  assign \$48  = \$47  == 1'h1;
+  assign \$49  = | instr__payload[17:16];
+  assign \$50  = | instr__payload[17:16];
+  assign \$51  = | instr__payload[17:16];
+  assign \$52  = | instr__payload[17:16];
+  assign \$53  = | instr__payload[17:16];
+  assign \$54  = | instr__payload[17:16];
+  assign \$55  = | instr__payload[17:16];
+  assign \$56  = | instr__payload[17:16];
+  assign \$57  = instr__payload[65:58] & { \$56 , \$55 , \$54 , \$53 , \$52 , \$51 , \$50 , \$49  };
+  assign \$58  = \$57  == 1'h1;
+  assign \$59  = instr__payload[57:48] == 1'h1;
+  assign \$60  = instr__payload[47:38] == 1'h1;
+  assign \$61  = instr__payload[30:21] == 1'h1;
+  assign \$62  = instr__payload[3:0] == 3'h6;
+  assign \$63  = ~ draining;
+  assign \$64  = ~ draining;
+  assign \$65  = ! current[17:16];
+  assign \$66  = current[17:16] == 2'h2;
+  assign \$70  = ~ \$69 ;
+  assign \$71  = current[20] & \$70 ;
+  assign \$73  = current[37:31] + 1'h1;
   always @(posedge clk)
-    current <= \$28 ;
+    current <= \$74 ;
   always @(posedge clk)
-    state_state <= \$29 ;
+    flags <= \$75 ;
   always @(posedge clk)
-    draining <= \$30 ;
+    free <= \$76 ;
   always @(posedge clk)
-    \post$9  <= \$31 ;
+    state_state <= \$77 ;
   always @(posedge clk)
-    modes <= \$32 ;
+    draining <= \$78 ;
   always @(posedge clk)
-    constants <= \$33 ;
+    \post$13  <= \$79 ;
   always @(posedge clk)
-    tail <= \$34 ;
+    modes <= \$80 ;
+  always @(posedge clk)
+    constants <= \$81 ;
+  always @(posedge clk)
+    tail <= \$82 ;
+  assign \wait  = instr__valid ? instr__payload[7:4] : 4'h0;
+  assign \$1  = instr__valid & sync_ready;
+  assign start = \$1  & free;
+  assign \$2  = ~ free;
+  assign running = \$2  | draining;
+  assign done = finished | table_done;
+  assign post = table_done ? current[11:8] : \post$13 ;
+  assign \$3  = ~ running;
+  assign \$4  = \$3  & instr__valid;
+  assign \$5  = ~ sync_ready;
+  assign sync = \$4  & \$5 ;
+  assign \$6  = ~ stall;
+  assign busy = running & \$6 ;
+  assign idle = ~ running;
+  assign \$7  = instr__payload[3:0] == 3'h6;
+  assign \$8  = ~ draining;
+  assign \$9  = ~ draining;
   \talos.vector.destination_nest  destination_nest (
     .address(act_write__address),
     .clk(clk),
     .count_2(current[30:21]),
+    .follow(load),
     .last(lasts),
-    .\last$19 (last),
-    .load(load),
-    .\port$7147$268 (current[329:268]),
-    .\port$7147$38 (current[57:38]),
+    .\last$15 (last),
+    .ones(flags[4:2]),
+    .\port$7398$268 (current[329:268]),
+    .\port$7398$38 (current[57:38]),
     .rst(rst),
     .step(step),
+    .twos(flags[9:7]),
     .unit_reset(unit_reset)
   );
   \talos.vector.fetch  fetch (
@@ -21630,6 +22364,7 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
     .asks_act(act_read__valid),
     .clk(clk),
     .\end (\end ),
+    .flags(flags),
     .instruction(current),
     .load(load),
     .prepare(prepare),
@@ -21650,23 +22385,15 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
     .modes(modes),
     .record(record),
     .record_index(record_index),
-    .\record_write$38 (record_write),
+    .\record_write$37 (record_write),
     .\release (\release ),
     .rst(rst),
     .table_write(table_write),
     .unit_reset(unit_reset),
-    .\valid$84 (step)
+    .\valid$83 (step)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
-    instr__ready = 1'h0;
-    casez (state_state)
-      3'h0:
-          instr__ready = \$6 ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
     follow = 1'h0;
     casez (state_state)
       3'h0:
@@ -21674,11 +22401,11 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
     records = 1'h0;
     casez (state_state)
       3'h0:
-          if (instr__ready) begin
+          if (start) begin
             (* full_case = 32'd1 *)
             if (\$7 ) begin
             end else begin
@@ -21688,7 +22415,7 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
     prepare = 1'h0;
     casez (state_state)
       3'h0:
@@ -21698,7 +22425,7 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
     load = 1'h0;
     casez (state_state)
       3'h0:
@@ -21712,7 +22439,7 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
     \table  = 1'h0;
     casez (state_state)
       3'h0:
@@ -21730,164 +22457,206 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
-    \$28  = current;
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$74  = current;
     casez (state_state)
       3'h0:
-          \$28  = instr__payload;
+          \$74  = instr__payload;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
-    \$29  = state_state;
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$75  = flags;
     casez (state_state)
       3'h0:
-          if (instr__ready) begin
+          \$75  = { \$61 , \$60 , \$59 , \$58 , \$48 , \$38 , \$37 , \$36 , \$35 , \$25  };
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$76  = free;
+    casez (state_state)
+      3'h0:
+          if (start) begin
+            \$76  = 1'h0;
+          end
+      3'h2:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h4:
+          if (\end ) begin
+            \$76  = 1'h1;
+          end
+      3'h1:
+          /* empty */;
+      3'h5:
+          if (table_done) begin
+            \$76  = 1'h1;
+          end
+    endcase
+    if (unit_reset) begin
+      \$76  = 1'h1;
+    end
+    if (rst) begin
+      \$76  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$77  = state_state;
+    casez (state_state)
+      3'h0:
+          if (start) begin
             (* full_case = 32'd1 *)
-            if (\$16 ) begin
-              \$29  = 3'h1;
+            if (\$62 ) begin
+              \$77  = 3'h1;
             end else begin
-              \$29  = 3'h2;
+              \$77  = 3'h2;
             end
           end
       3'h2:
-          \$29  = 3'h3;
+          \$77  = 3'h3;
       3'h3:
-          if (\$17 ) begin
-            \$29  = 3'h4;
+          if (\$63 ) begin
+            \$77  = 3'h4;
           end
       3'h4:
           if (\end ) begin
-            \$29  = 3'h0;
+            \$77  = 3'h0;
           end
       3'h1:
-          if (\$18 ) begin
-            \$29  = 3'h5;
+          if (\$64 ) begin
+            \$77  = 3'h5;
           end
       3'h5:
           if (table_done) begin
-            \$29  = 3'h0;
+            \$77  = 3'h0;
           end
     endcase
     if (unit_reset) begin
-      \$29  = 3'h0;
+      \$77  = 3'h0;
     end
     if (rst) begin
-      \$29  = 3'h0;
+      \$77  = 3'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
-    \$30  = draining;
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$78  = draining;
     if (load) begin
-      \$30  = 1'h1;
+      \$78  = 1'h1;
     end else if (finished) begin
-      \$30  = 1'h0;
+      \$78  = 1'h0;
     end
     if (unit_reset) begin
-      \$30  = 1'h0;
+      \$78  = 1'h0;
     end
     if (rst) begin
-      \$30  = 1'h0;
+      \$78  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
-    \$31  = \post$9 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$79  = \post$13 ;
     if (load) begin
-      \$31  = current[11:8];
+      \$79  = current[11:8];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
-    \$32  = modes;
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$80  = modes;
     if (load) begin
-      \$32 [0] = \$19 ;
-      \$32 [1] = \$20 ;
-      \$32 [2] = current[18];
-      \$32 [3] = \$21 ;
-      \$32 [4] = \$22 ;
+      \$80 [0] = \$65 ;
+      \$80 [1] = \$66 ;
+      \$80 [2] = current[18];
+      \$80 [3] = \$67 ;
+      \$80 [4] = \$68 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
-    \$33  = constants;
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$81  = constants;
     if (load) begin
-      \$33 [56] = current[19];
-      \$33 [57] = \$25 ;
-      \$33 [58] = current[20];
-      \$33 [66:59] = current[337:330];
-      \$33 [82:75] = current[345:338];
-      \$33 [98:91] = current[353:346];
+      \$81 [56] = current[19];
+      \$81 [57] = \$71 ;
+      \$81 [58] = current[20];
+      \$81 [66:59] = current[337:330];
+      \$81 [82:75] = current[345:338];
+      \$81 [98:91] = current[353:346];
       (* full_case = 32'd1 *)
-      if (\$26 ) begin
-        \$33 [23:0] = current[401:378];
-        \$33 [28:24] = current[406:402];
-        \$33 [29] = current[408];
-        \$33 [55:47] = current[417:409];
-        \$33 [30] = current[418];
-        \$33 [38:31] = current[426:419];
-        \$33 [46:39] = current[434:427];
-        \$33 [74:67] = current[361:354];
-        \$33 [90:83] = current[369:362];
-        \$33 [106:99] = current[377:370];
+      if (\$72 ) begin
+        \$81 [23:0] = current[401:378];
+        \$81 [28:24] = current[406:402];
+        \$81 [29] = current[408];
+        \$81 [55:47] = current[417:409];
+        \$81 [30] = current[418];
+        \$81 [38:31] = current[426:419];
+        \$81 [46:39] = current[434:427];
+        \$81 [74:67] = current[361:354];
+        \$81 [90:83] = current[369:362];
+        \$81 [106:99] = current[377:370];
       end else begin
-        \$33 [23:0] = 24'h800000;
-        \$33 [28:24] = 5'h00;
-        \$33 [29] = 1'h0;
-        \$33 [55:47] = 9'h017;
-        \$33 [30] = 1'h0;
-        \$33 [74:67] = 8'h00;
-        \$33 [90:83] = current[345:338];
-        \$33 [106:99] = current[353:346];
+        \$81 [23:0] = 24'h800000;
+        \$81 [28:24] = 5'h00;
+        \$81 [29] = 1'h0;
+        \$81 [55:47] = 9'h017;
+        \$81 [30] = 1'h0;
+        \$81 [74:67] = 8'h00;
+        \$81 [90:83] = current[345:338];
+        \$81 [106:99] = current[353:346];
       end
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
-    \$34  = tail;
+    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    \$82  = tail;
     if (load) begin
-      \$34  = \$27 [2:0];
+      \$82  = \$73 [2:0];
     end
   end
-  assign start = instr__ready;
-  assign \stall$15  = stall;
+  assign instr__ready = start;
+  assign \stall$17  = stall;
   assign kind = current[16];
   assign blocks = instr__payload[30:21];
-  assign \take$29  = take;
-  assign \release$31  = \release ;
+  assign \take$30  = take;
+  assign \release$32  = \release ;
   assign param_valid = write;
   assign param_address = write_address;
   assign param_data = write_data;
-  assign \load$38  = load;
+  assign \load$39  = load;
   assign instruction = current;
-  assign \ready$41  = ready;
-  assign \ready_after$43  = ready_after;
-  assign \act_read__address$45  = act_read__address;
-  assign \act_read__data$47  = act_read__data;
-  assign \act_read__grant$49  = act_read__grant;
-  assign \act_read__valid$51  = act_read__valid;
-  assign \acc_read__address$53  = acc_read__address;
-  assign \acc_read__data$55  = acc_read__data;
-  assign \acc_read__grant$57  = acc_read__grant;
-  assign \acc_read__valid$59  = acc_read__valid;
-  assign \arrival$61  = arrival;
+  assign \flags$42  = flags;
+  assign \ready$44  = ready;
+  assign \ready_after$46  = ready_after;
+  assign \act_read__address$48  = act_read__address;
+  assign \act_read__data$50  = act_read__data;
+  assign \act_read__grant$52  = act_read__grant;
+  assign \act_read__valid$54  = act_read__valid;
+  assign \acc_read__address$56  = acc_read__address;
+  assign \acc_read__data$58  = acc_read__data;
+  assign \acc_read__grant$60  = acc_read__grant;
+  assign \acc_read__valid$62  = acc_read__valid;
+  assign \arrival$64  = arrival;
   assign act_data = act_read__data;
   assign acc_data = acc_read__data;
-  assign \record_write$65  = record_write;
-  assign \record_index$67  = record_index;
-  assign \record$69  = record;
-  assign \table_write$71  = table_write;
-  assign \modes$73  = modes;
-  assign \constants$75  = constants;
+  assign \record_write$68  = record_write;
+  assign \record_index$70  = record_index;
+  assign \record$72  = record;
+  assign \table_write$74  = table_write;
+  assign \modes$76  = modes;
+  assign \constants$78  = constants;
   assign base = current[289:268];
+  assign \follow$80  = load;
+  assign \load$81  = load;
+  assign ones = flags[4:2];
+  assign twos = flags[9:7];
+  assign count_2 = current[30:21];
+  assign stride_2 = 8'h04;
   assign count_0 = current[57:48];
   assign stride_0 = current[329:312];
   assign count_1 = current[47:38];
   assign stride_1 = current[311:290];
-  assign count_2 = current[30:21];
-  assign stride_2 = 8'h04;
-  assign \load$83  = load;
   assign valid = step;
   assign act_write__valid = step;
   assign address = act_write__address;
@@ -21974,42 +22743,46 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   assign \instruction.multiply  = current[418];
   assign \instruction.operand_zero_point  = current[426:419];
   assign \instruction.addend_zero_point  = current[434:427];
+  assign \flags.ones  = flags[4:0];
+  assign \flags.twos  = flags[9:5];
+  assign \flags$42.ones  = flags[4:0];
+  assign \flags$42.twos  = flags[9:5];
   assign \arrival.residual  = arrival[0];
   assign \arrival.window  = arrival[1];
   assign \arrival.first  = arrival[2];
   assign \arrival.launch  = arrival[3];
   assign \arrival.set  = arrival[4];
   assign \arrival.block_end  = arrival[5];
-  assign \arrival$61.residual  = arrival[0];
-  assign \arrival$61.window  = arrival[1];
-  assign \arrival$61.first  = arrival[2];
-  assign \arrival$61.launch  = arrival[3];
-  assign \arrival$61.set  = arrival[4];
-  assign \arrival$61.block_end  = arrival[5];
+  assign \arrival$64.residual  = arrival[0];
+  assign \arrival$64.window  = arrival[1];
+  assign \arrival$64.first  = arrival[2];
+  assign \arrival$64.launch  = arrival[3];
+  assign \arrival$64.set  = arrival[4];
+  assign \arrival$64.block_end  = arrival[5];
   assign \record.bias  = record[31:0];
   assign \record.mantissa  = record[55:32];
   assign \record.shift  = record[63:56];
-  assign \record$69.bias  = record[31:0];
-  assign \record$69.mantissa  = record[55:32];
-  assign \record$69.shift  = record[63:56];
+  assign \record$72.bias  = record[31:0];
+  assign \record$72.mantissa  = record[55:32];
+  assign \record$72.shift  = record[63:56];
   assign \table_write.lookup  = table_write[0];
   assign \table_write.add  = table_write[1];
   assign \table_write.index  = table_write[9:2];
   assign \table_write.entry  = table_write[39:10];
-  assign \table_write$71.lookup  = table_write[0];
-  assign \table_write$71.add  = table_write[1];
-  assign \table_write$71.index  = table_write[9:2];
-  assign \table_write$71.entry  = table_write[39:10];
+  assign \table_write$74.lookup  = table_write[0];
+  assign \table_write$74.add  = table_write[1];
+  assign \table_write$74.index  = table_write[9:2];
+  assign \table_write$74.entry  = table_write[39:10];
   assign \modes.from_accumulator  = modes[0];
   assign \modes.sum  = modes[1];
   assign \modes.requantize  = modes[2];
   assign \modes.add  = modes[3];
   assign \modes.swap  = modes[4];
-  assign \modes$73.from_accumulator  = modes[0];
-  assign \modes$73.sum  = modes[1];
-  assign \modes$73.requantize  = modes[2];
-  assign \modes$73.add  = modes[3];
-  assign \modes$73.swap  = modes[4];
+  assign \modes$76.from_accumulator  = modes[0];
+  assign \modes$76.sum  = modes[1];
+  assign \modes$76.requantize  = modes[2];
+  assign \modes$76.add  = modes[3];
+  assign \modes$76.swap  = modes[4];
   assign \constants.mantissa  = constants[23:0];
   assign \constants.align  = constants[28:24];
   assign \constants.unsigned  = constants[29];
@@ -22030,101 +22803,102 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , done
   assign \constants.high  = constants[106:91];
   assign \constants.high[0]  = constants[98:91];
   assign \constants.high[1]  = constants[106:99];
-  assign \constants$75.mantissa  = constants[23:0];
-  assign \constants$75.align  = constants[28:24];
-  assign \constants$75.unsigned  = constants[29];
-  assign \constants$75.multiply  = constants[30];
-  assign \constants$75.operand_zero  = constants[38:31];
-  assign \constants$75.addend_zero  = constants[46:39];
-  assign \constants$75.shift  = constants[55:47];
-  assign \constants$75.table  = constants[56];
-  assign \constants$75.lookup  = constants[58:57];
-  assign \constants$75.lookup[0]  = constants[57];
-  assign \constants$75.lookup[1]  = constants[58];
-  assign \constants$75.zero_point  = constants[74:59];
-  assign \constants$75.zero_point[0]  = constants[66:59];
-  assign \constants$75.zero_point[1]  = constants[74:67];
-  assign \constants$75.low  = constants[90:75];
-  assign \constants$75.low[0]  = constants[82:75];
-  assign \constants$75.low[1]  = constants[90:83];
-  assign \constants$75.high  = constants[106:91];
-  assign \constants$75.high[0]  = constants[98:91];
-  assign \constants$75.high[1]  = constants[106:99];
-  assign \$21  = current[19];
-  assign \$22  = current[407];
-  assign \$23  = current[19];
-  assign \$26  = current[19];
+  assign \constants$78.mantissa  = constants[23:0];
+  assign \constants$78.align  = constants[28:24];
+  assign \constants$78.unsigned  = constants[29];
+  assign \constants$78.multiply  = constants[30];
+  assign \constants$78.operand_zero  = constants[38:31];
+  assign \constants$78.addend_zero  = constants[46:39];
+  assign \constants$78.shift  = constants[55:47];
+  assign \constants$78.table  = constants[56];
+  assign \constants$78.lookup  = constants[58:57];
+  assign \constants$78.lookup[0]  = constants[57];
+  assign \constants$78.lookup[1]  = constants[58];
+  assign \constants$78.zero_point  = constants[74:59];
+  assign \constants$78.zero_point[0]  = constants[66:59];
+  assign \constants$78.zero_point[1]  = constants[74:67];
+  assign \constants$78.low  = constants[90:75];
+  assign \constants$78.low[0]  = constants[82:75];
+  assign \constants$78.low[1]  = constants[90:83];
+  assign \constants$78.high  = constants[106:91];
+  assign \constants$78.high[0]  = constants[98:91];
+  assign \constants$78.high[1]  = constants[106:99];
+  assign \$67  = current[19];
+  assign \$68  = current[407];
+  assign \$69  = current[19];
+  assign \$72  = current[19];
 endmodule
 
-module \talos.vector.destination_nest (rst, unit_reset, load, count_2, \port$7147$38 , \port$7147$268 , step, last, \last$19 , address, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$62  = 0;
+module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7398$38 , \port$7398$268 , ones, twos, step, last, \last$15 , address, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$64  = 0;
   input rst;
   wire rst;
   input unit_reset;
   wire unit_reset;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$7147$38 ;
-  wire [19:0] \port$7147$38 ;
-  input [61:0] \port$7147$268 ;
-  wire [61:0] \port$7147$268 ;
+  input [19:0] \port$7398$38 ;
+  wire [19:0] \port$7398$38 ;
+  input [61:0] \port$7398$268 ;
+  wire [61:0] \port$7398$268 ;
+  input [2:0] ones;
+  wire [2:0] ones;
+  input [2:0] twos;
+  wire [2:0] twos;
   input step;
   wire step;
   output [2:0] last;
   reg [2:0] last = 3'h0;
-  output \last$19 ;
-  reg \last$19  = 1'h0;
+  output \last$15 ;
+  reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$10 ;
-  reg \$100 ;
+  reg [21:0] \$100 ;
   reg \$101 ;
-  reg [7:0] \$102 ;
+  reg [21:0] \$102 ;
   reg [21:0] \$103 ;
-  reg \$104 ;
+  reg [7:0] \$104 ;
   reg [21:0] \$105 ;
   reg [21:0] \$106 ;
-  reg [7:0] \$107 ;
-  reg [21:0] \$108 ;
-  reg [21:0] \$109 ;
-  wire \$11 ;
-  wire [2:0] \$12 ;
+  wire [2:0] \$11 ;
+  wire \$12 ;
   wire \$13 ;
   wire [2:0] \$14 ;
   wire \$15 ;
-  wire \$16 ;
-  wire [2:0] \$17 ;
+  wire [2:0] \$16 ;
+  wire \$17 ;
   wire \$18 ;
   wire [2:0] \$19 ;
   wire \$2 ;
   wire \$20 ;
   wire \$21 ;
-  wire [2:0] \$22 ;
-  wire \$23 ;
+  wire \$22 ;
+  wire [10:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
   wire \$27 ;
-  wire [10:0] \$28 ;
-  wire \$29 ;
+  wire \$28 ;
+  wire [10:0] \$29 ;
   wire \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
   wire \$33 ;
-  wire [10:0] \$34 ;
-  wire \$35 ;
+  wire \$34 ;
+  wire [10:0] \$35 ;
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
-  wire \$4 ;
-  wire [10:0] \$40 ;
+  wire [2:0] \$4 ;
+  wire \$40 ;
   wire \$41 ;
   wire \$42 ;
   wire \$43 ;
@@ -22142,55 +22916,55 @@ module \talos.vector.destination_nest (rst, unit_reset, load, count_2, \port$714
   wire \$54 ;
   wire \$55 ;
   wire \$56 ;
-  wire \$57 ;
+  wire [2:0] \$57 ;
   wire \$58 ;
   wire \$59 ;
-  wire \$6 ;
-  wire \$60 ;
-  wire [2:0] \$61 ;
+  wire [2:0] \$6 ;
+  wire [2:0] \$60 ;
+  wire \$61 ;
   wire \$62 ;
-  wire [2:0] \$63 ;
-  wire \$64 ;
+  wire [7:0] \$63 ;
+  wire [21:0] \$64 ;
   wire \$65 ;
-  wire [7:0] \$66 ;
-  wire [21:0] \$67 ;
+  wire \$66 ;
+  wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire [2:0] \$7 ;
-  wire \$70 ;
+  wire \$7 ;
+  wire [23:0] \$70 ;
   wire \$71 ;
   wire \$72 ;
-  wire [23:0] \$73 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
-  wire [23:0] \$77 ;
+  wire \$73 ;
+  wire [23:0] \$74 ;
+  wire [21:0] \$75 ;
+  wire [23:0] \$76 ;
+  wire [21:0] \$77 ;
   wire [21:0] \$78 ;
-  wire [23:0] \$79 ;
+  wire [21:0] \$79 ;
   wire \$8 ;
   wire [21:0] \$80 ;
-  wire [21:0] \$81 ;
-  wire [21:0] \$82 ;
-  wire [21:0] \$83 ;
-  wire [23:0] \$84 ;
-  reg [9:0] \$85 ;
-  reg [1:0] \$86 ;
-  reg [9:0] \$87 ;
-  reg [2:0] \$88 ;
-  reg [2:0] \$89 ;
+  wire [23:0] \$81 ;
+  reg [9:0] \$82 ;
+  reg [1:0] \$83 ;
+  reg [9:0] \$84 ;
+  reg [2:0] \$85 ;
+  reg [2:0] \$86 ;
+  reg [2:0] \$87 ;
+  reg [9:0] \$88 ;
+  reg [1:0] \$89 ;
   wire [2:0] \$9 ;
-  reg [2:0] \$90 ;
+  reg [9:0] \$90 ;
   reg [9:0] \$91 ;
   reg [1:0] \$92 ;
   reg [9:0] \$93 ;
-  reg [9:0] \$94 ;
-  reg [1:0] \$95 ;
-  reg [9:0] \$96 ;
-  reg [2:0] \$97 ;
-  reg [2:0] \$98 ;
-  reg \$99 ;
+  reg [2:0] \$94 ;
+  reg [2:0] \$95 ;
+  reg \$96 ;
+  reg \$97 ;
+  reg \$98 ;
+  reg [7:0] \$99 ;
   (* init = 22'h000000 *)
-  wire [21:0] \address$13 ;
+  wire [21:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [21:0] base;
   reg [2:0] before_last = 3'h0;
@@ -22198,7 +22972,7 @@ module \talos.vector.destination_nest (rst, unit_reset, load, count_2, \port$714
   wire [9:0] count_1;
   (* init = 3'h0 *)
   wire [2:0] first;
-  reg \first$17  = 1'h0;
+  reg \first$13  = 1'h0;
   reg [2:0] firsts = 3'h0;
   wire [2:0] further;
   reg signed [21:0] held_stride_1 = 22'h000000;
@@ -22214,6 +22988,7 @@ module \talos.vector.destination_nest (rst, unit_reset, load, count_2, \port$714
   reg [1:0] limit_1_is = 2'h0;
   reg [9:0] limit_2 = 10'h000;
   reg [1:0] limit_2_is = 2'h0;
+  wire load;
   reg [2:0] move = 3'h0;
   reg moved_1 = 1'h0;
   reg moved_2 = 1'h0;
@@ -22225,7 +23000,6 @@ module \talos.vector.destination_nest (rst, unit_reset, load, count_2, \port$714
   reg [9:0] remaining_0 = 10'h000;
   reg [9:0] remaining_1 = 10'h000;
   reg [9:0] remaining_2 = 10'h000;
-  wire [2:0] single;
   wire signed [17:0] stride_0;
   wire signed [21:0] stride_1;
   wire signed [7:0] stride_2;
@@ -22233,419 +23007,414 @@ module \talos.vector.destination_nest (rst, unit_reset, load, count_2, \port$714
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$1  = ! \port$7147$38 [19:10];
-  assign \$2  = | move[2:1];
-  assign \$3  = ! \port$7147$38 [9:0];
-  assign \$5  = ! count_2;
-  assign \$7  = last | inner;
+  assign \$1  = | move[2:1];
+  assign \$4  = last | inner;
+  assign \$6  = last | inner;
+  assign \$7  = ~ \$6 [0];
   assign \$9  = last | inner;
-  assign \$10  = ~ \$9 [0];
-  assign \$12  = last | inner;
+  assign \$11  = last | inner;
+  assign \$12  = ~ \$11 [1];
+  assign \$13  = \$10  & \$12 ;
   assign \$14  = last | inner;
-  assign \$15  = ~ \$14 [1];
-  assign \$16  = \$13  & \$15 ;
-  assign \$17  = last | inner;
-  assign \$18  = & \$17 [1:0];
-  assign \$19  = last | inner;
-  assign \$20  = ~ \$19 [2];
-  assign \$21  = \$18  & \$20 ;
-  assign \$22  = inner & before_last;
-  assign \$23  = | \$22 ;
-  assign leave = at_inner & \$23 ;
-  assign \$24  = step & further[0];
-  assign \$25  = step & move[0];
-  assign \$26  = \port$7147$38 [19:10] == 1'h1;
-  assign \$27  = \port$7147$38 [19:10] == 1'h1;
-  assign \$28  = remaining_0 - 1'h1;
-  assign \$29  = remaining_0 == 2'h2;
-  assign \$30  = step & further[1];
-  assign \$31  = step & move[1];
-  assign \$32  = \port$7147$38 [9:0] == 1'h1;
-  assign \$33  = \port$7147$38 [9:0] == 1'h1;
-  assign \$34  = remaining_1 - 1'h1;
-  assign \$35  = remaining_1 == 2'h2;
-  assign \$37  = step & move[2];
-  assign \$38  = count_2 == 1'h1;
-  assign \$39  = count_2 == 1'h1;
-  assign \$40  = remaining_2 - 1'h1;
-  assign \$41  = remaining_2 == 2'h2;
-  assign \$43  = ~ single[0];
-  assign \$46  = ~ single[1];
+  assign \$15  = & \$14 [1:0];
+  assign \$16  = last | inner;
+  assign \$17  = ~ \$16 [2];
+  assign \$18  = \$15  & \$17 ;
+  assign \$19  = inner & before_last;
+  assign \$20  = | \$19 ;
+  assign leave = at_inner & \$20 ;
+  assign \$21  = step & further[0];
+  assign \$22  = step & move[0];
+  assign \$23  = remaining_0 - 1'h1;
+  assign \$24  = remaining_0 == 2'h2;
+  assign \$25  = step & further[0];
+  assign \$26  = step & move[0];
+  assign \$27  = step & further[1];
+  assign \$28  = step & move[1];
+  assign \$29  = remaining_1 - 1'h1;
+  assign \$30  = remaining_1 == 2'h2;
+  assign \$31  = step & further[1];
+  assign \$32  = step & move[1];
+  assign \$34  = step & move[2];
+  assign \$35  = remaining_2 - 1'h1;
+  assign \$36  = remaining_2 == 2'h2;
+  assign \$38  = step & move[2];
+  assign \$40  = ~ ones[0];
+  assign \$43  = ~ ones[1];
+  assign \$44  = \$42  & \$43 ;
+  assign \$45  = & ones[1:0];
+  assign \$46  = ~ ones[2];
   assign \$47  = \$45  & \$46 ;
-  assign \$48  = & single[1:0];
-  assign \$49  = ~ single[2];
-  assign \$50  = \$48  & \$49 ;
-  assign \$52  = ~ single[0];
-  assign \$55  = ~ single[1];
+  assign \$49  = ~ ones[0];
+  assign \$52  = ~ ones[1];
+  assign \$53  = \$51  & \$52 ;
+  assign \$54  = & ones[1:0];
+  assign \$55  = ~ ones[2];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = & single[1:0];
-  assign \$58  = ~ single[2];
-  assign \$59  = \$57  & \$58 ;
-  assign \$60  = & single;
-  assign \$61  = leave ? { \$21 , \$16 , \$11  } : inner;
-  assign \$62  = ~ leave;
-  assign \$63  = last | inner;
-  assign \$64  = & \$63 ;
-  assign \$65  = leave & \$64 ;
-  assign \$67  = single[0] ? \port$7147$268 [43:22] : { \port$7147$268 [61], \port$7147$268 [61], \port$7147$268 [61], \port$7147$268 [61], \port$7147$268 [61:44] };
-  assign \$68  = & single[1:0];
-  assign \$69  = ~ \$68 ;
-  assign \$70  = move[1] | further[1];
-  assign \$71  = step & \$70 ;
-  assign \$72  = load | \$71 ;
-  assign \$73  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$75  = step & \$74 ;
-  assign \$76  = load | \$75 ;
-  assign \$77  = $signed({ 1'h0, address }) + $signed(held_stride_2);
-  assign \$78  = inner_in_0 ? pair_stride_0 : { pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2 };
-  assign \$79  = $signed({ 1'h0, address }) + $signed(\$78 );
-  assign \$80  = move[1] ? next_1 : 22'h000000;
-  assign \$82  = move[2] ? next_2 : 22'h000000;
-  assign \$83  = \$81  | \$82 ;
-  assign \$84  = at_inner ? \$79  : { 2'h0, \$83  };
+  assign \$57  = leave ? { \$18 , \$13 , \$8  } : inner;
+  assign \$58  = ~ leave;
+  assign \$59  = & ones;
+  assign \$60  = last | inner;
+  assign \$61  = & \$60 ;
+  assign \$62  = leave & \$61 ;
+  assign \$64  = ones[0] ? \port$7398$268 [43:22] : { \port$7398$268 [61], \port$7398$268 [61], \port$7398$268 [61], \port$7398$268 [61], \port$7398$268 [61:44] };
+  assign \$65  = & ones[1:0];
+  assign \$66  = ~ \$65 ;
+  assign \$67  = move[1] | further[1];
+  assign \$68  = step & \$67 ;
+  assign \$69  = follow | \$68 ;
+  assign \$70  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$72  = step & \$71 ;
+  assign \$73  = follow | \$72 ;
+  assign \$74  = $signed({ 1'h0, address }) + $signed(held_stride_2);
+  assign \$75  = inner_in_0 ? pair_stride_0 : { pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2 };
+  assign \$76  = $signed({ 1'h0, address }) + $signed(\$75 );
+  assign \$77  = move[1] ? next_1 : 22'h000000;
+  assign \$79  = move[2] ? next_2 : 22'h000000;
+  assign \$80  = \$78  | \$79 ;
+  assign \$81  = at_inner ? \$76  : { 2'h0, \$80  };
   always @(posedge clk)
-    limit_0 <= \$85 ;
+    limit_0 <= \$82 ;
   always @(posedge clk)
-    limit_0_is <= \$86 ;
+    limit_0_is <= \$83 ;
   always @(posedge clk)
-    remaining_0 <= \$87 ;
+    remaining_0 <= \$84 ;
   always @(posedge clk)
-    firsts <= \$88 ;
+    before_last <= \$85 ;
   always @(posedge clk)
-    last <= \$89 ;
+    firsts <= \$86 ;
   always @(posedge clk)
-    before_last <= \$90 ;
+    last <= \$87 ;
   always @(posedge clk)
-    limit_1 <= \$91 ;
+    limit_1 <= \$88 ;
   always @(posedge clk)
-    limit_1_is <= \$92 ;
+    limit_1_is <= \$89 ;
   always @(posedge clk)
-    remaining_1 <= \$93 ;
+    remaining_1 <= \$90 ;
   always @(posedge clk)
-    limit_2 <= \$94 ;
+    limit_2 <= \$91 ;
   always @(posedge clk)
-    limit_2_is <= \$95 ;
+    limit_2_is <= \$92 ;
   always @(posedge clk)
-    remaining_2 <= \$96 ;
+    remaining_2 <= \$93 ;
   always @(posedge clk)
-    inner <= \$97 ;
+    inner <= \$94 ;
   always @(posedge clk)
-    move <= \$98 ;
+    move <= \$95 ;
   always @(posedge clk)
-    at_inner <= \$99 ;
+    at_inner <= \$96 ;
   always @(posedge clk)
-    \first$17  <= \$100 ;
+    \first$13  <= \$97 ;
   always @(posedge clk)
-    \last$19  <= \$101 ;
+    \last$15  <= \$98 ;
   always @(posedge clk)
-    pair_stride_2 <= \$102 ;
+    pair_stride_2 <= \$99 ;
   always @(posedge clk)
-    pair_stride_0 <= \$103 ;
+    pair_stride_0 <= \$100 ;
   always @(posedge clk)
-    inner_in_0 <= \$104 ;
+    inner_in_0 <= \$101 ;
   always @(posedge clk)
-    held_stride_1 <= \$105 ;
+    held_stride_1 <= \$102 ;
   always @(posedge clk)
-    moved_1 <= \$72 ;
+    moved_1 <= \$69 ;
   always @(posedge clk)
-    next_1 <= \$106 ;
+    next_1 <= \$103 ;
   always @(posedge clk)
-    held_stride_2 <= \$107 ;
+    held_stride_2 <= \$104 ;
   always @(posedge clk)
-    moved_2 <= \$76 ;
+    moved_2 <= \$73 ;
   always @(posedge clk)
-    next_2 <= \$108 ;
+    next_2 <= \$105 ;
   always @(posedge clk)
-    address <= \$109 ;
+    address <= \$106 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$85  = limit_0;
-    if (load) begin
-      \$85  = \port$7147$38 [19:10];
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$82  = limit_0;
+    if (follow) begin
+      \$82  = \port$7398$38 [19:10];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$86  = limit_0_is;
-    if (load) begin
-      \$86  = { \$26 , single[0] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$83  = limit_0_is;
+    if (follow) begin
+      \$83  = { twos[0], ones[0] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$87  = remaining_0;
-    if (load) begin
-      \$87  = \port$7147$38 [19:10];
-    end else if (\$24 ) begin
-      \$87  = limit_0;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$84  = remaining_0;
+    if (follow) begin
+      \$84  = \port$7398$38 [19:10];
+    end else if (\$21 ) begin
+      \$84  = limit_0;
+    end else if (\$22 ) begin
+      \$84  = \$23 [9:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$85  = before_last;
+    if (follow) begin
+      \$85 [0] = twos[0];
+    end else if (\$21 ) begin
+      \$85 [0] = limit_0_is[1];
+    end else if (\$22 ) begin
+      \$85 [0] = \$24 ;
+    end
+    if (follow) begin
+      \$85 [1] = twos[1];
+    end else if (\$27 ) begin
+      \$85 [1] = limit_1_is[1];
+    end else if (\$28 ) begin
+      \$85 [1] = \$30 ;
+    end
+    if (follow) begin
+      \$85 [2] = twos[2];
+    end else if (\$33 ) begin
+      \$85 [2] = limit_2_is[1];
+    end else if (\$34 ) begin
+      \$85 [2] = \$36 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$86  = firsts;
+    if (follow) begin
+      \$86 [0] = 1'h1;
     end else if (\$25 ) begin
-      \$87  = \$28 [9:0];
+      \$86 [0] = 1'h1;
+    end else if (\$26 ) begin
+      \$86 [0] = 1'h0;
+    end
+    if (follow) begin
+      \$86 [1] = 1'h1;
+    end else if (\$31 ) begin
+      \$86 [1] = 1'h1;
+    end else if (\$32 ) begin
+      \$86 [1] = 1'h0;
+    end
+    if (follow) begin
+      \$86 [2] = 1'h1;
+    end else if (\$37 ) begin
+      \$86 [2] = 1'h1;
+    end else if (\$38 ) begin
+      \$86 [2] = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$88  = firsts;
-    if (load) begin
-      \$88 [0] = 1'h1;
-    end else if (\$24 ) begin
-      \$88 [0] = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$87  = last;
+    if (follow) begin
+      \$87 [0] = ones[0];
     end else if (\$25 ) begin
-      \$88 [0] = 1'h0;
+      \$87 [0] = limit_0_is[0];
+    end else if (\$26 ) begin
+      \$87 [0] = before_last[0];
     end
-    if (load) begin
-      \$88 [1] = 1'h1;
-    end else if (\$30 ) begin
-      \$88 [1] = 1'h1;
+    if (follow) begin
+      \$87 [1] = ones[1];
     end else if (\$31 ) begin
-      \$88 [1] = 1'h0;
+      \$87 [1] = limit_1_is[0];
+    end else if (\$32 ) begin
+      \$87 [1] = before_last[1];
     end
-    if (load) begin
-      \$88 [2] = 1'h1;
-    end else if (\$36 ) begin
-      \$88 [2] = 1'h1;
+    if (follow) begin
+      \$87 [2] = ones[2];
     end else if (\$37 ) begin
-      \$88 [2] = 1'h0;
+      \$87 [2] = limit_2_is[0];
+    end else if (\$38 ) begin
+      \$87 [2] = before_last[2];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$89  = last;
-    if (load) begin
-      \$89 [0] = single[0];
-    end else if (\$24 ) begin
-      \$89 [0] = limit_0_is[0];
-    end else if (\$25 ) begin
-      \$89 [0] = before_last[0];
-    end
-    if (load) begin
-      \$89 [1] = single[1];
-    end else if (\$30 ) begin
-      \$89 [1] = limit_1_is[0];
-    end else if (\$31 ) begin
-      \$89 [1] = before_last[1];
-    end
-    if (load) begin
-      \$89 [2] = single[2];
-    end else if (\$36 ) begin
-      \$89 [2] = limit_2_is[0];
-    end else if (\$37 ) begin
-      \$89 [2] = before_last[2];
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$88  = limit_1;
+    if (follow) begin
+      \$88  = \port$7398$38 [9:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$90  = before_last;
-    if (load) begin
-      \$90 [0] = \$27 ;
-    end else if (\$24 ) begin
-      \$90 [0] = limit_0_is[1];
-    end else if (\$25 ) begin
-      \$90 [0] = \$29 ;
-    end
-    if (load) begin
-      \$90 [1] = \$33 ;
-    end else if (\$30 ) begin
-      \$90 [1] = limit_1_is[1];
-    end else if (\$31 ) begin
-      \$90 [1] = \$35 ;
-    end
-    if (load) begin
-      \$90 [2] = \$39 ;
-    end else if (\$36 ) begin
-      \$90 [2] = limit_2_is[1];
-    end else if (\$37 ) begin
-      \$90 [2] = \$41 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$89  = limit_1_is;
+    if (follow) begin
+      \$89  = { twos[1], ones[1] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$91  = limit_1;
-    if (load) begin
-      \$91  = \port$7147$38 [9:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$90  = remaining_1;
+    if (follow) begin
+      \$90  = \port$7398$38 [9:0];
+    end else if (\$27 ) begin
+      \$90  = limit_1;
+    end else if (\$28 ) begin
+      \$90  = \$29 [9:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$92  = limit_1_is;
-    if (load) begin
-      \$92  = { \$32 , single[1] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$91  = limit_2;
+    if (follow) begin
+      \$91  = count_2;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$93  = remaining_1;
-    if (load) begin
-      \$93  = \port$7147$38 [9:0];
-    end else if (\$30 ) begin
-      \$93  = limit_1;
-    end else if (\$31 ) begin
-      \$93  = \$34 [9:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$92  = limit_2_is;
+    if (follow) begin
+      \$92  = { twos[2], ones[2] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$94  = limit_2;
-    if (load) begin
-      \$94  = count_2;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$93  = remaining_2;
+    if (follow) begin
+      \$93  = count_2;
+    end else if (\$33 ) begin
+      \$93  = limit_2;
+    end else if (\$34 ) begin
+      \$93  = \$35 [9:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$95  = limit_2_is;
-    if (load) begin
-      \$95  = { \$38 , single[2] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$94  = inner;
+    if (follow) begin
+      \$94  = { \$47 , \$44 , \$41  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$96  = remaining_2;
-    if (load) begin
-      \$96  = count_2;
-    end else if (\$36 ) begin
-      \$96  = limit_2;
-    end else if (\$37 ) begin
-      \$96  = \$40 [9:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$97  = inner;
-    if (load) begin
-      \$97  = { \$50 , \$47 , \$44  };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$98  = move;
-    if (load) begin
-      \$98  = { \$59 , \$56 , \$53  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$95  = move;
+    if (follow) begin
+      \$95  = { \$56 , \$53 , \$50  };
     end else if (step) begin
-      \$98  = \$61 ;
+      \$95  = \$57 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$99  = at_inner;
-    if (load) begin
-      \$99  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$96  = at_inner;
+    if (follow) begin
+      \$96  = 1'h1;
     end else if (step) begin
-      \$99  = \$62 ;
+      \$96  = \$58 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$100  = \first$17 ;
-    if (load) begin
-      \$100  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$97  = \first$13 ;
+    if (follow) begin
+      \$97  = 1'h1;
     end else if (step) begin
-      \$100  = 1'h0;
+      \$97  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$101  = \last$19 ;
-    if (load) begin
-      \$101  = \$60 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$98  = \last$15 ;
+    if (follow) begin
+      \$98  = \$59 ;
     end else if (step) begin
-      \$101  = \$65 ;
+      \$98  = \$62 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$102  = pair_stride_2;
-    if (load) begin
-      \$102  = \$66 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$99  = pair_stride_2;
+    if (follow) begin
+      \$99  = \$63 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$103  = pair_stride_0;
-    if (load) begin
-      \$103  = \$67 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$100  = pair_stride_0;
+    if (follow) begin
+      \$100  = \$64 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$104  = inner_in_0;
-    if (load) begin
-      \$104  = \$69 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$101  = inner_in_0;
+    if (follow) begin
+      \$101  = \$66 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$105  = held_stride_1;
-    if (load) begin
-      \$105  = \port$7147$268 [43:22];
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$102  = held_stride_1;
+    if (follow) begin
+      \$102  = \port$7398$268 [43:22];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$106  = next_1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$103  = next_1;
     if (moved_1) begin
-      \$106  = \$73 [21:0];
+      \$103  = \$70 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$107  = held_stride_2;
-    if (load) begin
-      \$107  = 8'h04;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$104  = held_stride_2;
+    if (follow) begin
+      \$104  = 8'h04;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$108  = next_2;
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$105  = next_2;
     if (moved_2) begin
-      \$108  = \$77 [21:0];
+      \$105  = \$74 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
-    \$109  = address;
-    if (load) begin
-      \$109  = \port$7147$268 [21:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    \$106  = address;
+    if (follow) begin
+      \$106  = \port$7398$268 [21:0];
     end else if (step) begin
-      \$109  = \$84 [21:0];
+      \$106  = \$81 [21:0];
     end
   end
-  assign count_0 = \port$7147$38 [19:10];
-  assign count_1 = \port$7147$38 [9:0];
-  assign outer = { \$21 , \$16 , \$11  };
-  assign \address$13  = address;
+  assign outer = { \$18 , \$13 , \$8  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$17 ;
-  assign whole_last = \last$19 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$7398$38 [19:10];
+  assign load = follow;
+  assign count_1 = \port$7398$38 [9:0];
   assign stride_2 = 8'h04;
-  assign stride_0 = \port$7147$268 [61:44];
-  assign stride_1 = \port$7147$268 [43:22];
-  assign base = \port$7147$268 [21:0];
-  assign further[2] = \$6 ;
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[2] = \$5 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$4  = move[2];
-  assign \$6  = 1'h0;
-  assign \$8  = 1'h1;
-  assign \$11  = \$10 ;
-  assign \$13  = \$12 [0];
-  assign \$36  = 1'h0;
-  assign \$42  = 1'h1;
-  assign \$44  = \$43 ;
-  assign \$45  = \$1 ;
-  assign \$51  = 1'h1;
-  assign \$53  = \$52 ;
-  assign \$54  = \$1 ;
-  assign \$66  = 8'h04;
-  assign \$74  = move[2];
-  assign \$81  = \$80 ;
+  assign stride_0 = \port$7398$268 [61:44];
+  assign stride_1 = \port$7398$268 [43:22];
+  assign base = \port$7398$268 [21:0];
+  assign further[2] = \$3 ;
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$2  = move[2];
+  assign \$3  = 1'h0;
+  assign \$5  = 1'h1;
+  assign \$8  = \$7 ;
+  assign \$10  = \$9 [0];
+  assign \$33  = 1'h0;
+  assign \$37  = 1'h0;
+  assign \$39  = 1'h1;
+  assign \$41  = \$40 ;
+  assign \$42  = ones[0];
+  assign \$48  = 1'h1;
+  assign \$50  = \$49 ;
+  assign \$51  = ones[0];
+  assign \$63  = 8'h04;
+  assign \$71  = move[2];
+  assign \$78  = \$77 ;
 endmodule
 
 module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \release , unit_reset, write_address, write_data, follow, records, \table , \kind$47 , table_write, record_write, record_index, table_done, record, \blocks$39 , clk
 );
-  reg \$auto$verilog_backend.cc:2505:dump_module$63  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$65  = 0;
   input rst;
   wire rst;
   input write;
@@ -22910,7 +23679,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     .write_data(write_data)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$38  = \$14 ;
     if (unit_reset) begin
       \$38  = 2'h3;
@@ -22920,7 +23689,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$39  = \$20 ;
     if (unit_reset) begin
       \$39  = 2'h0;
@@ -22930,7 +23699,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$40  = \address$7 ;
     if (request) begin
       \$40  = \$21 [13:0];
@@ -22945,7 +23714,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$41  = column;
     if (request) begin
       \$41  = \$22 [1:0];
@@ -22958,7 +23727,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$42  = which;
     if (last) begin
       \$42  = \$23 [0];
@@ -22971,7 +23740,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$43  = blocks;
     if (last) begin
       \$43  = \$24 [9:0];
@@ -22981,7 +23750,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$44  = active;
     if (last) begin
       \$44  = \$25 ;
@@ -22997,7 +23766,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$45  = \$28 ;
     if (unit_reset) begin
       \$45  = 4'h0;
@@ -23007,7 +23776,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$46  = lane_1;
     if (unit_reset) begin
       \$46  = 4'h0;
@@ -23017,7 +23786,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$47  = lane_2;
     if (unit_reset) begin
       \$47  = 4'h0;
@@ -23027,7 +23796,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$48  = index;
     if (\active$46 ) begin
       \$48  = \$29 [7:0];
@@ -23040,7 +23809,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$49  = \active$46 ;
     if (\active$46 ) begin
       if (\$31 ) begin
@@ -23058,14 +23827,14 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$50  = kind;
     if (\table ) begin
       \$50  = \kind$47 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$51  = \active$46 ;
     if (unit_reset) begin
       \$51  = 1'h0;
@@ -23075,7 +23844,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$52  = table_active_1;
     if (unit_reset) begin
       \$52  = 1'h0;
@@ -23085,7 +23854,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$53  = table_active_2;
     if (unit_reset) begin
       \$53  = 1'h0;
@@ -23095,7 +23864,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$54  = table_active_3;
     if (unit_reset) begin
       \$54  = 1'h0;
@@ -23105,7 +23874,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$55  = \$37 ;
     if (unit_reset) begin
       \$55  = 1'h0;
@@ -23115,7 +23884,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$56  = table_last_1;
     if (unit_reset) begin
       \$56  = 1'h0;
@@ -23125,7 +23894,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$57  = table_last_2;
     if (unit_reset) begin
       \$57  = 1'h0;
@@ -23135,7 +23904,7 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$58  = table_last_3;
     if (unit_reset) begin
       \$58  = 1'h0;
@@ -23223,8 +23992,8 @@ module \talos.vector.fetch.memory (rst, write, unit_reset, write_address, write_
   assign \group$10  = group;
 endmodule
 
-module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , stall, ready, ready_after, unit_reset, prepare, load, instruction, act_read__address, asks_act, asks_acc, acc, arrival, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$64  = 0;
+module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , stall, ready, ready_after, unit_reset, prepare, load, instruction, flags, act_read__address, asks_act, asks_acc, acc, arrival, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$66  = 0;
   input rst;
   wire rst;
   input act_read__grant;
@@ -23249,6 +24018,8 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire load;
   input [434:0] instruction;
   wire [434:0] instruction;
+  input [9:0] flags;
+  wire [9:0] flags;
   output [21:0] act_read__address;
   wire [21:0] act_read__address;
   output asks_act;
@@ -23264,9 +24035,9 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire \$1 ;
   wire \$10 ;
   reg \$100 ;
-  reg \$101 ;
+  reg [26:0] \$101 ;
   reg [26:0] \$102 ;
-  reg [26:0] \$103 ;
+  reg \$103 ;
   reg \$104 ;
   reg \$105 ;
   reg \$106 ;
@@ -23281,9 +24052,11 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   reg [5:0] \$114 ;
   reg [5:0] \$115 ;
   reg [5:0] \$116 ;
-  reg \$117 ;
+  reg [5:0] \$117 ;
   reg [5:0] \$118 ;
+  reg \$119 ;
   wire \$12 ;
+  reg [5:0] \$120 ;
   wire \$13 ;
   wire \$14 ;
   wire \$15 ;
@@ -23296,15 +24069,15 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire \$21 ;
   wire \$22 ;
   wire \$23 ;
-  wire \$24 ;
-  wire \$25 ;
+  wire [1:0] \$24 ;
+  wire [16:0] \$25 ;
   wire \$26 ;
   wire [1:0] \$27 ;
-  wire [16:0] \$28 ;
+  wire [5:0] \$28 ;
   wire \$29 ;
   wire \$3 ;
-  wire [1:0] \$30 ;
-  wire [5:0] \$31 ;
+  wire \$30 ;
+  wire \$31 ;
   wire \$32 ;
   wire \$33 ;
   wire \$34 ;
@@ -23355,27 +24128,27 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire \$78 ;
-  wire [26:0] \$79 ;
+  wire [26:0] \$78 ;
+  wire \$79 ;
   wire \$8 ;
   wire \$80 ;
-  wire \$81 ;
-  wire [26:0] \$82 ;
+  wire [26:0] \$81 ;
+  wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
-  wire \$86 ;
-  wire [26:0] \$87 ;
+  wire [26:0] \$86 ;
+  wire \$87 ;
   wire \$88 ;
   wire \$89 ;
   wire [26:0] \$9 ;
-  wire \$90 ;
-  wire [26:0] \$91 ;
+  wire [26:0] \$90 ;
+  wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
+  reg \$96 ;
   reg \$97 ;
   reg \$98 ;
   reg \$99 ;
@@ -23388,15 +24161,15 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   (* init = 1'h0 *)
   wire act_read__valid;
   wire [21:0] address;
-  wire [21:0] \address$65 ;
+  wire [21:0] \address$76 ;
   (* init = 6'h00 *)
-  wire [5:0] \arrival$78 ;
-  wire \arrival$78.block_end ;
-  wire \arrival$78.first ;
-  wire \arrival$78.launch ;
-  wire \arrival$78.residual ;
-  wire \arrival$78.set ;
-  wire \arrival$78.window ;
+  wire [5:0] \arrival$89 ;
+  wire \arrival$89.block_end ;
+  wire \arrival$89.first ;
+  wire \arrival$89.launch ;
+  wire \arrival$89.residual ;
+  wire \arrival$89.set ;
+  wire \arrival$89.window ;
   wire \arrival.block_end ;
   wire \arrival.first ;
   wire \arrival.launch ;
@@ -23406,16 +24179,20 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire asks_if_0;
   wire asks_if_1;
   wire [21:0] base;
-  wire [21:0] \base$56 ;
+  wire [21:0] \base$64 ;
   wire [7:0] count_0;
-  wire [9:0] \count_0$57 ;
+  wire [9:0] \count_0$71 ;
   wire [7:0] count_1;
-  wire [9:0] \count_1$59 ;
+  wire [9:0] \count_1$73 ;
   wire [9:0] count_2;
-  wire [9:0] \count_2$61 ;
+  wire [9:0] \count_2$69 ;
   wire [9:0] count_3;
   wire [9:0] count_4;
   wire [4:0] firsts;
+  wire [4:0] \flags.ones ;
+  wire [4:0] \flags.twos ;
+  wire follow;
+  wire \follow$65 ;
   wire free;
   wire free_after_launch;
   reg from_accumulator = 1'h0;
@@ -23473,8 +24250,8 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire last;
   wire [4:0] lasts;
   wire launch;
-  wire \load$50 ;
-  wire \load$63 ;
+  wire \load$45 ;
+  wire \load$66 ;
   reg [26:0] made;
   wire [21:0] \made.address ;
   wire \made.block_end ;
@@ -23483,11 +24260,15 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire \made.last ;
   wire \made.residual ;
   reg making = 1'h0;
+  wire next_second_valid;
   reg odd = 1'h0;
+  wire [4:0] ones;
+  wire [2:0] \ones$67 ;
   wire pop;
   wire push;
   reg requantize = 1'h0;
   reg residual = 1'h0;
+  reg room = 1'h1;
   reg [26:0] second = 27'h0000000;
   wire [21:0] \second.address ;
   wire \second.block_end ;
@@ -23499,13 +24280,13 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   reg slots = 1'h0;
   reg source = 1'h0;
   wire step;
-  wire \step$64 ;
+  wire \step$75 ;
   wire signed [17:0] stride_0;
-  wire signed [17:0] \stride_0$58 ;
+  wire signed [17:0] \stride_0$72 ;
   wire signed [21:0] stride_1;
-  wire signed [21:0] \stride_1$60 ;
+  wire signed [21:0] \stride_1$74 ;
   wire signed [17:0] stride_2;
-  wire signed [7:0] \stride_2$62 ;
+  wire signed [7:0] \stride_2$70 ;
   wire signed [21:0] stride_3;
   wire signed [7:0] stride_4;
   wire [5:0] tag;
@@ -23519,7 +24300,11 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   reg [5:0] tag_2 = 6'h00;
   reg [5:0] tag_3 = 6'h00;
   reg [5:0] tag_4 = 6'h00;
+  reg [5:0] tag_5 = 6'h00;
+  reg [5:0] tag_6 = 6'h00;
   reg two_pass = 1'h0;
+  wire [4:0] twos;
+  wire [2:0] \twos$68 ;
   reg which = 1'h0;
   assign \$1  = ! instruction[17:16];
   assign \$2  = instruction[18] & instruction[19];
@@ -23532,123 +24317,125 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   assign \$10  = second_valid | push;
   assign \$11  = head_valid | push;
   assign \$12  = pop ? \$10  : \$11 ;
-  assign \$13  = ~ pop;
-  assign \$14  = \$13  & head_valid;
-  assign \$15  = second_valid | push;
-  assign \$16  = \$14  & \$15 ;
-  assign \$17  = ~ acc_if_1;
-  assign \$18  = asks_if_1 & \$17 ;
-  assign \$19  = ~ acc_if_0;
-  assign \$20  = asks_if_0 & \$19 ;
-  assign \$21  = pop ? \$18  : \$20 ;
-  assign \$22  = asks_if_1 & acc_if_1;
-  assign \$23  = asks_if_0 & acc_if_0;
-  assign \$24  = pop ? \$22  : \$23 ;
-  assign \$25  = ~ odd;
-  assign \$27  = slots - 1'h1;
-  assign \$28  = acc + 1'h1;
-  assign \$29  = two_pass ? 1'h1 : 1'h0;
-  assign \$30  = which + 1'h1;
-  assign \$31  = source ? tag_2 : tag_4;
+  assign \$13  = ~ next_second_valid;
+  assign \$14  = ~ acc_if_1;
+  assign \$15  = asks_if_1 & \$14 ;
+  assign \$16  = ~ acc_if_0;
+  assign \$17  = asks_if_0 & \$16 ;
+  assign \$18  = pop ? \$15  : \$17 ;
+  assign \$19  = asks_if_1 & acc_if_1;
+  assign \$20  = asks_if_0 & acc_if_0;
+  assign \$21  = pop ? \$19  : \$20 ;
+  assign \$22  = ~ odd;
+  assign \$24  = slots - 1'h1;
+  assign \$25  = acc + 1'h1;
+  assign \$26  = two_pass ? 1'h1 : 1'h0;
+  assign \$27  = which + 1'h1;
+  assign \$28  = source ? tag_2 : tag_6;
+  assign \$29  = | instruction[17:16];
+  assign \$30  = | instruction[17:16];
+  assign \$31  = | instruction[17:16];
   assign \$32  = | instruction[17:16];
   assign \$33  = | instruction[17:16];
   assign \$34  = | instruction[17:16];
   assign \$35  = | instruction[17:16];
   assign \$36  = | instruction[17:16];
+  assign count_0 = instruction[73:66] & { \$36 , \$35 , \$34 , \$33 , \$32 , \$31 , \$30 , \$29  };
   assign \$37  = | instruction[17:16];
   assign \$38  = | instruction[17:16];
   assign \$39  = | instruction[17:16];
-  assign count_0 = instruction[73:66] & { \$39 , \$38 , \$37 , \$36 , \$35 , \$34 , \$33 , \$32  };
   assign \$40  = | instruction[17:16];
   assign \$41  = | instruction[17:16];
   assign \$42  = | instruction[17:16];
   assign \$43  = | instruction[17:16];
   assign \$44  = | instruction[17:16];
-  assign \$45  = | instruction[17:16];
-  assign \$46  = | instruction[17:16];
-  assign \$47  = | instruction[17:16];
-  assign count_1 = instruction[65:58] & { \$47 , \$46 , \$45 , \$44 , \$43 , \$42 , \$41 , \$40  };
-  assign \$48  = ~ second_valid;
-  assign push = making & \$48 ;
-  assign \$49  = ~ residual;
-  assign step = push & \$49 ;
-  assign \$50  = & firsts[1:0];
-  assign \$51  = ~ residual;
-  assign \$52  = & lasts[1:0];
-  assign \$53  = \$51  & \$52 ;
+  assign count_1 = instruction[65:58] & { \$44 , \$43 , \$42 , \$41 , \$40 , \$39 , \$38 , \$37  };
+  assign push = making & room;
+  assign \$45  = ~ residual;
+  assign step = push & \$45 ;
+  assign \$46  = & firsts[1:0];
+  assign \$47  = ~ residual;
+  assign \$48  = & lasts[1:0];
+  assign \$49  = \$47  & \$48 ;
+  assign \$50  = ~ residual;
+  assign \$51  = & lasts[3:0];
+  assign \$52  = \$50  & \$51 ;
+  assign \$53  = \$52  & requantize;
   assign \$54  = ~ residual;
-  assign \$55  = & lasts[3:0];
-  assign \$56  = \$54  & \$55 ;
-  assign \$57  = \$56  & requantize;
-  assign \$58  = ~ residual;
-  assign \$59  = \$58  & last;
-  assign \step$64  = push & residual;
-  assign \$60  = asks_act & act_read__grant;
-  assign \$61  = asks_acc & acc_read__grant;
-  assign pop = \$60  | \$61 ;
+  assign \$55  = \$54  & last;
+  assign \step$75  = push & residual;
+  assign \$56  = asks_act & act_read__grant;
+  assign \$57  = asks_acc & acc_read__grant;
+  assign pop = \$56  | \$57 ;
   assign launch = pop & head[24];
   assign take = pop & head[25];
   assign \end  = pop & head[26];
-  assign \$62  = ~ act_read__grant;
-  assign \$63  = asks_act & \$62 ;
-  assign \$64  = ~ acc_read__grant;
-  assign \$65  = asks_acc & \$64 ;
-  assign stall = \$63  | \$65 ;
-  assign \$66  = ~ odd;
-  assign \$67  = two_pass & \$66 ;
-  assign \$68  = ~ \$67 ;
-  assign idle_lanes = load | \$69 ;
-  assign \$70  = ~ requantize;
-  assign \$71  = ready | \$70 ;
-  assign free = idle_lanes & \$71 ;
-  assign \$72  = ~ two_pass;
-  assign \$73  = head[25] ? ready_after : ready;
-  assign \$74  = ~ requantize;
-  assign \$75  = \$73  | \$74 ;
-  assign free_after_launch = \$72  & \$75 ;
-  assign \$76  = load | issuing;
-  assign \$77  = head_valid | push;
-  assign \$78  = \$76  & \$77 ;
-  assign \$79  = head_valid ? head : made;
-  assign \$80  = ~ \$79 [24];
-  assign \$81  = \$80  | free;
-  assign asks_if_0 = \$78  & \$81 ;
-  assign \$82  = head_valid ? head : made;
-  assign \$83  = ~ \$82 [22];
-  assign acc_if_0 = from_accumulator & \$83 ;
-  assign \$84  = ~ head[26];
-  assign \$85  = second_valid | push;
-  assign \$86  = \$84  & \$85 ;
-  assign \$87  = second_valid ? second : made;
-  assign \$88  = ~ \$87 [24];
-  assign \$89  = head[24] ? free_after_launch : free;
-  assign \$90  = \$88  | \$89 ;
-  assign asks_if_1 = \$86  & \$90 ;
-  assign \$91  = second_valid ? second : made;
-  assign \$92  = ~ \$91 [22];
-  assign acc_if_1 = from_accumulator & \$92 ;
-  assign \$93  = pop & head[22];
-  assign \$94  = ~ head[22];
-  assign \$95  = pop & \$94 ;
-  assign \$96  = pop & head[24];
+  assign \$58  = ~ act_read__grant;
+  assign \$59  = asks_act & \$58 ;
+  assign \$60  = ~ acc_read__grant;
+  assign \$61  = asks_acc & \$60 ;
+  assign stall = \$59  | \$61 ;
+  assign \$62  = ~ pop;
+  assign \$63  = \$62  & head_valid;
+  assign \$64  = second_valid | push;
+  assign next_second_valid = \$63  & \$64 ;
+  assign \$65  = ~ odd;
+  assign \$66  = two_pass & \$65 ;
+  assign \$67  = ~ \$66 ;
+  assign idle_lanes = load | \$68 ;
+  assign \$69  = ~ requantize;
+  assign \$70  = ready | \$69 ;
+  assign free = idle_lanes & \$70 ;
+  assign \$71  = ~ two_pass;
+  assign \$72  = head[25] ? ready_after : ready;
+  assign \$73  = ~ requantize;
+  assign \$74  = \$72  | \$73 ;
+  assign free_after_launch = \$71  & \$74 ;
+  assign \$75  = load | issuing;
+  assign \$76  = head_valid | push;
+  assign \$77  = \$75  & \$76 ;
+  assign \$78  = head_valid ? head : made;
+  assign \$79  = ~ \$78 [24];
+  assign \$80  = \$79  | free;
+  assign asks_if_0 = \$77  & \$80 ;
+  assign \$81  = head_valid ? head : made;
+  assign \$82  = ~ \$81 [22];
+  assign acc_if_0 = from_accumulator & \$82 ;
+  assign \$83  = ~ head[26];
+  assign \$84  = second_valid | push;
+  assign \$85  = \$83  & \$84 ;
+  assign \$86  = second_valid ? second : made;
+  assign \$87  = ~ \$86 [24];
+  assign \$88  = head[24] ? free_after_launch : free;
+  assign \$89  = \$87  | \$88 ;
+  assign asks_if_1 = \$85  & \$89 ;
+  assign \$90  = second_valid ? second : made;
+  assign \$91  = ~ \$90 [22];
+  assign acc_if_1 = from_accumulator & \$91 ;
+  assign \$92  = pop & head[22];
+  assign \$93  = ~ head[22];
+  assign \$94  = pop & \$93 ;
+  assign \$95  = pop & head[24];
   always @(posedge clk)
-    from_accumulator <= \$97 ;
+    from_accumulator <= \$96 ;
   always @(posedge clk)
-    requantize <= \$98 ;
+    requantize <= \$97 ;
   always @(posedge clk)
-    two_pass <= \$99 ;
+    two_pass <= \$98 ;
   always @(posedge clk)
-    making <= \$100 ;
+    making <= \$99 ;
   always @(posedge clk)
-    residual <= \$101 ;
+    residual <= \$100 ;
   always @(posedge clk)
-    second <= \$102 ;
+    second <= \$101 ;
   always @(posedge clk)
-    head <= \$103 ;
+    head <= \$102 ;
   always @(posedge clk)
-    head_valid <= \$104 ;
+    head_valid <= \$103 ;
   always @(posedge clk)
-    second_valid <= \$105 ;
+    second_valid <= \$104 ;
+  always @(posedge clk)
+    room <= \$105 ;
   always @(posedge clk)
     asks_act <= \$106 ;
   always @(posedge clk)
@@ -23672,18 +24459,24 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   always @(posedge clk)
     tag_4 <= \$116 ;
   always @(posedge clk)
-    source <= \$117 ;
+    tag_5 <= \$117 ;
   always @(posedge clk)
-    arrival <= \$118 ;
+    tag_6 <= \$118 ;
+  always @(posedge clk)
+    source <= \$119 ;
+  always @(posedge clk)
+    arrival <= \$120 ;
   \talos.vector.issue.residual_nest  residual_nest (
-    .address(\address$65 ),
+    .address(\address$76 ),
     .clk(clk),
     .count_2(instruction[30:21]),
-    .load(prepare),
-    .\port$7147$206 (instruction[267:206]),
-    .\port$7147$38 (instruction[57:38]),
+    .follow(prepare),
+    .ones(flags[4:2]),
+    .\port$7398$206 (instruction[267:206]),
+    .\port$7398$38 (instruction[57:38]),
     .rst(rst),
-    .step(\step$64 ),
+    .step(\step$75 ),
+    .twos(flags[9:7]),
     .unit_reset(unit_reset)
   );
   \talos.vector.issue.source_nest  source_nest (
@@ -23693,85 +24486,96 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     .count_1(count_1),
     .count_4(instruction[30:21]),
     .firsts(firsts),
+    .follow(prepare),
     .last(lasts),
-    .\last$21 (last),
-    .load(prepare),
-    .\port$7147$104 (instruction[205:104]),
-    .\port$7147$38 (instruction[57:38]),
+    .\last$15 (last),
+    .\port$7398$104 (instruction[205:104]),
+    .\port$7398$38 (instruction[57:38]),
+    .\port$7400$0 (flags),
     .rst(rst),
     .step(step),
     .unit_reset(unit_reset)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$97  = from_accumulator;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$96  = from_accumulator;
     if (prepare) begin
-      \$97  = \$1 ;
+      \$96  = \$1 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$98  = requantize;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$97  = requantize;
     if (prepare) begin
-      \$98  = instruction[18];
+      \$97  = instruction[18];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$99  = two_pass;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$98  = two_pass;
     if (prepare) begin
-      \$99  = \$3 ;
+      \$98  = \$3 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$100  = making;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$99  = making;
     if (\$4 ) begin
-      \$100  = 1'h0;
+      \$99  = 1'h0;
     end
     if (prepare) begin
-      \$100  = 1'h1;
+      \$99  = 1'h1;
     end
     if (unit_reset) begin
-      \$100  = 1'h0;
+      \$99  = 1'h0;
     end
     if (rst) begin
-      \$100  = 1'h0;
+      \$99  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$101  = residual;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$100  = residual;
     if (push) begin
-      \$101  = \$5 ;
+      \$100  = \$5 ;
     end
     if (prepare) begin
-      \$101  = instruction[19];
+      \$100  = instruction[19];
     end
     if (unit_reset) begin
-      \$101  = 1'h0;
+      \$100  = 1'h0;
     end
     if (rst) begin
-      \$101  = 1'h0;
+      \$100  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$102  = second;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$101  = second;
     if (\$6 ) begin
-      \$102  = made;
+      \$101  = made;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$103  = head;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$102  = head;
     if (\$8 ) begin
-      \$103  = \$9 ;
+      \$102  = \$9 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$104  = \$12 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$103  = \$12 ;
+    if (unit_reset) begin
+      \$103  = 1'h0;
+    end
+    if (rst) begin
+      \$103  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$104  = next_second_valid;
     if (unit_reset) begin
       \$104  = 1'h0;
     end
@@ -23780,18 +24584,18 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$105  = \$16 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$105  = \$13 ;
     if (unit_reset) begin
-      \$105  = 1'h0;
+      \$105  = 1'h1;
     end
     if (rst) begin
-      \$105  = 1'h0;
+      \$105  = 1'h1;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$106  = \$21 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$106  = \$18 ;
     if (unit_reset) begin
       \$106  = 1'h0;
     end
@@ -23800,8 +24604,8 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$107  = \$24 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$107  = \$21 ;
     if (unit_reset) begin
       \$107  = 1'h0;
     end
@@ -23810,40 +24614,40 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$108  = \$25 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$108  = \$22 ;
     if (load) begin
       \$108  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$109  = slots;
-    if (\$26 ) begin
-      \$109  = \$27 [0];
+    if (\$23 ) begin
+      \$109  = \$24 [0];
     end
     if (launch) begin
-      \$109  = \$29 ;
+      \$109  = \$26 ;
     end
     if (load) begin
       \$109  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$110  = acc;
     if (launch) begin
-      \$110  = \$28 [15:0];
+      \$110  = \$25 [15:0];
     end
     if (prepare) begin
       \$110  = instruction[89:74];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$111  = which;
     if (take) begin
-      \$111  = \$30 [0];
+      \$111  = \$27 [0];
     end
     if (unit_reset) begin
       \$111  = 1'h0;
@@ -23853,7 +24657,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$112  = issuing;
     if (\end ) begin
       \$112  = 1'h0;
@@ -23869,7 +24673,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$113  = tag;
     if (unit_reset) begin
       \$113  = 6'h00;
@@ -23879,7 +24683,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$114  = tag_1;
     if (unit_reset) begin
       \$114  = 6'h00;
@@ -23889,7 +24693,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$115  = tag_2;
     if (unit_reset) begin
       \$115  = 6'h00;
@@ -23899,7 +24703,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$116  = tag_3;
     if (unit_reset) begin
       \$116  = 6'h00;
@@ -23909,16 +24713,18 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$117  = source;
-    if (load) begin
-      \$117  = from_accumulator;
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$117  = tag_4;
+    if (unit_reset) begin
+      \$117  = 6'h00;
+    end
+    if (rst) begin
+      \$117  = 6'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
-    \$118 [5:1] = \$31 [5:1];
-    \$118 [0] = tag_4[0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$118  = tag_5;
     if (unit_reset) begin
       \$118  = 6'h00;
     end
@@ -23927,34 +24733,60 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$119  = source;
+    if (load) begin
+      \$119  = from_accumulator;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$120 [5:3] = \$28 [5:3];
+    \$120 [0] = tag_4[0];
+    \$120 [1] = tag_4[1];
+    \$120 [2] = tag_4[2];
+    if (unit_reset) begin
+      \$120  = 6'h00;
+    end
+    if (rst) begin
+      \$120  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     made[21:0] = address;
     if (residual) begin
-      made[21:0] = \address$65 ;
+      made[21:0] = \address$76 ;
     end
   end
   assign base = instruction[125:104];
+  assign follow = prepare;
+  assign \load$45  = prepare;
+  assign ones = flags[4:0];
+  assign twos = flags[9:5];
+  assign count_4 = instruction[30:21];
+  assign stride_4 = 8'h04;
   assign stride_0 = instruction[205:188];
   assign stride_1 = instruction[187:166];
   assign count_2 = instruction[57:48];
   assign stride_2 = instruction[165:148];
   assign count_3 = instruction[47:38];
   assign stride_3 = instruction[147:126];
-  assign count_4 = instruction[30:21];
-  assign stride_4 = 8'h04;
-  assign \load$50  = prepare;
-  assign \base$56  = instruction[227:206];
-  assign \count_0$57  = instruction[57:48];
-  assign \stride_0$58  = instruction[267:250];
-  assign \count_1$59  = instruction[47:38];
-  assign \stride_1$60  = instruction[249:228];
-  assign \count_2$61  = instruction[30:21];
-  assign \stride_2$62  = 8'h04;
-  assign \load$63  = prepare;
+  assign \base$64  = instruction[227:206];
+  assign \follow$65  = prepare;
+  assign \load$66  = prepare;
+  assign \ones$67  = flags[4:2];
+  assign \twos$68  = flags[9:7];
+  assign \count_2$69  = instruction[30:21];
+  assign \stride_2$70  = 8'h04;
+  assign \count_0$71  = instruction[57:48];
+  assign \stride_0$72  = instruction[267:250];
+  assign \count_1$73  = instruction[47:38];
+  assign \stride_1$74  = instruction[249:228];
   assign act_read__valid = asks_act;
   assign acc_read__valid = asks_acc;
   assign acc_read__address = acc;
-  assign \arrival$78  = arrival;
+  assign \arrival$89  = arrival;
   assign act_read__address = head[21:0];
   assign \instruction.opcode  = instruction[3:0];
   assign \instruction.wait  = instruction[7:4];
@@ -24027,98 +24859,101 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   assign \arrival.launch  = arrival[3];
   assign \arrival.set  = arrival[4];
   assign \arrival.block_end  = arrival[5];
-  assign \arrival$78.residual  = arrival[0];
-  assign \arrival$78.window  = arrival[1];
-  assign \arrival$78.first  = arrival[2];
-  assign \arrival$78.launch  = arrival[3];
-  assign \arrival$78.set  = arrival[4];
-  assign \arrival$78.block_end  = arrival[5];
+  assign \flags.ones  = flags[4:0];
+  assign \flags.twos  = flags[9:5];
+  assign \arrival$89.residual  = arrival[0];
+  assign \arrival$89.window  = arrival[1];
+  assign \arrival$89.first  = arrival[2];
+  assign \arrival$89.launch  = arrival[3];
+  assign \arrival$89.set  = arrival[4];
+  assign \arrival$89.block_end  = arrival[5];
   assign tag[5] = head[25];
   assign tag[4] = which;
-  assign tag[3] = \$96 ;
+  assign tag[3] = \$95 ;
   assign tag[2] = head[23];
-  assign tag[1] = \$95 ;
-  assign tag[0] = \$93 ;
+  assign tag[1] = \$94 ;
+  assign tag[0] = \$92 ;
   always @*
-    made[26] = \$59 ;
+    made[26] = \$55 ;
   always @*
-    made[25] = \$57 ;
+    made[25] = \$53 ;
   always @*
-    made[24] = \$53 ;
+    made[24] = \$49 ;
   always @*
-    made[23] = \$50 ;
+    made[23] = \$46 ;
   always @*
     made[22] = residual;
   assign \$3  = \$2 ;
-  assign \$69  = \$68 ;
-  assign \$26  = slots;
+  assign \$68  = \$67 ;
+  assign \$23  = slots;
 endmodule
 
-module \talos.vector.issue.residual_nest (rst, step, unit_reset, load, count_2, \port$7147$38 , \port$7147$206 , address, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$65  = 0;
+module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2, \port$7398$38 , \port$7398$206 , ones, twos, address, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$67  = 0;
   input rst;
   wire rst;
   input step;
   wire step;
   input unit_reset;
   wire unit_reset;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$7147$38 ;
-  wire [19:0] \port$7147$38 ;
-  input [61:0] \port$7147$206 ;
-  wire [61:0] \port$7147$206 ;
+  input [19:0] \port$7398$38 ;
+  wire [19:0] \port$7398$38 ;
+  input [61:0] \port$7398$206 ;
+  wire [61:0] \port$7398$206 ;
+  input [2:0] ones;
+  wire [2:0] ones;
+  input [2:0] twos;
+  wire [2:0] twos;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$10 ;
-  reg \$100 ;
+  reg [21:0] \$100 ;
   reg \$101 ;
-  reg [7:0] \$102 ;
+  reg [21:0] \$102 ;
   reg [21:0] \$103 ;
-  reg \$104 ;
+  reg [7:0] \$104 ;
   reg [21:0] \$105 ;
   reg [21:0] \$106 ;
-  reg [7:0] \$107 ;
-  reg [21:0] \$108 ;
-  reg [21:0] \$109 ;
-  wire \$11 ;
-  wire [2:0] \$12 ;
+  wire [2:0] \$11 ;
+  wire \$12 ;
   wire \$13 ;
   wire [2:0] \$14 ;
   wire \$15 ;
-  wire \$16 ;
-  wire [2:0] \$17 ;
+  wire [2:0] \$16 ;
+  wire \$17 ;
   wire \$18 ;
   wire [2:0] \$19 ;
   wire \$2 ;
   wire \$20 ;
   wire \$21 ;
-  wire [2:0] \$22 ;
-  wire \$23 ;
+  wire \$22 ;
+  wire [10:0] \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
   wire \$27 ;
-  wire [10:0] \$28 ;
-  wire \$29 ;
+  wire \$28 ;
+  wire [10:0] \$29 ;
   wire \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
   wire \$33 ;
-  wire [10:0] \$34 ;
-  wire \$35 ;
+  wire \$34 ;
+  wire [10:0] \$35 ;
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
-  wire \$4 ;
-  wire [10:0] \$40 ;
+  wire [2:0] \$4 ;
+  wire \$40 ;
   wire \$41 ;
   wire \$42 ;
   wire \$43 ;
@@ -24136,55 +24971,55 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, load, count_2, 
   wire \$54 ;
   wire \$55 ;
   wire \$56 ;
-  wire \$57 ;
+  wire [2:0] \$57 ;
   wire \$58 ;
   wire \$59 ;
-  wire \$6 ;
-  wire \$60 ;
-  wire [2:0] \$61 ;
+  wire [2:0] \$6 ;
+  wire [2:0] \$60 ;
+  wire \$61 ;
   wire \$62 ;
-  wire [2:0] \$63 ;
-  wire \$64 ;
+  wire [7:0] \$63 ;
+  wire [21:0] \$64 ;
   wire \$65 ;
-  wire [7:0] \$66 ;
-  wire [21:0] \$67 ;
+  wire \$66 ;
+  wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire [2:0] \$7 ;
-  wire \$70 ;
+  wire \$7 ;
+  wire [23:0] \$70 ;
   wire \$71 ;
   wire \$72 ;
-  wire [23:0] \$73 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
-  wire [23:0] \$77 ;
+  wire \$73 ;
+  wire [23:0] \$74 ;
+  wire [21:0] \$75 ;
+  wire [23:0] \$76 ;
+  wire [21:0] \$77 ;
   wire [21:0] \$78 ;
-  wire [23:0] \$79 ;
+  wire [21:0] \$79 ;
   wire \$8 ;
   wire [21:0] \$80 ;
-  wire [21:0] \$81 ;
-  wire [21:0] \$82 ;
-  wire [21:0] \$83 ;
-  wire [23:0] \$84 ;
-  reg [9:0] \$85 ;
-  reg [1:0] \$86 ;
-  reg [9:0] \$87 ;
-  reg [2:0] \$88 ;
-  reg [2:0] \$89 ;
+  wire [23:0] \$81 ;
+  reg [9:0] \$82 ;
+  reg [1:0] \$83 ;
+  reg [9:0] \$84 ;
+  reg [2:0] \$85 ;
+  reg [2:0] \$86 ;
+  reg [2:0] \$87 ;
+  reg [9:0] \$88 ;
+  reg [1:0] \$89 ;
   wire [2:0] \$9 ;
-  reg [2:0] \$90 ;
+  reg [9:0] \$90 ;
   reg [9:0] \$91 ;
   reg [1:0] \$92 ;
   reg [9:0] \$93 ;
-  reg [9:0] \$94 ;
-  reg [1:0] \$95 ;
-  reg [9:0] \$96 ;
-  reg [2:0] \$97 ;
-  reg [2:0] \$98 ;
-  reg \$99 ;
+  reg [2:0] \$94 ;
+  reg [2:0] \$95 ;
+  reg \$96 ;
+  reg \$97 ;
+  reg \$98 ;
+  reg [7:0] \$99 ;
   (* init = 22'h000000 *)
-  wire [21:0] \address$13 ;
+  wire [21:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [21:0] base;
   reg [2:0] before_last = 3'h0;
@@ -24192,7 +25027,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, load, count_2, 
   wire [9:0] count_1;
   (* init = 3'h0 *)
   wire [2:0] first;
-  reg \first$17  = 1'h0;
+  reg \first$13  = 1'h0;
   reg [2:0] firsts = 3'h0;
   wire [2:0] further;
   reg signed [21:0] held_stride_1 = 22'h000000;
@@ -24200,7 +25035,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, load, count_2, 
   reg [2:0] inner = 3'h0;
   reg inner_in_0 = 1'h0;
   reg [2:0] last = 3'h0;
-  reg \last$19  = 1'h0;
+  reg \last$15  = 1'h0;
   (* init = 3'h0 *)
   wire [2:0] lasts;
   wire leave;
@@ -24210,6 +25045,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, load, count_2, 
   reg [1:0] limit_1_is = 2'h0;
   reg [9:0] limit_2 = 10'h000;
   reg [1:0] limit_2_is = 2'h0;
+  wire load;
   reg [2:0] move = 3'h0;
   reg moved_1 = 1'h0;
   reg moved_2 = 1'h0;
@@ -24221,7 +25057,6 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, load, count_2, 
   reg [9:0] remaining_0 = 10'h000;
   reg [9:0] remaining_1 = 10'h000;
   reg [9:0] remaining_2 = 10'h000;
-  wire [2:0] single;
   wire signed [17:0] stride_0;
   wire signed [21:0] stride_1;
   wire signed [7:0] stride_2;
@@ -24229,418 +25064,413 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, load, count_2, 
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$1  = ! \port$7147$38 [19:10];
-  assign \$2  = | move[2:1];
-  assign \$3  = ! \port$7147$38 [9:0];
-  assign \$5  = ! count_2;
-  assign \$7  = last | inner;
+  assign \$1  = | move[2:1];
+  assign \$4  = last | inner;
+  assign \$6  = last | inner;
+  assign \$7  = ~ \$6 [0];
   assign \$9  = last | inner;
-  assign \$10  = ~ \$9 [0];
-  assign \$12  = last | inner;
+  assign \$11  = last | inner;
+  assign \$12  = ~ \$11 [1];
+  assign \$13  = \$10  & \$12 ;
   assign \$14  = last | inner;
-  assign \$15  = ~ \$14 [1];
-  assign \$16  = \$13  & \$15 ;
-  assign \$17  = last | inner;
-  assign \$18  = & \$17 [1:0];
-  assign \$19  = last | inner;
-  assign \$20  = ~ \$19 [2];
-  assign \$21  = \$18  & \$20 ;
-  assign \$22  = inner & before_last;
-  assign \$23  = | \$22 ;
-  assign leave = at_inner & \$23 ;
-  assign \$24  = step & further[0];
-  assign \$25  = step & move[0];
-  assign \$26  = \port$7147$38 [19:10] == 1'h1;
-  assign \$27  = \port$7147$38 [19:10] == 1'h1;
-  assign \$28  = remaining_0 - 1'h1;
-  assign \$29  = remaining_0 == 2'h2;
-  assign \$30  = step & further[1];
-  assign \$31  = step & move[1];
-  assign \$32  = \port$7147$38 [9:0] == 1'h1;
-  assign \$33  = \port$7147$38 [9:0] == 1'h1;
-  assign \$34  = remaining_1 - 1'h1;
-  assign \$35  = remaining_1 == 2'h2;
-  assign \$37  = step & move[2];
-  assign \$38  = count_2 == 1'h1;
-  assign \$39  = count_2 == 1'h1;
-  assign \$40  = remaining_2 - 1'h1;
-  assign \$41  = remaining_2 == 2'h2;
-  assign \$43  = ~ single[0];
-  assign \$46  = ~ single[1];
+  assign \$15  = & \$14 [1:0];
+  assign \$16  = last | inner;
+  assign \$17  = ~ \$16 [2];
+  assign \$18  = \$15  & \$17 ;
+  assign \$19  = inner & before_last;
+  assign \$20  = | \$19 ;
+  assign leave = at_inner & \$20 ;
+  assign \$21  = step & further[0];
+  assign \$22  = step & move[0];
+  assign \$23  = remaining_0 - 1'h1;
+  assign \$24  = remaining_0 == 2'h2;
+  assign \$25  = step & further[0];
+  assign \$26  = step & move[0];
+  assign \$27  = step & further[1];
+  assign \$28  = step & move[1];
+  assign \$29  = remaining_1 - 1'h1;
+  assign \$30  = remaining_1 == 2'h2;
+  assign \$31  = step & further[1];
+  assign \$32  = step & move[1];
+  assign \$34  = step & move[2];
+  assign \$35  = remaining_2 - 1'h1;
+  assign \$36  = remaining_2 == 2'h2;
+  assign \$38  = step & move[2];
+  assign \$40  = ~ ones[0];
+  assign \$43  = ~ ones[1];
+  assign \$44  = \$42  & \$43 ;
+  assign \$45  = & ones[1:0];
+  assign \$46  = ~ ones[2];
   assign \$47  = \$45  & \$46 ;
-  assign \$48  = & single[1:0];
-  assign \$49  = ~ single[2];
-  assign \$50  = \$48  & \$49 ;
-  assign \$52  = ~ single[0];
-  assign \$55  = ~ single[1];
+  assign \$49  = ~ ones[0];
+  assign \$52  = ~ ones[1];
+  assign \$53  = \$51  & \$52 ;
+  assign \$54  = & ones[1:0];
+  assign \$55  = ~ ones[2];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = & single[1:0];
-  assign \$58  = ~ single[2];
-  assign \$59  = \$57  & \$58 ;
-  assign \$60  = & single;
-  assign \$61  = leave ? { \$21 , \$16 , \$11  } : inner;
-  assign \$62  = ~ leave;
-  assign \$63  = last | inner;
-  assign \$64  = & \$63 ;
-  assign \$65  = leave & \$64 ;
-  assign \$67  = single[0] ? \port$7147$206 [43:22] : { \port$7147$206 [61], \port$7147$206 [61], \port$7147$206 [61], \port$7147$206 [61], \port$7147$206 [61:44] };
-  assign \$68  = & single[1:0];
-  assign \$69  = ~ \$68 ;
-  assign \$70  = move[1] | further[1];
-  assign \$71  = step & \$70 ;
-  assign \$72  = load | \$71 ;
-  assign \$73  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$75  = step & \$74 ;
-  assign \$76  = load | \$75 ;
-  assign \$77  = $signed({ 1'h0, address }) + $signed(held_stride_2);
-  assign \$78  = inner_in_0 ? pair_stride_0 : { pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2 };
-  assign \$79  = $signed({ 1'h0, address }) + $signed(\$78 );
-  assign \$80  = move[1] ? next_1 : 22'h000000;
-  assign \$82  = move[2] ? next_2 : 22'h000000;
-  assign \$83  = \$81  | \$82 ;
-  assign \$84  = at_inner ? \$79  : { 2'h0, \$83  };
+  assign \$57  = leave ? { \$18 , \$13 , \$8  } : inner;
+  assign \$58  = ~ leave;
+  assign \$59  = & ones;
+  assign \$60  = last | inner;
+  assign \$61  = & \$60 ;
+  assign \$62  = leave & \$61 ;
+  assign \$64  = ones[0] ? \port$7398$206 [43:22] : { \port$7398$206 [61], \port$7398$206 [61], \port$7398$206 [61], \port$7398$206 [61], \port$7398$206 [61:44] };
+  assign \$65  = & ones[1:0];
+  assign \$66  = ~ \$65 ;
+  assign \$67  = move[1] | further[1];
+  assign \$68  = step & \$67 ;
+  assign \$69  = follow | \$68 ;
+  assign \$70  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$72  = step & \$71 ;
+  assign \$73  = follow | \$72 ;
+  assign \$74  = $signed({ 1'h0, address }) + $signed(held_stride_2);
+  assign \$75  = inner_in_0 ? pair_stride_0 : { pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2[7], pair_stride_2 };
+  assign \$76  = $signed({ 1'h0, address }) + $signed(\$75 );
+  assign \$77  = move[1] ? next_1 : 22'h000000;
+  assign \$79  = move[2] ? next_2 : 22'h000000;
+  assign \$80  = \$78  | \$79 ;
+  assign \$81  = at_inner ? \$76  : { 2'h0, \$80  };
   always @(posedge clk)
-    limit_0 <= \$85 ;
+    limit_0 <= \$82 ;
   always @(posedge clk)
-    limit_0_is <= \$86 ;
+    limit_0_is <= \$83 ;
   always @(posedge clk)
-    remaining_0 <= \$87 ;
+    remaining_0 <= \$84 ;
   always @(posedge clk)
-    firsts <= \$88 ;
+    before_last <= \$85 ;
   always @(posedge clk)
-    last <= \$89 ;
+    firsts <= \$86 ;
   always @(posedge clk)
-    before_last <= \$90 ;
+    last <= \$87 ;
   always @(posedge clk)
-    limit_1 <= \$91 ;
+    limit_1 <= \$88 ;
   always @(posedge clk)
-    limit_1_is <= \$92 ;
+    limit_1_is <= \$89 ;
   always @(posedge clk)
-    remaining_1 <= \$93 ;
+    remaining_1 <= \$90 ;
   always @(posedge clk)
-    limit_2 <= \$94 ;
+    limit_2 <= \$91 ;
   always @(posedge clk)
-    limit_2_is <= \$95 ;
+    limit_2_is <= \$92 ;
   always @(posedge clk)
-    remaining_2 <= \$96 ;
+    remaining_2 <= \$93 ;
   always @(posedge clk)
-    inner <= \$97 ;
+    inner <= \$94 ;
   always @(posedge clk)
-    move <= \$98 ;
+    move <= \$95 ;
   always @(posedge clk)
-    at_inner <= \$99 ;
+    at_inner <= \$96 ;
   always @(posedge clk)
-    \first$17  <= \$100 ;
+    \first$13  <= \$97 ;
   always @(posedge clk)
-    \last$19  <= \$101 ;
+    \last$15  <= \$98 ;
   always @(posedge clk)
-    pair_stride_2 <= \$102 ;
+    pair_stride_2 <= \$99 ;
   always @(posedge clk)
-    pair_stride_0 <= \$103 ;
+    pair_stride_0 <= \$100 ;
   always @(posedge clk)
-    inner_in_0 <= \$104 ;
+    inner_in_0 <= \$101 ;
   always @(posedge clk)
-    held_stride_1 <= \$105 ;
+    held_stride_1 <= \$102 ;
   always @(posedge clk)
-    moved_1 <= \$72 ;
+    moved_1 <= \$69 ;
   always @(posedge clk)
-    next_1 <= \$106 ;
+    next_1 <= \$103 ;
   always @(posedge clk)
-    held_stride_2 <= \$107 ;
+    held_stride_2 <= \$104 ;
   always @(posedge clk)
-    moved_2 <= \$76 ;
+    moved_2 <= \$73 ;
   always @(posedge clk)
-    next_2 <= \$108 ;
+    next_2 <= \$105 ;
   always @(posedge clk)
-    address <= \$109 ;
+    address <= \$106 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$85  = limit_0;
-    if (load) begin
-      \$85  = \port$7147$38 [19:10];
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$82  = limit_0;
+    if (follow) begin
+      \$82  = \port$7398$38 [19:10];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$86  = limit_0_is;
-    if (load) begin
-      \$86  = { \$26 , single[0] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$83  = limit_0_is;
+    if (follow) begin
+      \$83  = { twos[0], ones[0] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$87  = remaining_0;
-    if (load) begin
-      \$87  = \port$7147$38 [19:10];
-    end else if (\$24 ) begin
-      \$87  = limit_0;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$84  = remaining_0;
+    if (follow) begin
+      \$84  = \port$7398$38 [19:10];
+    end else if (\$21 ) begin
+      \$84  = limit_0;
+    end else if (\$22 ) begin
+      \$84  = \$23 [9:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$85  = before_last;
+    if (follow) begin
+      \$85 [0] = twos[0];
+    end else if (\$21 ) begin
+      \$85 [0] = limit_0_is[1];
+    end else if (\$22 ) begin
+      \$85 [0] = \$24 ;
+    end
+    if (follow) begin
+      \$85 [1] = twos[1];
+    end else if (\$27 ) begin
+      \$85 [1] = limit_1_is[1];
+    end else if (\$28 ) begin
+      \$85 [1] = \$30 ;
+    end
+    if (follow) begin
+      \$85 [2] = twos[2];
+    end else if (\$33 ) begin
+      \$85 [2] = limit_2_is[1];
+    end else if (\$34 ) begin
+      \$85 [2] = \$36 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$86  = firsts;
+    if (follow) begin
+      \$86 [0] = 1'h1;
     end else if (\$25 ) begin
-      \$87  = \$28 [9:0];
+      \$86 [0] = 1'h1;
+    end else if (\$26 ) begin
+      \$86 [0] = 1'h0;
+    end
+    if (follow) begin
+      \$86 [1] = 1'h1;
+    end else if (\$31 ) begin
+      \$86 [1] = 1'h1;
+    end else if (\$32 ) begin
+      \$86 [1] = 1'h0;
+    end
+    if (follow) begin
+      \$86 [2] = 1'h1;
+    end else if (\$37 ) begin
+      \$86 [2] = 1'h1;
+    end else if (\$38 ) begin
+      \$86 [2] = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$88  = firsts;
-    if (load) begin
-      \$88 [0] = 1'h1;
-    end else if (\$24 ) begin
-      \$88 [0] = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$87  = last;
+    if (follow) begin
+      \$87 [0] = ones[0];
     end else if (\$25 ) begin
-      \$88 [0] = 1'h0;
+      \$87 [0] = limit_0_is[0];
+    end else if (\$26 ) begin
+      \$87 [0] = before_last[0];
     end
-    if (load) begin
-      \$88 [1] = 1'h1;
-    end else if (\$30 ) begin
-      \$88 [1] = 1'h1;
+    if (follow) begin
+      \$87 [1] = ones[1];
     end else if (\$31 ) begin
-      \$88 [1] = 1'h0;
+      \$87 [1] = limit_1_is[0];
+    end else if (\$32 ) begin
+      \$87 [1] = before_last[1];
     end
-    if (load) begin
-      \$88 [2] = 1'h1;
-    end else if (\$36 ) begin
-      \$88 [2] = 1'h1;
+    if (follow) begin
+      \$87 [2] = ones[2];
     end else if (\$37 ) begin
-      \$88 [2] = 1'h0;
+      \$87 [2] = limit_2_is[0];
+    end else if (\$38 ) begin
+      \$87 [2] = before_last[2];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$89  = last;
-    if (load) begin
-      \$89 [0] = single[0];
-    end else if (\$24 ) begin
-      \$89 [0] = limit_0_is[0];
-    end else if (\$25 ) begin
-      \$89 [0] = before_last[0];
-    end
-    if (load) begin
-      \$89 [1] = single[1];
-    end else if (\$30 ) begin
-      \$89 [1] = limit_1_is[0];
-    end else if (\$31 ) begin
-      \$89 [1] = before_last[1];
-    end
-    if (load) begin
-      \$89 [2] = single[2];
-    end else if (\$36 ) begin
-      \$89 [2] = limit_2_is[0];
-    end else if (\$37 ) begin
-      \$89 [2] = before_last[2];
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$88  = limit_1;
+    if (follow) begin
+      \$88  = \port$7398$38 [9:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$90  = before_last;
-    if (load) begin
-      \$90 [0] = \$27 ;
-    end else if (\$24 ) begin
-      \$90 [0] = limit_0_is[1];
-    end else if (\$25 ) begin
-      \$90 [0] = \$29 ;
-    end
-    if (load) begin
-      \$90 [1] = \$33 ;
-    end else if (\$30 ) begin
-      \$90 [1] = limit_1_is[1];
-    end else if (\$31 ) begin
-      \$90 [1] = \$35 ;
-    end
-    if (load) begin
-      \$90 [2] = \$39 ;
-    end else if (\$36 ) begin
-      \$90 [2] = limit_2_is[1];
-    end else if (\$37 ) begin
-      \$90 [2] = \$41 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$89  = limit_1_is;
+    if (follow) begin
+      \$89  = { twos[1], ones[1] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$91  = limit_1;
-    if (load) begin
-      \$91  = \port$7147$38 [9:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$90  = remaining_1;
+    if (follow) begin
+      \$90  = \port$7398$38 [9:0];
+    end else if (\$27 ) begin
+      \$90  = limit_1;
+    end else if (\$28 ) begin
+      \$90  = \$29 [9:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$92  = limit_1_is;
-    if (load) begin
-      \$92  = { \$32 , single[1] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$91  = limit_2;
+    if (follow) begin
+      \$91  = count_2;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$93  = remaining_1;
-    if (load) begin
-      \$93  = \port$7147$38 [9:0];
-    end else if (\$30 ) begin
-      \$93  = limit_1;
-    end else if (\$31 ) begin
-      \$93  = \$34 [9:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$92  = limit_2_is;
+    if (follow) begin
+      \$92  = { twos[2], ones[2] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$94  = limit_2;
-    if (load) begin
-      \$94  = count_2;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$93  = remaining_2;
+    if (follow) begin
+      \$93  = count_2;
+    end else if (\$33 ) begin
+      \$93  = limit_2;
+    end else if (\$34 ) begin
+      \$93  = \$35 [9:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$95  = limit_2_is;
-    if (load) begin
-      \$95  = { \$38 , single[2] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$94  = inner;
+    if (follow) begin
+      \$94  = { \$47 , \$44 , \$41  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$96  = remaining_2;
-    if (load) begin
-      \$96  = count_2;
-    end else if (\$36 ) begin
-      \$96  = limit_2;
-    end else if (\$37 ) begin
-      \$96  = \$40 [9:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$97  = inner;
-    if (load) begin
-      \$97  = { \$50 , \$47 , \$44  };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$98  = move;
-    if (load) begin
-      \$98  = { \$59 , \$56 , \$53  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$95  = move;
+    if (follow) begin
+      \$95  = { \$56 , \$53 , \$50  };
     end else if (step) begin
-      \$98  = \$61 ;
+      \$95  = \$57 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$99  = at_inner;
-    if (load) begin
-      \$99  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$96  = at_inner;
+    if (follow) begin
+      \$96  = 1'h1;
     end else if (step) begin
-      \$99  = \$62 ;
+      \$96  = \$58 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$100  = \first$17 ;
-    if (load) begin
-      \$100  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$97  = \first$13 ;
+    if (follow) begin
+      \$97  = 1'h1;
     end else if (step) begin
-      \$100  = 1'h0;
+      \$97  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$101  = \last$19 ;
-    if (load) begin
-      \$101  = \$60 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$98  = \last$15 ;
+    if (follow) begin
+      \$98  = \$59 ;
     end else if (step) begin
-      \$101  = \$65 ;
+      \$98  = \$62 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$102  = pair_stride_2;
-    if (load) begin
-      \$102  = \$66 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$99  = pair_stride_2;
+    if (follow) begin
+      \$99  = \$63 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$103  = pair_stride_0;
-    if (load) begin
-      \$103  = \$67 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$100  = pair_stride_0;
+    if (follow) begin
+      \$100  = \$64 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$104  = inner_in_0;
-    if (load) begin
-      \$104  = \$69 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$101  = inner_in_0;
+    if (follow) begin
+      \$101  = \$66 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$105  = held_stride_1;
-    if (load) begin
-      \$105  = \port$7147$206 [43:22];
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$102  = held_stride_1;
+    if (follow) begin
+      \$102  = \port$7398$206 [43:22];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$106  = next_1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$103  = next_1;
     if (moved_1) begin
-      \$106  = \$73 [21:0];
+      \$103  = \$70 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$107  = held_stride_2;
-    if (load) begin
-      \$107  = 8'h04;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$104  = held_stride_2;
+    if (follow) begin
+      \$104  = 8'h04;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$108  = next_2;
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$105  = next_2;
     if (moved_2) begin
-      \$108  = \$77 [21:0];
+      \$105  = \$74 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$109  = address;
-    if (load) begin
-      \$109  = \port$7147$206 [21:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    \$106  = address;
+    if (follow) begin
+      \$106  = \port$7398$206 [21:0];
     end else if (step) begin
-      \$109  = \$84 [21:0];
+      \$106  = \$81 [21:0];
     end
   end
-  assign count_0 = \port$7147$38 [19:10];
-  assign count_1 = \port$7147$38 [9:0];
-  assign outer = { \$21 , \$16 , \$11  };
-  assign \address$13  = address;
+  assign outer = { \$18 , \$13 , \$8  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$17 ;
-  assign whole_last = \last$19 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign count_0 = \port$7398$38 [19:10];
+  assign load = follow;
+  assign count_1 = \port$7398$38 [9:0];
   assign stride_2 = 8'h04;
-  assign stride_0 = \port$7147$206 [61:44];
-  assign stride_1 = \port$7147$206 [43:22];
-  assign base = \port$7147$206 [21:0];
-  assign further[2] = \$6 ;
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[2] = \$5 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$4  = move[2];
-  assign \$6  = 1'h0;
-  assign \$8  = 1'h1;
-  assign \$11  = \$10 ;
-  assign \$13  = \$12 [0];
-  assign \$36  = 1'h0;
-  assign \$42  = 1'h1;
-  assign \$44  = \$43 ;
-  assign \$45  = \$1 ;
-  assign \$51  = 1'h1;
-  assign \$53  = \$52 ;
-  assign \$54  = \$1 ;
-  assign \$66  = 8'h04;
-  assign \$74  = move[2];
-  assign \$81  = \$80 ;
+  assign stride_0 = \port$7398$206 [61:44];
+  assign stride_1 = \port$7398$206 [43:22];
+  assign base = \port$7398$206 [21:0];
+  assign further[2] = \$3 ;
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$2  = move[2];
+  assign \$3  = 1'h0;
+  assign \$5  = 1'h1;
+  assign \$8  = \$7 ;
+  assign \$10  = \$9 [0];
+  assign \$33  = 1'h0;
+  assign \$37  = 1'h0;
+  assign \$39  = 1'h1;
+  assign \$41  = \$40 ;
+  assign \$42  = ones[0];
+  assign \$48  = 1'h1;
+  assign \$50  = \$49 ;
+  assign \$51  = ones[0];
+  assign \$63  = 8'h04;
+  assign \$71  = move[2];
+  assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset, load, count_4, \port$7147$38 , \port$7147$104 , firsts, last, \last$21 , address, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$66  = 0;
+module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset, follow, count_4, \port$7398$38 , \port$7398$104 , \port$7400$0 , firsts, last, \last$15 , address, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$68  = 0;
   input rst;
   wire rst;
   input [7:0] count_0;
@@ -24651,109 +25481,106 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   wire step;
   input unit_reset;
   wire unit_reset;
-  input load;
-  wire load;
+  input follow;
+  wire follow;
   input [9:0] count_4;
   wire [9:0] count_4;
-  input [19:0] \port$7147$38 ;
-  wire [19:0] \port$7147$38 ;
-  input [101:0] \port$7147$104 ;
-  wire [101:0] \port$7147$104 ;
+  input [19:0] \port$7398$38 ;
+  wire [19:0] \port$7398$38 ;
+  input [101:0] \port$7398$104 ;
+  wire [101:0] \port$7398$104 ;
+  input [9:0] \port$7400$0 ;
+  wire [9:0] \port$7400$0 ;
   output [4:0] firsts;
   reg [4:0] firsts = 5'h00;
   output [4:0] last;
   reg [4:0] last = 5'h00;
-  output \last$21 ;
-  reg \last$21  = 1'h0;
+  output \last$15 ;
+  reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$10 ;
-  wire \$100 ;
-  wire [4:0] \$101 ;
+  wire [21:0] \$100 ;
+  wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
-  wire [7:0] \$104 ;
-  wire [21:0] \$105 ;
+  wire [21:0] \$103 ;
+  wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
   wire \$107 ;
-  wire [21:0] \$108 ;
-  wire \$109 ;
+  wire \$108 ;
+  wire [23:0] \$109 ;
   wire [4:0] \$11 ;
   wire \$110 ;
   wire \$111 ;
   wire \$112 ;
-  wire \$113 ;
-  wire [23:0] \$114 ;
+  wire [23:0] \$113 ;
+  wire \$114 ;
   wire \$115 ;
   wire \$116 ;
-  wire \$117 ;
-  wire [23:0] \$118 ;
+  wire [23:0] \$117 ;
+  wire \$118 ;
   wire \$119 ;
   wire \$12 ;
   wire \$120 ;
-  wire \$121 ;
-  wire [23:0] \$122 ;
-  wire \$123 ;
-  wire \$124 ;
-  wire \$125 ;
-  wire [23:0] \$126 ;
+  wire [23:0] \$121 ;
+  wire [21:0] \$122 ;
+  wire [21:0] \$123 ;
+  wire [23:0] \$124 ;
+  wire [21:0] \$125 ;
+  wire [21:0] \$126 ;
   wire [21:0] \$127 ;
   wire [21:0] \$128 ;
-  wire [23:0] \$129 ;
+  wire [21:0] \$129 ;
   wire [4:0] \$13 ;
   wire [21:0] \$130 ;
   wire [21:0] \$131 ;
   wire [21:0] \$132 ;
-  wire [21:0] \$133 ;
-  wire [21:0] \$134 ;
-  wire [21:0] \$135 ;
-  wire [21:0] \$136 ;
-  wire [21:0] \$137 ;
-  wire [23:0] \$138 ;
-  reg [7:0] \$139 ;
+  wire [23:0] \$133 ;
+  reg [7:0] \$134 ;
+  reg [1:0] \$135 ;
+  reg [7:0] \$136 ;
+  reg [4:0] \$137 ;
+  reg [4:0] \$138 ;
+  reg [4:0] \$139 ;
   wire \$14 ;
-  reg [1:0] \$140 ;
-  reg [7:0] \$141 ;
-  reg [4:0] \$142 ;
-  reg [4:0] \$143 ;
-  reg [4:0] \$144 ;
-  reg [7:0] \$145 ;
-  reg [1:0] \$146 ;
-  reg [7:0] \$147 ;
+  reg [7:0] \$140 ;
+  reg [1:0] \$141 ;
+  reg [7:0] \$142 ;
+  reg [9:0] \$143 ;
+  reg [1:0] \$144 ;
+  reg [9:0] \$145 ;
+  reg [9:0] \$146 ;
+  reg [1:0] \$147 ;
   reg [9:0] \$148 ;
-  reg [1:0] \$149 ;
+  reg [9:0] \$149 ;
   wire \$15 ;
-  reg [9:0] \$150 ;
+  reg [1:0] \$150 ;
   reg [9:0] \$151 ;
-  reg [1:0] \$152 ;
-  reg [9:0] \$153 ;
-  reg [9:0] \$154 ;
-  reg [1:0] \$155 ;
-  reg [9:0] \$156 ;
-  reg [4:0] \$157 ;
-  reg [4:0] \$158 ;
+  reg [4:0] \$152 ;
+  reg [4:0] \$153 ;
+  reg \$154 ;
+  reg \$155 ;
+  reg \$156 ;
+  reg [7:0] \$157 ;
+  reg [21:0] \$158 ;
   reg \$159 ;
   wire [4:0] \$16 ;
-  reg \$160 ;
+  reg [21:0] \$160 ;
   reg \$161 ;
-  reg [7:0] \$162 ;
+  reg [21:0] \$162 ;
   reg [21:0] \$163 ;
-  reg \$164 ;
+  reg [17:0] \$164 ;
   reg [21:0] \$165 ;
-  reg \$166 ;
+  reg [21:0] \$166 ;
   reg [21:0] \$167 ;
-  reg [21:0] \$168 ;
-  reg [17:0] \$169 ;
+  reg [7:0] \$168 ;
+  reg [21:0] \$169 ;
   wire \$17 ;
   reg [21:0] \$170 ;
-  reg [21:0] \$171 ;
-  reg [21:0] \$172 ;
-  reg [7:0] \$173 ;
-  reg [21:0] \$174 ;
-  reg [21:0] \$175 ;
   wire [4:0] \$18 ;
   wire \$19 ;
   wire \$2 ;
@@ -24771,43 +25598,43 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   wire \$30 ;
   wire [4:0] \$31 ;
   wire \$32 ;
-  wire [4:0] \$33 ;
+  wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
-  wire [4:0] \$36 ;
+  wire [8:0] \$35 ;
+  wire \$36 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire [8:0] \$42 ;
+  wire [8:0] \$41 ;
+  wire \$42 ;
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire \$47 ;
-  wire [8:0] \$48 ;
+  wire [10:0] \$47 ;
+  wire \$48 ;
   wire \$49 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
-  wire \$53 ;
-  wire [10:0] \$54 ;
+  wire [10:0] \$53 ;
+  wire \$54 ;
   wire \$55 ;
   wire \$56 ;
   wire \$57 ;
   wire \$58 ;
-  wire \$59 ;
-  wire \$6 ;
-  wire [10:0] \$60 ;
+  wire [10:0] \$59 ;
+  wire [4:0] \$6 ;
+  wire \$60 ;
   wire \$61 ;
   wire \$62 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
-  wire [10:0] \$66 ;
+  wire \$66 ;
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
@@ -24822,7 +25649,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   wire \$77 ;
   wire \$78 ;
   wire \$79 ;
-  wire \$8 ;
+  wire [4:0] \$8 ;
   wire \$80 ;
   wire \$81 ;
   wire \$82 ;
@@ -24837,15 +25664,15 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   wire \$90 ;
   wire \$91 ;
   wire \$92 ;
-  wire \$93 ;
+  wire [4:0] \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
+  wire [4:0] \$96 ;
   wire \$97 ;
   wire \$98 ;
-  wire [4:0] \$99 ;
+  wire [7:0] \$99 ;
   (* init = 22'h000000 *)
-  wire [21:0] \address$15 ;
+  wire [21:0] \address$9 ;
   reg at_inner = 1'h0;
   wire [21:0] base;
   reg [4:0] before_last = 5'h00;
@@ -24853,7 +25680,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   wire [9:0] count_3;
   (* init = 5'h00 *)
   wire [4:0] first;
-  reg \first$19  = 1'h0;
+  reg \first$13  = 1'h0;
   wire [4:0] further;
   reg signed [21:0] held_stride_1 = 22'h000000;
   reg signed [17:0] held_stride_2 = 18'h00000;
@@ -24875,6 +25702,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   reg [1:0] limit_3_is = 2'h0;
   reg [9:0] limit_4 = 10'h000;
   reg [1:0] limit_4_is = 2'h0;
+  wire load;
   reg [4:0] move = 5'h00;
   reg moved_1 = 1'h0;
   reg moved_2 = 1'h0;
@@ -24884,6 +25712,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   reg [21:0] next_2 = 22'h000000;
   reg [21:0] next_3 = 22'h000000;
   reg [21:0] next_4 = 22'h000000;
+  wire [4:0] ones;
   wire [4:0] outer;
   reg signed [21:0] pair_stride_0 = 22'h000000;
   reg signed [21:0] pair_stride_2 = 22'h000000;
@@ -24893,650 +25722,643 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   reg [9:0] remaining_2 = 10'h000;
   reg [9:0] remaining_3 = 10'h000;
   reg [9:0] remaining_4 = 10'h000;
-  wire [4:0] single;
   wire signed [17:0] stride_0;
   wire signed [21:0] stride_1;
   wire signed [17:0] stride_2;
   wire signed [21:0] stride_3;
   wire signed [7:0] stride_4;
+  wire [4:0] twos;
   (* init = 1'h0 *)
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$1  = ! count_0;
-  assign \$2  = | move[4:1];
-  assign \$3  = ! count_1;
-  assign \$4  = | move[4:2];
-  assign \$5  = ! \port$7147$38 [19:10];
-  assign \$6  = | move[4:3];
-  assign \$7  = ! \port$7147$38 [9:0];
-  assign \$9  = ! count_4;
+  assign \$1  = | move[4:1];
+  assign \$2  = | move[4:2];
+  assign \$3  = | move[4:3];
+  assign \$6  = last | inner;
+  assign \$8  = last | inner;
+  assign \$9  = ~ \$8 [0];
   assign \$11  = last | inner;
   assign \$13  = last | inner;
-  assign \$14  = ~ \$13 [0];
+  assign \$14  = ~ \$13 [1];
+  assign \$15  = \$12  & \$14 ;
   assign \$16  = last | inner;
+  assign \$17  = & \$16 [1:0];
   assign \$18  = last | inner;
-  assign \$19  = ~ \$18 [1];
+  assign \$19  = ~ \$18 [2];
   assign \$20  = \$17  & \$19 ;
   assign \$21  = last | inner;
-  assign \$22  = & \$21 [1:0];
+  assign \$22  = & \$21 [2:0];
   assign \$23  = last | inner;
-  assign \$24  = ~ \$23 [2];
+  assign \$24  = ~ \$23 [3];
   assign \$25  = \$22  & \$24 ;
   assign \$26  = last | inner;
-  assign \$27  = & \$26 [2:0];
+  assign \$27  = & \$26 [3:0];
   assign \$28  = last | inner;
-  assign \$29  = ~ \$28 [3];
+  assign \$29  = ~ \$28 [4];
   assign \$30  = \$27  & \$29 ;
-  assign \$31  = last | inner;
-  assign \$32  = & \$31 [3:0];
-  assign \$33  = last | inner;
-  assign \$34  = ~ \$33 [4];
-  assign \$35  = \$32  & \$34 ;
-  assign \$36  = inner & before_last;
-  assign \$37  = | \$36 ;
-  assign leave = at_inner & \$37 ;
-  assign \$38  = step & further[0];
-  assign \$39  = step & move[0];
-  assign \$40  = count_0 == 1'h1;
-  assign \$41  = count_0 == 1'h1;
-  assign \$42  = remaining_0 - 1'h1;
-  assign \$43  = remaining_0 == 2'h2;
-  assign \$44  = step & further[1];
-  assign \$45  = step & move[1];
-  assign \$46  = count_1 == 1'h1;
-  assign \$47  = count_1 == 1'h1;
-  assign \$48  = remaining_1 - 1'h1;
-  assign \$49  = remaining_1 == 2'h2;
-  assign \$50  = step & further[2];
-  assign \$51  = step & move[2];
-  assign \$52  = \port$7147$38 [19:10] == 1'h1;
-  assign \$53  = \port$7147$38 [19:10] == 1'h1;
-  assign \$54  = remaining_2 - 1'h1;
-  assign \$55  = remaining_2 == 2'h2;
-  assign \$56  = step & further[3];
-  assign \$57  = step & move[3];
-  assign \$58  = \port$7147$38 [9:0] == 1'h1;
-  assign \$59  = \port$7147$38 [9:0] == 1'h1;
-  assign \$60  = remaining_3 - 1'h1;
-  assign \$61  = remaining_3 == 2'h2;
-  assign \$63  = step & move[4];
-  assign \$64  = count_4 == 1'h1;
-  assign \$65  = count_4 == 1'h1;
-  assign \$66  = remaining_4 - 1'h1;
-  assign \$67  = remaining_4 == 2'h2;
-  assign \$69  = ~ single[0];
-  assign \$72  = ~ single[1];
-  assign \$73  = \$71  & \$72 ;
-  assign \$74  = & single[1:0];
-  assign \$75  = ~ single[2];
-  assign \$76  = \$74  & \$75 ;
-  assign \$77  = & single[2:0];
-  assign \$78  = ~ single[3];
-  assign \$79  = \$77  & \$78 ;
-  assign \$80  = & single[3:0];
-  assign \$81  = ~ single[4];
-  assign \$82  = \$80  & \$81 ;
-  assign \$84  = ~ single[0];
-  assign \$87  = ~ single[1];
-  assign \$88  = \$86  & \$87 ;
-  assign \$89  = & single[1:0];
-  assign \$90  = ~ single[2];
-  assign \$91  = \$89  & \$90 ;
-  assign \$92  = & single[2:0];
-  assign \$93  = ~ single[3];
-  assign \$94  = \$92  & \$93 ;
-  assign \$95  = & single[3:0];
-  assign \$96  = ~ single[4];
-  assign \$97  = \$95  & \$96 ;
-  assign \$98  = & single;
-  assign \$99  = leave ? { \$35 , \$30 , \$25 , \$20 , \$15  } : inner;
-  assign \$100  = ~ leave;
-  assign \$101  = last | inner;
-  assign \$102  = & \$101 ;
-  assign \$103  = leave & \$102 ;
-  assign \$105  = single[2] ? \port$7147$104 [43:22] : { \port$7147$104 [61], \port$7147$104 [61], \port$7147$104 [61], \port$7147$104 [61], \port$7147$104 [61:44] };
-  assign \$106  = & single[3:2];
-  assign \$107  = ~ \$106 ;
-  assign \$108  = single[0] ? \port$7147$104 [83:62] : { \port$7147$104 [101], \port$7147$104 [101], \port$7147$104 [101], \port$7147$104 [101], \port$7147$104 [101:84] };
-  assign \$109  = & single[1:0];
-  assign \$110  = ~ \$109 ;
-  assign \$111  = move[1] | further[1];
-  assign \$112  = step & \$111 ;
-  assign \$113  = load | \$112 ;
-  assign \$114  = $signed({ 1'h0, address }) + $signed(held_stride_1);
-  assign \$115  = move[2] | further[2];
-  assign \$116  = step & \$115 ;
-  assign \$117  = load | \$116 ;
-  assign \$118  = $signed({ 1'h0, address }) + $signed(held_stride_2);
-  assign \$119  = move[3] | further[3];
-  assign \$120  = step & \$119 ;
-  assign \$121  = load | \$120 ;
-  assign \$122  = $signed({ 1'h0, address }) + $signed(held_stride_3);
-  assign \$124  = step & \$123 ;
-  assign \$125  = load | \$124 ;
-  assign \$126  = $signed({ 1'h0, address }) + $signed(held_stride_4);
-  assign \$127  = inner_in_2 ? pair_stride_2 : { pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4 };
-  assign \$128  = inner_in_0 ? pair_stride_0 : \$127 ;
-  assign \$129  = $signed({ 1'h0, address }) + $signed(\$128 );
-  assign \$130  = move[1] ? next_1 : 22'h000000;
-  assign \$132  = move[2] ? next_2 : 22'h000000;
-  assign \$133  = \$131  | \$132 ;
-  assign \$134  = move[3] ? next_3 : 22'h000000;
-  assign \$135  = \$133  | \$134 ;
-  assign \$136  = move[4] ? next_4 : 22'h000000;
-  assign \$137  = \$135  | \$136 ;
-  assign \$138  = at_inner ? \$129  : { 2'h0, \$137  };
+  assign \$31  = inner & before_last;
+  assign \$32  = | \$31 ;
+  assign leave = at_inner & \$32 ;
+  assign \$33  = step & further[0];
+  assign \$34  = step & move[0];
+  assign \$35  = remaining_0 - 1'h1;
+  assign \$36  = remaining_0 == 2'h2;
+  assign \$37  = step & further[0];
+  assign \$38  = step & move[0];
+  assign \$39  = step & further[1];
+  assign \$40  = step & move[1];
+  assign \$41  = remaining_1 - 1'h1;
+  assign \$42  = remaining_1 == 2'h2;
+  assign \$43  = step & further[1];
+  assign \$44  = step & move[1];
+  assign \$45  = step & further[2];
+  assign \$46  = step & move[2];
+  assign \$47  = remaining_2 - 1'h1;
+  assign \$48  = remaining_2 == 2'h2;
+  assign \$49  = step & further[2];
+  assign \$50  = step & move[2];
+  assign \$51  = step & further[3];
+  assign \$52  = step & move[3];
+  assign \$53  = remaining_3 - 1'h1;
+  assign \$54  = remaining_3 == 2'h2;
+  assign \$55  = step & further[3];
+  assign \$56  = step & move[3];
+  assign \$58  = step & move[4];
+  assign \$59  = remaining_4 - 1'h1;
+  assign \$60  = remaining_4 == 2'h2;
+  assign \$62  = step & move[4];
+  assign \$64  = ~ \port$7400$0 [0];
+  assign \$67  = ~ \port$7400$0 [1];
+  assign \$68  = \$66  & \$67 ;
+  assign \$69  = & \port$7400$0 [1:0];
+  assign \$70  = ~ \port$7400$0 [2];
+  assign \$71  = \$69  & \$70 ;
+  assign \$72  = & \port$7400$0 [2:0];
+  assign \$73  = ~ \port$7400$0 [3];
+  assign \$74  = \$72  & \$73 ;
+  assign \$75  = & \port$7400$0 [3:0];
+  assign \$76  = ~ \port$7400$0 [4];
+  assign \$77  = \$75  & \$76 ;
+  assign \$79  = ~ \port$7400$0 [0];
+  assign \$82  = ~ \port$7400$0 [1];
+  assign \$83  = \$81  & \$82 ;
+  assign \$84  = & \port$7400$0 [1:0];
+  assign \$85  = ~ \port$7400$0 [2];
+  assign \$86  = \$84  & \$85 ;
+  assign \$87  = & \port$7400$0 [2:0];
+  assign \$88  = ~ \port$7400$0 [3];
+  assign \$89  = \$87  & \$88 ;
+  assign \$90  = & \port$7400$0 [3:0];
+  assign \$91  = ~ \port$7400$0 [4];
+  assign \$92  = \$90  & \$91 ;
+  assign \$93  = leave ? { \$30 , \$25 , \$20 , \$15 , \$10  } : inner;
+  assign \$94  = ~ leave;
+  assign \$95  = & \port$7400$0 [4:0];
+  assign \$96  = last | inner;
+  assign \$97  = & \$96 ;
+  assign \$98  = leave & \$97 ;
+  assign \$100  = \port$7400$0 [2] ? \port$7398$104 [43:22] : { \port$7398$104 [61], \port$7398$104 [61], \port$7398$104 [61], \port$7398$104 [61], \port$7398$104 [61:44] };
+  assign \$101  = & \port$7400$0 [3:2];
+  assign \$102  = ~ \$101 ;
+  assign \$103  = \port$7400$0 [0] ? \port$7398$104 [83:62] : { \port$7398$104 [101], \port$7398$104 [101], \port$7398$104 [101], \port$7398$104 [101], \port$7398$104 [101:84] };
+  assign \$104  = & \port$7400$0 [1:0];
+  assign \$105  = ~ \$104 ;
+  assign \$106  = move[1] | further[1];
+  assign \$107  = step & \$106 ;
+  assign \$108  = follow | \$107 ;
+  assign \$109  = $signed({ 1'h0, address }) + $signed(held_stride_1);
+  assign \$110  = move[2] | further[2];
+  assign \$111  = step & \$110 ;
+  assign \$112  = follow | \$111 ;
+  assign \$113  = $signed({ 1'h0, address }) + $signed(held_stride_2);
+  assign \$114  = move[3] | further[3];
+  assign \$115  = step & \$114 ;
+  assign \$116  = follow | \$115 ;
+  assign \$117  = $signed({ 1'h0, address }) + $signed(held_stride_3);
+  assign \$119  = step & \$118 ;
+  assign \$120  = follow | \$119 ;
+  assign \$121  = $signed({ 1'h0, address }) + $signed(held_stride_4);
+  assign \$122  = inner_in_2 ? pair_stride_2 : { pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4[7], pair_stride_4 };
+  assign \$123  = inner_in_0 ? pair_stride_0 : \$122 ;
+  assign \$124  = $signed({ 1'h0, address }) + $signed(\$123 );
+  assign \$125  = move[1] ? next_1 : 22'h000000;
+  assign \$127  = move[2] ? next_2 : 22'h000000;
+  assign \$128  = \$126  | \$127 ;
+  assign \$129  = move[3] ? next_3 : 22'h000000;
+  assign \$130  = \$128  | \$129 ;
+  assign \$131  = move[4] ? next_4 : 22'h000000;
+  assign \$132  = \$130  | \$131 ;
+  assign \$133  = at_inner ? \$124  : { 2'h0, \$132  };
   always @(posedge clk)
-    limit_0 <= \$139 ;
+    limit_0 <= \$134 ;
   always @(posedge clk)
-    limit_0_is <= \$140 ;
+    limit_0_is <= \$135 ;
   always @(posedge clk)
-    remaining_0 <= \$141 ;
+    remaining_0 <= \$136 ;
   always @(posedge clk)
-    firsts <= \$142 ;
+    before_last <= \$137 ;
   always @(posedge clk)
-    last <= \$143 ;
+    firsts <= \$138 ;
   always @(posedge clk)
-    before_last <= \$144 ;
+    last <= \$139 ;
   always @(posedge clk)
-    limit_1 <= \$145 ;
+    limit_1 <= \$140 ;
   always @(posedge clk)
-    limit_1_is <= \$146 ;
+    limit_1_is <= \$141 ;
   always @(posedge clk)
-    remaining_1 <= \$147 ;
+    remaining_1 <= \$142 ;
   always @(posedge clk)
-    limit_2 <= \$148 ;
+    limit_2 <= \$143 ;
   always @(posedge clk)
-    limit_2_is <= \$149 ;
+    limit_2_is <= \$144 ;
   always @(posedge clk)
-    remaining_2 <= \$150 ;
+    remaining_2 <= \$145 ;
   always @(posedge clk)
-    limit_3 <= \$151 ;
+    limit_3 <= \$146 ;
   always @(posedge clk)
-    limit_3_is <= \$152 ;
+    limit_3_is <= \$147 ;
   always @(posedge clk)
-    remaining_3 <= \$153 ;
+    remaining_3 <= \$148 ;
   always @(posedge clk)
-    limit_4 <= \$154 ;
+    limit_4 <= \$149 ;
   always @(posedge clk)
-    limit_4_is <= \$155 ;
+    limit_4_is <= \$150 ;
   always @(posedge clk)
-    remaining_4 <= \$156 ;
+    remaining_4 <= \$151 ;
   always @(posedge clk)
-    inner <= \$157 ;
+    inner <= \$152 ;
   always @(posedge clk)
-    move <= \$158 ;
+    move <= \$153 ;
   always @(posedge clk)
-    at_inner <= \$159 ;
+    at_inner <= \$154 ;
   always @(posedge clk)
-    \first$19  <= \$160 ;
+    \first$13  <= \$155 ;
   always @(posedge clk)
-    \last$21  <= \$161 ;
+    \last$15  <= \$156 ;
   always @(posedge clk)
-    pair_stride_4 <= \$162 ;
+    pair_stride_4 <= \$157 ;
   always @(posedge clk)
-    pair_stride_2 <= \$163 ;
+    pair_stride_2 <= \$158 ;
   always @(posedge clk)
-    inner_in_2 <= \$164 ;
+    inner_in_2 <= \$159 ;
   always @(posedge clk)
-    pair_stride_0 <= \$165 ;
+    pair_stride_0 <= \$160 ;
   always @(posedge clk)
-    inner_in_0 <= \$166 ;
+    inner_in_0 <= \$161 ;
   always @(posedge clk)
-    held_stride_1 <= \$167 ;
+    held_stride_1 <= \$162 ;
   always @(posedge clk)
-    moved_1 <= \$113 ;
+    moved_1 <= \$108 ;
   always @(posedge clk)
-    next_1 <= \$168 ;
+    next_1 <= \$163 ;
   always @(posedge clk)
-    held_stride_2 <= \$169 ;
+    held_stride_2 <= \$164 ;
   always @(posedge clk)
-    moved_2 <= \$117 ;
+    moved_2 <= \$112 ;
   always @(posedge clk)
-    next_2 <= \$170 ;
+    next_2 <= \$165 ;
   always @(posedge clk)
-    held_stride_3 <= \$171 ;
+    held_stride_3 <= \$166 ;
   always @(posedge clk)
-    moved_3 <= \$121 ;
+    moved_3 <= \$116 ;
   always @(posedge clk)
-    next_3 <= \$172 ;
+    next_3 <= \$167 ;
   always @(posedge clk)
-    held_stride_4 <= \$173 ;
+    held_stride_4 <= \$168 ;
   always @(posedge clk)
-    moved_4 <= \$125 ;
+    moved_4 <= \$120 ;
   always @(posedge clk)
-    next_4 <= \$174 ;
+    next_4 <= \$169 ;
   always @(posedge clk)
-    address <= \$175 ;
+    address <= \$170 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$139  = limit_0;
-    if (load) begin
-      \$139  = count_0;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$134  = limit_0;
+    if (follow) begin
+      \$134  = count_0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$140  = limit_0_is;
-    if (load) begin
-      \$140  = { \$40 , single[0] };
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$135  = limit_0_is;
+    if (follow) begin
+      \$135  = { \port$7400$0 [5], \port$7400$0 [0] };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$141  = remaining_0;
-    if (load) begin
-      \$141  = count_0;
-    end else if (\$38 ) begin
-      \$141  = limit_0;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$136  = remaining_0;
+    if (follow) begin
+      \$136  = count_0;
+    end else if (\$33 ) begin
+      \$136  = limit_0;
+    end else if (\$34 ) begin
+      \$136  = \$35 [7:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$137  = before_last;
+    if (follow) begin
+      \$137 [0] = \port$7400$0 [5];
+    end else if (\$33 ) begin
+      \$137 [0] = limit_0_is[1];
+    end else if (\$34 ) begin
+      \$137 [0] = \$36 ;
+    end
+    if (follow) begin
+      \$137 [1] = \port$7400$0 [6];
     end else if (\$39 ) begin
-      \$141  = \$42 [7:0];
+      \$137 [1] = limit_1_is[1];
+    end else if (\$40 ) begin
+      \$137 [1] = \$42 ;
+    end
+    if (follow) begin
+      \$137 [2] = \port$7400$0 [7];
+    end else if (\$45 ) begin
+      \$137 [2] = limit_2_is[1];
+    end else if (\$46 ) begin
+      \$137 [2] = \$48 ;
+    end
+    if (follow) begin
+      \$137 [3] = \port$7400$0 [8];
+    end else if (\$51 ) begin
+      \$137 [3] = limit_3_is[1];
+    end else if (\$52 ) begin
+      \$137 [3] = \$54 ;
+    end
+    if (follow) begin
+      \$137 [4] = \port$7400$0 [9];
+    end else if (\$57 ) begin
+      \$137 [4] = limit_4_is[1];
+    end else if (\$58 ) begin
+      \$137 [4] = \$60 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$142  = firsts;
-    if (load) begin
-      \$142 [0] = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$138  = firsts;
+    if (follow) begin
+      \$138 [0] = 1'h1;
+    end else if (\$37 ) begin
+      \$138 [0] = 1'h1;
     end else if (\$38 ) begin
-      \$142 [0] = 1'h1;
-    end else if (\$39 ) begin
-      \$142 [0] = 1'h0;
+      \$138 [0] = 1'h0;
     end
-    if (load) begin
-      \$142 [1] = 1'h1;
+    if (follow) begin
+      \$138 [1] = 1'h1;
+    end else if (\$43 ) begin
+      \$138 [1] = 1'h1;
     end else if (\$44 ) begin
-      \$142 [1] = 1'h1;
-    end else if (\$45 ) begin
-      \$142 [1] = 1'h0;
+      \$138 [1] = 1'h0;
     end
-    if (load) begin
-      \$142 [2] = 1'h1;
+    if (follow) begin
+      \$138 [2] = 1'h1;
+    end else if (\$49 ) begin
+      \$138 [2] = 1'h1;
     end else if (\$50 ) begin
-      \$142 [2] = 1'h1;
-    end else if (\$51 ) begin
-      \$142 [2] = 1'h0;
+      \$138 [2] = 1'h0;
     end
-    if (load) begin
-      \$142 [3] = 1'h1;
+    if (follow) begin
+      \$138 [3] = 1'h1;
+    end else if (\$55 ) begin
+      \$138 [3] = 1'h1;
     end else if (\$56 ) begin
-      \$142 [3] = 1'h1;
-    end else if (\$57 ) begin
-      \$142 [3] = 1'h0;
+      \$138 [3] = 1'h0;
     end
-    if (load) begin
-      \$142 [4] = 1'h1;
+    if (follow) begin
+      \$138 [4] = 1'h1;
+    end else if (\$61 ) begin
+      \$138 [4] = 1'h1;
     end else if (\$62 ) begin
-      \$142 [4] = 1'h1;
-    end else if (\$63 ) begin
-      \$142 [4] = 1'h0;
+      \$138 [4] = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$143  = last;
-    if (load) begin
-      \$143 [0] = single[0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$139  = last;
+    if (follow) begin
+      \$139 [0] = \port$7400$0 [0];
+    end else if (\$37 ) begin
+      \$139 [0] = limit_0_is[0];
     end else if (\$38 ) begin
-      \$143 [0] = limit_0_is[0];
+      \$139 [0] = before_last[0];
+    end
+    if (follow) begin
+      \$139 [1] = \port$7400$0 [1];
+    end else if (\$43 ) begin
+      \$139 [1] = limit_1_is[0];
+    end else if (\$44 ) begin
+      \$139 [1] = before_last[1];
+    end
+    if (follow) begin
+      \$139 [2] = \port$7400$0 [2];
+    end else if (\$49 ) begin
+      \$139 [2] = limit_2_is[0];
+    end else if (\$50 ) begin
+      \$139 [2] = before_last[2];
+    end
+    if (follow) begin
+      \$139 [3] = \port$7400$0 [3];
+    end else if (\$55 ) begin
+      \$139 [3] = limit_3_is[0];
+    end else if (\$56 ) begin
+      \$139 [3] = before_last[3];
+    end
+    if (follow) begin
+      \$139 [4] = \port$7400$0 [4];
+    end else if (\$61 ) begin
+      \$139 [4] = limit_4_is[0];
+    end else if (\$62 ) begin
+      \$139 [4] = before_last[4];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$140  = limit_1;
+    if (follow) begin
+      \$140  = count_1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$141  = limit_1_is;
+    if (follow) begin
+      \$141  = { \port$7400$0 [6], \port$7400$0 [1] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$142  = remaining_1;
+    if (follow) begin
+      \$142  = count_1;
     end else if (\$39 ) begin
-      \$143 [0] = before_last[0];
+      \$142  = limit_1;
+    end else if (\$40 ) begin
+      \$142  = \$41 [7:0];
     end
-    if (load) begin
-      \$143 [1] = single[1];
-    end else if (\$44 ) begin
-      \$143 [1] = limit_1_is[0];
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$143  = limit_2;
+    if (follow) begin
+      \$143  = \port$7398$38 [19:10];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$144  = limit_2_is;
+    if (follow) begin
+      \$144  = { \port$7400$0 [7], \port$7400$0 [2] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$145  = remaining_2;
+    if (follow) begin
+      \$145  = \port$7398$38 [19:10];
     end else if (\$45 ) begin
-      \$143 [1] = before_last[1];
+      \$145  = limit_2;
+    end else if (\$46 ) begin
+      \$145  = \$47 [9:0];
     end
-    if (load) begin
-      \$143 [2] = single[2];
-    end else if (\$50 ) begin
-      \$143 [2] = limit_2_is[0];
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$146  = limit_3;
+    if (follow) begin
+      \$146  = \port$7398$38 [9:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$147  = limit_3_is;
+    if (follow) begin
+      \$147  = { \port$7400$0 [8], \port$7400$0 [3] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$148  = remaining_3;
+    if (follow) begin
+      \$148  = \port$7398$38 [9:0];
     end else if (\$51 ) begin
-      \$143 [2] = before_last[2];
+      \$148  = limit_3;
+    end else if (\$52 ) begin
+      \$148  = \$53 [9:0];
     end
-    if (load) begin
-      \$143 [3] = single[3];
-    end else if (\$56 ) begin
-      \$143 [3] = limit_3_is[0];
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$149  = limit_4;
+    if (follow) begin
+      \$149  = count_4;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$150  = limit_4_is;
+    if (follow) begin
+      \$150  = { \port$7400$0 [9], \port$7400$0 [4] };
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$151  = remaining_4;
+    if (follow) begin
+      \$151  = count_4;
     end else if (\$57 ) begin
-      \$143 [3] = before_last[3];
-    end
-    if (load) begin
-      \$143 [4] = single[4];
-    end else if (\$62 ) begin
-      \$143 [4] = limit_4_is[0];
-    end else if (\$63 ) begin
-      \$143 [4] = before_last[4];
+      \$151  = limit_4;
+    end else if (\$58 ) begin
+      \$151  = \$59 [9:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$144  = before_last;
-    if (load) begin
-      \$144 [0] = \$41 ;
-    end else if (\$38 ) begin
-      \$144 [0] = limit_0_is[1];
-    end else if (\$39 ) begin
-      \$144 [0] = \$43 ;
-    end
-    if (load) begin
-      \$144 [1] = \$47 ;
-    end else if (\$44 ) begin
-      \$144 [1] = limit_1_is[1];
-    end else if (\$45 ) begin
-      \$144 [1] = \$49 ;
-    end
-    if (load) begin
-      \$144 [2] = \$53 ;
-    end else if (\$50 ) begin
-      \$144 [2] = limit_2_is[1];
-    end else if (\$51 ) begin
-      \$144 [2] = \$55 ;
-    end
-    if (load) begin
-      \$144 [3] = \$59 ;
-    end else if (\$56 ) begin
-      \$144 [3] = limit_3_is[1];
-    end else if (\$57 ) begin
-      \$144 [3] = \$61 ;
-    end
-    if (load) begin
-      \$144 [4] = \$65 ;
-    end else if (\$62 ) begin
-      \$144 [4] = limit_4_is[1];
-    end else if (\$63 ) begin
-      \$144 [4] = \$67 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$152  = inner;
+    if (follow) begin
+      \$152  = { \$77 , \$74 , \$71 , \$68 , \$65  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$145  = limit_1;
-    if (load) begin
-      \$145  = count_1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$146  = limit_1_is;
-    if (load) begin
-      \$146  = { \$46 , single[1] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$147  = remaining_1;
-    if (load) begin
-      \$147  = count_1;
-    end else if (\$44 ) begin
-      \$147  = limit_1;
-    end else if (\$45 ) begin
-      \$147  = \$48 [7:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$148  = limit_2;
-    if (load) begin
-      \$148  = \port$7147$38 [19:10];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$149  = limit_2_is;
-    if (load) begin
-      \$149  = { \$52 , single[2] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$150  = remaining_2;
-    if (load) begin
-      \$150  = \port$7147$38 [19:10];
-    end else if (\$50 ) begin
-      \$150  = limit_2;
-    end else if (\$51 ) begin
-      \$150  = \$54 [9:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$151  = limit_3;
-    if (load) begin
-      \$151  = \port$7147$38 [9:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$152  = limit_3_is;
-    if (load) begin
-      \$152  = { \$58 , single[3] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$153  = remaining_3;
-    if (load) begin
-      \$153  = \port$7147$38 [9:0];
-    end else if (\$56 ) begin
-      \$153  = limit_3;
-    end else if (\$57 ) begin
-      \$153  = \$60 [9:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$154  = limit_4;
-    if (load) begin
-      \$154  = count_4;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$155  = limit_4_is;
-    if (load) begin
-      \$155  = { \$64 , single[4] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$156  = remaining_4;
-    if (load) begin
-      \$156  = count_4;
-    end else if (\$62 ) begin
-      \$156  = limit_4;
-    end else if (\$63 ) begin
-      \$156  = \$66 [9:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$157  = inner;
-    if (load) begin
-      \$157  = { \$82 , \$79 , \$76 , \$73 , \$70  };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$158  = move;
-    if (load) begin
-      \$158  = { \$97 , \$94 , \$91 , \$88 , \$85  };
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$153  = move;
+    if (follow) begin
+      \$153  = { \$92 , \$89 , \$86 , \$83 , \$80  };
     end else if (step) begin
-      \$158  = \$99 ;
+      \$153  = \$93 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$159  = at_inner;
-    if (load) begin
-      \$159  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$154  = at_inner;
+    if (follow) begin
+      \$154  = 1'h1;
     end else if (step) begin
-      \$159  = \$100 ;
+      \$154  = \$94 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$160  = \first$19 ;
-    if (load) begin
-      \$160  = 1'h1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$155  = \first$13 ;
+    if (follow) begin
+      \$155  = 1'h1;
     end else if (step) begin
-      \$160  = 1'h0;
+      \$155  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$161  = \last$21 ;
-    if (load) begin
-      \$161  = \$98 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$156  = \last$15 ;
+    if (follow) begin
+      \$156  = \$95 ;
     end else if (step) begin
-      \$161  = \$103 ;
+      \$156  = \$98 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$162  = pair_stride_4;
-    if (load) begin
-      \$162  = \$104 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$157  = pair_stride_4;
+    if (follow) begin
+      \$157  = \$99 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$163  = pair_stride_2;
-    if (load) begin
-      \$163  = \$105 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$158  = pair_stride_2;
+    if (follow) begin
+      \$158  = \$100 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$164  = inner_in_2;
-    if (load) begin
-      \$164  = \$107 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$159  = inner_in_2;
+    if (follow) begin
+      \$159  = \$102 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$165  = pair_stride_0;
-    if (load) begin
-      \$165  = \$108 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$160  = pair_stride_0;
+    if (follow) begin
+      \$160  = \$103 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$166  = inner_in_0;
-    if (load) begin
-      \$166  = \$110 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$161  = inner_in_0;
+    if (follow) begin
+      \$161  = \$105 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$167  = held_stride_1;
-    if (load) begin
-      \$167  = \port$7147$104 [83:62];
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$162  = held_stride_1;
+    if (follow) begin
+      \$162  = \port$7398$104 [83:62];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$168  = next_1;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$163  = next_1;
     if (moved_1) begin
-      \$168  = \$114 [21:0];
+      \$163  = \$109 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$169  = held_stride_2;
-    if (load) begin
-      \$169  = \port$7147$104 [61:44];
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$164  = held_stride_2;
+    if (follow) begin
+      \$164  = \port$7398$104 [61:44];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$170  = next_2;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$165  = next_2;
     if (moved_2) begin
-      \$170  = \$118 [21:0];
+      \$165  = \$113 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$171  = held_stride_3;
-    if (load) begin
-      \$171  = \port$7147$104 [43:22];
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$166  = held_stride_3;
+    if (follow) begin
+      \$166  = \port$7398$104 [43:22];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$172  = next_3;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$167  = next_3;
     if (moved_3) begin
-      \$172  = \$122 [21:0];
+      \$167  = \$117 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$173  = held_stride_4;
-    if (load) begin
-      \$173  = 8'h04;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$168  = held_stride_4;
+    if (follow) begin
+      \$168  = 8'h04;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$174  = next_4;
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$169  = next_4;
     if (moved_4) begin
-      \$174  = \$126 [21:0];
+      \$169  = \$121 [21:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$175  = address;
-    if (load) begin
-      \$175  = \port$7147$104 [21:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    \$170  = address;
+    if (follow) begin
+      \$170  = \port$7398$104 [21:0];
     end else if (step) begin
-      \$175  = \$138 [21:0];
+      \$170  = \$133 [21:0];
     end
   end
-  assign count_2 = \port$7147$38 [19:10];
-  assign count_3 = \port$7147$38 [9:0];
-  assign outer = { \$35 , \$30 , \$25 , \$20 , \$15  };
-  assign \address$15  = address;
+  assign outer = { \$30 , \$25 , \$20 , \$15 , \$10  };
+  assign \address$9  = address;
   assign first = firsts;
   assign lasts = last;
-  assign whole_first = \first$19 ;
-  assign whole_last = \last$21 ;
+  assign whole_first = \first$13 ;
+  assign whole_last = \last$15 ;
+  assign ones = \port$7400$0 [4:0];
+  assign twos = \port$7400$0 [9:5];
+  assign load = follow;
+  assign count_2 = \port$7398$38 [19:10];
+  assign count_3 = \port$7398$38 [9:0];
   assign stride_4 = 8'h04;
-  assign stride_2 = \port$7147$104 [61:44];
-  assign stride_3 = \port$7147$104 [43:22];
-  assign stride_0 = \port$7147$104 [101:84];
-  assign stride_1 = \port$7147$104 [83:62];
-  assign base = \port$7147$104 [21:0];
-  assign further[4] = \$10 ;
-  assign further[3] = \$8 ;
-  assign further[2] = \$6 ;
-  assign further[1] = \$4 ;
-  assign further[0] = \$2 ;
-  assign single[4] = \$9 ;
-  assign single[3] = \$7 ;
-  assign single[2] = \$5 ;
-  assign single[1] = \$3 ;
-  assign single[0] = \$1 ;
-  assign \$8  = move[4];
-  assign \$10  = 1'h0;
-  assign \$12  = 1'h1;
-  assign \$15  = \$14 ;
-  assign \$17  = \$16 [0];
-  assign \$62  = 1'h0;
-  assign \$68  = 1'h1;
-  assign \$70  = \$69 ;
-  assign \$71  = \$1 ;
-  assign \$83  = 1'h1;
-  assign \$85  = \$84 ;
-  assign \$86  = \$1 ;
-  assign \$104  = 8'h04;
-  assign \$123  = move[4];
-  assign \$131  = \$130 ;
+  assign stride_2 = \port$7398$104 [61:44];
+  assign stride_3 = \port$7398$104 [43:22];
+  assign stride_0 = \port$7398$104 [101:84];
+  assign stride_1 = \port$7398$104 [83:62];
+  assign base = \port$7398$104 [21:0];
+  assign further[4] = \$5 ;
+  assign further[3] = \$4 ;
+  assign further[2] = \$3 ;
+  assign further[1] = \$2 ;
+  assign further[0] = \$1 ;
+  assign \$4  = move[4];
+  assign \$5  = 1'h0;
+  assign \$7  = 1'h1;
+  assign \$10  = \$9 ;
+  assign \$12  = \$11 [0];
+  assign \$57  = 1'h0;
+  assign \$61  = 1'h0;
+  assign \$63  = 1'h1;
+  assign \$65  = \$64 ;
+  assign \$66  = \port$7400$0 [0];
+  assign \$78  = 1'h1;
+  assign \$80  = \$79 ;
+  assign \$81  = \port$7400$0 [0];
+  assign \$99  = 8'h04;
+  assign \$118  = move[4];
+  assign \$126  = \$125 ;
 endmodule
 
-module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, constants, arrival, table_write, \record_write$38 , record_index, record, bytes, \valid$84 , clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$67  = 0;
+module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, constants, arrival, table_write, \record_write$37 , record_index, record, bytes, \valid$83 , clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$69  = 0;
   input rst;
   wire rst;
   output \release ;
@@ -25555,16 +26377,16 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   wire [5:0] arrival;
   input [39:0] table_write;
   wire [39:0] table_write;
-  input [3:0] \record_write$38 ;
-  wire [3:0] \record_write$38 ;
+  input [3:0] \record_write$37 ;
+  wire [3:0] \record_write$37 ;
   input record_index;
   wire record_index;
   input [63:0] record;
   wire [63:0] record;
   output [31:0] bytes;
   reg [31:0] bytes = 32'd0;
-  output \valid$84 ;
-  reg \valid$84  = 1'h0;
+  output \valid$83 ;
+  reg \valid$83  = 1'h0;
   input clk;
   wire clk;
   wire \$1 ;
@@ -25678,15 +26500,15 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   reg active = 1'h0;
   reg add = 1'h0;
   (* init = 1'h0 *)
-  wire \add$51 ;
+  wire \add$50 ;
   (* init = 1'h0 *)
-  wire \add$64 ;
+  wire \add$63 ;
   (* init = 1'h0 *)
-  wire \add$77 ;
+  wire \add$76 ;
   wire [7:0] addend;
-  wire [7:0] \addend$50 ;
-  wire [7:0] \addend$63 ;
-  wire [7:0] \addend$76 ;
+  wire [7:0] \addend$49 ;
+  wire [7:0] \addend$62 ;
+  wire [7:0] \addend$75 ;
   (* init = 1'h0 *)
   wire adding;
   reg again = 1'h0;
@@ -25701,90 +26523,90 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   wire [7:0] code_1;
   wire [7:0] code_2;
   wire [7:0] code_3;
-  wire [106:0] \constants$36 ;
-  wire signed [7:0] \constants$36.addend_zero ;
-  wire [4:0] \constants$36.align ;
-  wire [15:0] \constants$36.high ;
-  wire signed [7:0] \constants$36.high[0] ;
-  wire signed [7:0] \constants$36.high[1] ;
-  wire [1:0] \constants$36.lookup ;
-  wire \constants$36.lookup[0] ;
-  wire \constants$36.lookup[1] ;
-  wire [15:0] \constants$36.low ;
-  wire signed [7:0] \constants$36.low[0] ;
-  wire signed [7:0] \constants$36.low[1] ;
-  wire [23:0] \constants$36.mantissa ;
-  wire \constants$36.multiply ;
-  wire signed [7:0] \constants$36.operand_zero ;
-  wire signed [8:0] \constants$36.shift ;
-  wire \constants$36.table ;
-  wire \constants$36.unsigned ;
-  wire [15:0] \constants$36.zero_point ;
-  wire signed [7:0] \constants$36.zero_point[0] ;
-  wire signed [7:0] \constants$36.zero_point[1] ;
-  wire [106:0] \constants$53 ;
-  wire signed [7:0] \constants$53.addend_zero ;
-  wire [4:0] \constants$53.align ;
-  wire [15:0] \constants$53.high ;
-  wire signed [7:0] \constants$53.high[0] ;
-  wire signed [7:0] \constants$53.high[1] ;
-  wire [1:0] \constants$53.lookup ;
-  wire \constants$53.lookup[0] ;
-  wire \constants$53.lookup[1] ;
-  wire [15:0] \constants$53.low ;
-  wire signed [7:0] \constants$53.low[0] ;
-  wire signed [7:0] \constants$53.low[1] ;
-  wire [23:0] \constants$53.mantissa ;
-  wire \constants$53.multiply ;
-  wire signed [7:0] \constants$53.operand_zero ;
-  wire signed [8:0] \constants$53.shift ;
-  wire \constants$53.table ;
-  wire \constants$53.unsigned ;
-  wire [15:0] \constants$53.zero_point ;
-  wire signed [7:0] \constants$53.zero_point[0] ;
-  wire signed [7:0] \constants$53.zero_point[1] ;
-  wire [106:0] \constants$66 ;
-  wire signed [7:0] \constants$66.addend_zero ;
-  wire [4:0] \constants$66.align ;
-  wire [15:0] \constants$66.high ;
-  wire signed [7:0] \constants$66.high[0] ;
-  wire signed [7:0] \constants$66.high[1] ;
-  wire [1:0] \constants$66.lookup ;
-  wire \constants$66.lookup[0] ;
-  wire \constants$66.lookup[1] ;
-  wire [15:0] \constants$66.low ;
-  wire signed [7:0] \constants$66.low[0] ;
-  wire signed [7:0] \constants$66.low[1] ;
-  wire [23:0] \constants$66.mantissa ;
-  wire \constants$66.multiply ;
-  wire signed [7:0] \constants$66.operand_zero ;
-  wire signed [8:0] \constants$66.shift ;
-  wire \constants$66.table ;
-  wire \constants$66.unsigned ;
-  wire [15:0] \constants$66.zero_point ;
-  wire signed [7:0] \constants$66.zero_point[0] ;
-  wire signed [7:0] \constants$66.zero_point[1] ;
-  wire [106:0] \constants$79 ;
-  wire signed [7:0] \constants$79.addend_zero ;
-  wire [4:0] \constants$79.align ;
-  wire [15:0] \constants$79.high ;
-  wire signed [7:0] \constants$79.high[0] ;
-  wire signed [7:0] \constants$79.high[1] ;
-  wire [1:0] \constants$79.lookup ;
-  wire \constants$79.lookup[0] ;
-  wire \constants$79.lookup[1] ;
-  wire [15:0] \constants$79.low ;
-  wire signed [7:0] \constants$79.low[0] ;
-  wire signed [7:0] \constants$79.low[1] ;
-  wire [23:0] \constants$79.mantissa ;
-  wire \constants$79.multiply ;
-  wire signed [7:0] \constants$79.operand_zero ;
-  wire signed [8:0] \constants$79.shift ;
-  wire \constants$79.table ;
-  wire \constants$79.unsigned ;
-  wire [15:0] \constants$79.zero_point ;
-  wire signed [7:0] \constants$79.zero_point[0] ;
-  wire signed [7:0] \constants$79.zero_point[1] ;
+  wire [106:0] \constants$35 ;
+  wire signed [7:0] \constants$35.addend_zero ;
+  wire [4:0] \constants$35.align ;
+  wire [15:0] \constants$35.high ;
+  wire signed [7:0] \constants$35.high[0] ;
+  wire signed [7:0] \constants$35.high[1] ;
+  wire [1:0] \constants$35.lookup ;
+  wire \constants$35.lookup[0] ;
+  wire \constants$35.lookup[1] ;
+  wire [15:0] \constants$35.low ;
+  wire signed [7:0] \constants$35.low[0] ;
+  wire signed [7:0] \constants$35.low[1] ;
+  wire [23:0] \constants$35.mantissa ;
+  wire \constants$35.multiply ;
+  wire signed [7:0] \constants$35.operand_zero ;
+  wire signed [8:0] \constants$35.shift ;
+  wire \constants$35.table ;
+  wire \constants$35.unsigned ;
+  wire [15:0] \constants$35.zero_point ;
+  wire signed [7:0] \constants$35.zero_point[0] ;
+  wire signed [7:0] \constants$35.zero_point[1] ;
+  wire [106:0] \constants$52 ;
+  wire signed [7:0] \constants$52.addend_zero ;
+  wire [4:0] \constants$52.align ;
+  wire [15:0] \constants$52.high ;
+  wire signed [7:0] \constants$52.high[0] ;
+  wire signed [7:0] \constants$52.high[1] ;
+  wire [1:0] \constants$52.lookup ;
+  wire \constants$52.lookup[0] ;
+  wire \constants$52.lookup[1] ;
+  wire [15:0] \constants$52.low ;
+  wire signed [7:0] \constants$52.low[0] ;
+  wire signed [7:0] \constants$52.low[1] ;
+  wire [23:0] \constants$52.mantissa ;
+  wire \constants$52.multiply ;
+  wire signed [7:0] \constants$52.operand_zero ;
+  wire signed [8:0] \constants$52.shift ;
+  wire \constants$52.table ;
+  wire \constants$52.unsigned ;
+  wire [15:0] \constants$52.zero_point ;
+  wire signed [7:0] \constants$52.zero_point[0] ;
+  wire signed [7:0] \constants$52.zero_point[1] ;
+  wire [106:0] \constants$65 ;
+  wire signed [7:0] \constants$65.addend_zero ;
+  wire [4:0] \constants$65.align ;
+  wire [15:0] \constants$65.high ;
+  wire signed [7:0] \constants$65.high[0] ;
+  wire signed [7:0] \constants$65.high[1] ;
+  wire [1:0] \constants$65.lookup ;
+  wire \constants$65.lookup[0] ;
+  wire \constants$65.lookup[1] ;
+  wire [15:0] \constants$65.low ;
+  wire signed [7:0] \constants$65.low[0] ;
+  wire signed [7:0] \constants$65.low[1] ;
+  wire [23:0] \constants$65.mantissa ;
+  wire \constants$65.multiply ;
+  wire signed [7:0] \constants$65.operand_zero ;
+  wire signed [8:0] \constants$65.shift ;
+  wire \constants$65.table ;
+  wire \constants$65.unsigned ;
+  wire [15:0] \constants$65.zero_point ;
+  wire signed [7:0] \constants$65.zero_point[0] ;
+  wire signed [7:0] \constants$65.zero_point[1] ;
+  wire [106:0] \constants$78 ;
+  wire signed [7:0] \constants$78.addend_zero ;
+  wire [4:0] \constants$78.align ;
+  wire [15:0] \constants$78.high ;
+  wire signed [7:0] \constants$78.high[0] ;
+  wire signed [7:0] \constants$78.high[1] ;
+  wire [1:0] \constants$78.lookup ;
+  wire \constants$78.lookup[0] ;
+  wire \constants$78.lookup[1] ;
+  wire [15:0] \constants$78.low ;
+  wire signed [7:0] \constants$78.low[0] ;
+  wire signed [7:0] \constants$78.low[1] ;
+  wire [23:0] \constants$78.mantissa ;
+  wire \constants$78.multiply ;
+  wire signed [7:0] \constants$78.operand_zero ;
+  wire signed [8:0] \constants$78.shift ;
+  wire \constants$78.table ;
+  wire \constants$78.unsigned ;
+  wire [15:0] \constants$78.zero_point ;
+  wire signed [7:0] \constants$78.zero_point[0] ;
+  wire signed [7:0] \constants$78.zero_point[1] ;
   wire signed [7:0] \constants.addend_zero ;
   wire [4:0] \constants.align ;
   wire [15:0] \constants.high ;
@@ -25827,7 +26649,6 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   reg signed [31:0] held_3 = 32'd0;
   wire [31:0] i__payload;
   wire i__valid;
-  wire last;
   wire \modes.add ;
   wire \modes.from_accumulator ;
   wire \modes.requantize ;
@@ -25837,70 +26658,70 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   wire [31:0] o__payload;
   wire o__ready;
   wire signed [31:0] operand;
-  wire signed [31:0] \operand$49 ;
-  wire signed [31:0] \operand$62 ;
-  wire signed [31:0] \operand$75 ;
-  wire [63:0] \record$42 ;
-  wire signed [31:0] \record$42.bias ;
-  wire [23:0] \record$42.mantissa ;
-  wire [7:0] \record$42.shift ;
-  wire [63:0] \record$56 ;
-  wire signed [31:0] \record$56.bias ;
-  wire [23:0] \record$56.mantissa ;
-  wire [7:0] \record$56.shift ;
-  wire [63:0] \record$69 ;
-  wire signed [31:0] \record$69.bias ;
-  wire [23:0] \record$69.mantissa ;
-  wire [7:0] \record$69.shift ;
-  wire [63:0] \record$82 ;
-  wire signed [31:0] \record$82.bias ;
-  wire [23:0] \record$82.mantissa ;
-  wire [7:0] \record$82.shift ;
+  wire signed [31:0] \operand$48 ;
+  wire signed [31:0] \operand$61 ;
+  wire signed [31:0] \operand$74 ;
+  wire [63:0] \record$41 ;
+  wire signed [31:0] \record$41.bias ;
+  wire [23:0] \record$41.mantissa ;
+  wire [7:0] \record$41.shift ;
+  wire [63:0] \record$55 ;
+  wire signed [31:0] \record$55.bias ;
+  wire [23:0] \record$55.mantissa ;
+  wire [7:0] \record$55.shift ;
+  wire [63:0] \record$68 ;
+  wire signed [31:0] \record$68.bias ;
+  wire [23:0] \record$68.mantissa ;
+  wire [7:0] \record$68.shift ;
+  wire [63:0] \record$81 ;
+  wire signed [31:0] \record$81.bias ;
+  wire [23:0] \record$81.mantissa ;
+  wire [7:0] \record$81.shift ;
   wire signed [31:0] \record.bias ;
   wire [23:0] \record.mantissa ;
   wire [7:0] \record.shift ;
-  wire \record_index$40 ;
-  wire \record_index$55 ;
-  wire \record_index$68 ;
-  wire \record_index$81 ;
+  wire \record_index$39 ;
+  wire \record_index$54 ;
+  wire \record_index$67 ;
+  wire \record_index$80 ;
   wire record_write;
-  wire \record_write$54 ;
-  wire \record_write$67 ;
-  wire \record_write$80 ;
+  wire \record_write$53 ;
+  wire \record_write$66 ;
+  wire \record_write$79 ;
   wire signed [7:0] result;
-  wire signed [7:0] \result$47 ;
-  wire signed [7:0] \result$60 ;
-  wire signed [7:0] \result$73 ;
+  wire signed [7:0] \result$46 ;
+  wire signed [7:0] \result$59 ;
+  wire signed [7:0] \result$72 ;
   reg set_index = 1'h0;
   (* init = 1'h0 *)
-  wire \set_index$52 ;
+  wire \set_index$51 ;
   (* init = 1'h0 *)
-  wire \set_index$65 ;
+  wire \set_index$64 ;
   (* init = 1'h0 *)
-  wire \set_index$78 ;
+  wire \set_index$77 ;
   reg substep = 1'h0;
   wire sum;
   reg swapped = 1'h0;
-  wire [39:0] \table_write$44 ;
-  wire \table_write$44.add ;
-  wire [29:0] \table_write$44.entry ;
-  wire [7:0] \table_write$44.index ;
-  wire \table_write$44.lookup ;
-  wire [39:0] \table_write$57 ;
-  wire \table_write$57.add ;
-  wire [29:0] \table_write$57.entry ;
-  wire [7:0] \table_write$57.index ;
-  wire \table_write$57.lookup ;
-  wire [39:0] \table_write$70 ;
-  wire \table_write$70.add ;
-  wire [29:0] \table_write$70.entry ;
-  wire [7:0] \table_write$70.index ;
-  wire \table_write$70.lookup ;
-  wire [39:0] \table_write$83 ;
-  wire \table_write$83.add ;
-  wire [29:0] \table_write$83.entry ;
-  wire [7:0] \table_write$83.index ;
-  wire \table_write$83.lookup ;
+  wire [39:0] \table_write$43 ;
+  wire \table_write$43.add ;
+  wire [29:0] \table_write$43.entry ;
+  wire [7:0] \table_write$43.index ;
+  wire \table_write$43.lookup ;
+  wire [39:0] \table_write$56 ;
+  wire \table_write$56.add ;
+  wire [29:0] \table_write$56.entry ;
+  wire [7:0] \table_write$56.index ;
+  wire \table_write$56.lookup ;
+  wire [39:0] \table_write$69 ;
+  wire \table_write$69.add ;
+  wire [29:0] \table_write$69.entry ;
+  wire [7:0] \table_write$69.index ;
+  wire \table_write$69.lookup ;
+  wire [39:0] \table_write$82 ;
+  wire \table_write$82.add ;
+  wire [29:0] \table_write$82.entry ;
+  wire [7:0] \table_write$82.index ;
+  wire \table_write$82.lookup ;
   wire \table_write.add ;
   wire [29:0] \table_write.entry ;
   wire [7:0] \table_write.index ;
@@ -25931,7 +26752,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   wire two_pass;
   wire valid;
   (* init = 1'h0 *)
-  wire \valid$85 ;
+  wire \valid$84 ;
   wire [7:0] value_0;
   wire [7:0] value_1;
   wire [7:0] value_2;
@@ -25957,18 +26778,18 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   assign code_0 = swapped ? \$10 [7:0] : \$9 [7:0];
   assign \$11  = narrow ? { code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7], code_0[7] } : held_0[31:8];
   assign addend = modes[4] ? \$9 [7:0] : \$12 [7:0];
-  assign \$13  = again ? { \result$47 [7], \result$47  } : { 1'h0, held_1[7:0] };
+  assign \$13  = again ? { \result$46 [7], \result$46  } : { 1'h0, held_1[7:0] };
   assign code_1 = swapped ? \$14 [15:8] : \$13 [7:0];
   assign \$15  = narrow ? { code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7], code_1[7] } : held_1[31:8];
-  assign \addend$50  = modes[4] ? \$13 [7:0] : \$16 [15:8];
-  assign \$17  = again ? { \result$60 [7], \result$60  } : { 1'h0, held_2[7:0] };
+  assign \addend$49  = modes[4] ? \$13 [7:0] : \$16 [15:8];
+  assign \$17  = again ? { \result$59 [7], \result$59  } : { 1'h0, held_2[7:0] };
   assign code_2 = swapped ? \$18 [23:16] : \$17 [7:0];
   assign \$19  = narrow ? { code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7], code_2[7] } : held_2[31:8];
-  assign \addend$63  = modes[4] ? \$17 [7:0] : \$20 [23:16];
-  assign \$21  = again ? { \result$73 [7], \result$73  } : { 1'h0, held_3[7:0] };
+  assign \addend$62  = modes[4] ? \$17 [7:0] : \$20 [23:16];
+  assign \$21  = again ? { \result$72 [7], \result$72  } : { 1'h0, held_3[7:0] };
   assign code_3 = swapped ? \$22 [31:24] : \$21 [7:0];
   assign \$23  = narrow ? { code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7], code_3[7] } : held_3[31:8];
-  assign \addend$76  = modes[4] ? \$21 [7:0] : \$24 [31:24];
+  assign \addend$75  = modes[4] ? \$21 [7:0] : \$24 [31:24];
   assign \$25  = ~ gap;
   assign \$26  = \$25  & two_pass;
   assign \$27  = substep + 1'h1;
@@ -26082,14 +26903,14 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   always @(posedge clk)
     bytes <= \$98 ;
   always @(posedge clk)
-    \valid$84  <= \$99 ;
+    \valid$83  <= \$99 ;
   \talos.vector.lanes.lane_0  lane_0 (
     .add(add),
     .addend(addend),
     .clk(clk),
     .constants(constants),
-    .\port$3357$0 (code_0),
-    .\port$3358$0 (\$11 ),
+    .\port$3520$0 (code_0),
+    .\port$3521$0 (\$11 ),
     .record(record),
     .result(result),
     .rst(rst),
@@ -26097,55 +26918,55 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     .table_write(table_write),
     .unit_reset(unit_reset),
     .write__addr(record_index),
-    .write__en(\record_write$38 [0])
+    .write__en(\record_write$37 [0])
   );
   \talos.vector.lanes.lane_1  lane_1 (
     .add(add),
-    .addend(\addend$50 ),
+    .addend(\addend$49 ),
     .clk(clk),
     .constants(constants),
-    .\port$3363$0 (code_1),
-    .\port$3364$0 (\$15 ),
+    .\port$3526$0 (code_1),
+    .\port$3527$0 (\$15 ),
     .record(record),
-    .result(\result$47 ),
+    .result(\result$46 ),
     .rst(rst),
     .set_index(set_index),
     .table_write(table_write),
     .unit_reset(unit_reset),
     .write__addr(record_index),
-    .write__en(\record_write$38 [1])
+    .write__en(\record_write$37 [1])
   );
   \talos.vector.lanes.lane_2  lane_2 (
     .add(add),
-    .addend(\addend$63 ),
+    .addend(\addend$62 ),
     .clk(clk),
     .constants(constants),
-    .\port$3369$0 (code_2),
-    .\port$3370$0 (\$19 ),
+    .\port$3532$0 (code_2),
+    .\port$3533$0 (\$19 ),
     .record(record),
-    .result(\result$60 ),
+    .result(\result$59 ),
     .rst(rst),
     .set_index(set_index),
     .table_write(table_write),
     .unit_reset(unit_reset),
     .write__addr(record_index),
-    .write__en(\record_write$38 [2])
+    .write__en(\record_write$37 [2])
   );
   \talos.vector.lanes.lane_3  lane_3 (
     .add(add),
-    .addend(\addend$76 ),
+    .addend(\addend$75 ),
     .clk(clk),
     .constants(constants),
-    .\port$3375$0 (code_3),
-    .\port$3376$0 (\$23 ),
+    .\port$3538$0 (code_3),
+    .\port$3539$0 (\$23 ),
     .record(record),
-    .result(\result$73 ),
+    .result(\result$72 ),
     .rst(rst),
     .set_index(set_index),
     .table_write(table_write),
     .unit_reset(unit_reset),
     .write__addr(record_index),
-    .write__en(\record_write$38 [3])
+    .write__en(\record_write$37 [3])
   );
   \talos.vector.lanes.residuals  residuals (
     .clk(clk),
@@ -26159,14 +26980,14 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   \talos.vector.lanes.window  window (
     .clk(clk),
     .data(data),
-    .\port$7207$1 (arrival[3:1]),
+    .\port$7468$1 (arrival[2:1]),
     .rst(rst),
     .sum(modes[1]),
     .unit_reset(unit_reset),
     .values(values)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     entering = first_pass;
     if (again) begin
       { entering[4], entering[2], entering[0] } = { tag_23[4], tag_23[2], tag_23[0] };
@@ -26175,7 +26996,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$64  = gap;
     if (active) begin
       \$64  = \$26 ;
@@ -26185,7 +27006,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$65  = substep;
     if (first_pass[0]) begin
       \$65  = \$28 [0];
@@ -26195,7 +27016,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$66  = active;
     if (first_pass[0]) begin
       \$66  = \$29 ;
@@ -26211,49 +27032,49 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$67  = block_end;
     if (arrival[3]) begin
       \$67  = arrival[5];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$68  = set_index;
     if (arrival[3]) begin
       \$68  = arrival[4];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$69  = held_0;
     if (arrival[3]) begin
       \$69  = \$30 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$70  = held_1;
     if (arrival[3]) begin
       \$70  = \$31 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$71  = held_2;
     if (arrival[3]) begin
       \$71  = \$32 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$72  = held_3;
     if (arrival[3]) begin
       \$72  = \$33 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$73  = entering;
     if (unit_reset) begin
       \$73  = 5'h00;
@@ -26263,7 +27084,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$74  = tag_1;
     if (unit_reset) begin
       \$74  = 5'h00;
@@ -26273,7 +27094,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$75  = tag_2;
     if (unit_reset) begin
       \$75  = 5'h00;
@@ -26283,7 +27104,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$76  = tag_3;
     if (unit_reset) begin
       \$76  = 5'h00;
@@ -26293,7 +27114,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$77  = tag_4;
     if (unit_reset) begin
       \$77  = 5'h00;
@@ -26303,7 +27124,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$78  = tag_5;
     if (unit_reset) begin
       \$78  = 5'h00;
@@ -26313,7 +27134,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$79  = tag_6;
     if (unit_reset) begin
       \$79  = 5'h00;
@@ -26323,7 +27144,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$80  = tag_7;
     if (unit_reset) begin
       \$80  = 5'h00;
@@ -26333,7 +27154,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$81  = tag_8;
     if (unit_reset) begin
       \$81  = 5'h00;
@@ -26343,7 +27164,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$82  = tag_9;
     if (unit_reset) begin
       \$82  = 5'h00;
@@ -26353,7 +27174,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$83  = tag_10;
     if (unit_reset) begin
       \$83  = 5'h00;
@@ -26363,7 +27184,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$84  = tag_11;
     if (unit_reset) begin
       \$84  = 5'h00;
@@ -26373,7 +27194,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$85  = tag_12;
     if (unit_reset) begin
       \$85  = 5'h00;
@@ -26383,7 +27204,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$86  = tag_13;
     if (unit_reset) begin
       \$86  = 5'h00;
@@ -26393,7 +27214,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$87  = tag_14;
     if (unit_reset) begin
       \$87  = 5'h00;
@@ -26403,7 +27224,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$88  = tag_15;
     if (unit_reset) begin
       \$88  = 5'h00;
@@ -26413,7 +27234,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$89  = tag_16;
     if (unit_reset) begin
       \$89  = 5'h00;
@@ -26423,7 +27244,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$90  = tag_17;
     if (unit_reset) begin
       \$90  = 5'h00;
@@ -26433,7 +27254,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$91  = tag_18;
     if (unit_reset) begin
       \$91  = 5'h00;
@@ -26443,7 +27264,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$92  = tag_19;
     if (unit_reset) begin
       \$92  = 5'h00;
@@ -26453,7 +27274,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$93  = tag_20;
     if (unit_reset) begin
       \$93  = 5'h00;
@@ -26463,7 +27284,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$94  = tag_21;
     if (unit_reset) begin
       \$94  = 5'h00;
@@ -26473,7 +27294,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$95  = tag_22;
     if (unit_reset) begin
       \$95  = 5'h00;
@@ -26483,7 +27304,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$96  = \$38 ;
     if (unit_reset) begin
       \$96  = 1'h0;
@@ -26493,7 +27314,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$97  = \$44 ;
     if (unit_reset) begin
       \$97  = 1'h0;
@@ -26503,14 +27324,14 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$98  = bytes;
     if (\$61 ) begin
-      \$98  = { \result$73 , \result$60 , \result$47 , result };
+      \$98  = { \result$72 , \result$59 , \result$46 , result };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$99  = \$63 ;
     if (unit_reset) begin
       \$99  = 1'h0;
@@ -26522,7 +27343,6 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   assign act_data = data;
   assign valid = arrival[1];
   assign first = arrival[2];
-  assign last = arrival[3];
   assign sum = modes[1];
   assign i__valid = arrival[0];
   assign i__payload = data;
@@ -26530,39 +27350,39 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   assign operand = { \$11 , code_0 };
   assign adding = add;
   assign which = set_index;
-  assign \constants$36  = constants;
-  assign record_write = \record_write$38 [0];
-  assign \record_index$40  = record_index;
-  assign \record$42  = record;
-  assign \table_write$44  = table_write;
+  assign \constants$35  = constants;
+  assign record_write = \record_write$37 [0];
+  assign \record_index$39  = record_index;
+  assign \record$41  = record;
+  assign \table_write$43  = table_write;
   assign value_1 = \$13 [7:0];
-  assign \operand$49  = { \$15 , code_1 };
-  assign \add$51  = add;
-  assign \set_index$52  = set_index;
-  assign \constants$53  = constants;
-  assign \record_write$54  = \record_write$38 [1];
-  assign \record_index$55  = record_index;
-  assign \record$56  = record;
-  assign \table_write$57  = table_write;
+  assign \operand$48  = { \$15 , code_1 };
+  assign \add$50  = add;
+  assign \set_index$51  = set_index;
+  assign \constants$52  = constants;
+  assign \record_write$53  = \record_write$37 [1];
+  assign \record_index$54  = record_index;
+  assign \record$55  = record;
+  assign \table_write$56  = table_write;
   assign value_2 = \$17 [7:0];
-  assign \operand$62  = { \$19 , code_2 };
-  assign \add$64  = add;
-  assign \set_index$65  = set_index;
-  assign \constants$66  = constants;
-  assign \record_write$67  = \record_write$38 [2];
-  assign \record_index$68  = record_index;
-  assign \record$69  = record;
-  assign \table_write$70  = table_write;
+  assign \operand$61  = { \$19 , code_2 };
+  assign \add$63  = add;
+  assign \set_index$64  = set_index;
+  assign \constants$65  = constants;
+  assign \record_write$66  = \record_write$37 [2];
+  assign \record_index$67  = record_index;
+  assign \record$68  = record;
+  assign \table_write$69  = table_write;
   assign value_3 = \$21 [7:0];
-  assign \operand$75  = { \$23 , code_3 };
-  assign \add$77  = add;
-  assign \set_index$78  = set_index;
-  assign \constants$79  = constants;
-  assign \record_write$80  = \record_write$38 [3];
-  assign \record_index$81  = record_index;
-  assign \record$82  = record;
-  assign \table_write$83  = table_write;
-  assign \valid$85  = \valid$84 ;
+  assign \operand$74  = { \$23 , code_3 };
+  assign \add$76  = add;
+  assign \set_index$77  = set_index;
+  assign \constants$78  = constants;
+  assign \record_write$79  = \record_write$37 [3];
+  assign \record_index$80  = record_index;
+  assign \record$81  = record;
+  assign \table_write$82  = table_write;
+  assign \valid$84  = \valid$83 ;
   assign gathered = bytes;
   assign \arrival.residual  = arrival[0];
   assign \arrival.window  = arrival[1];
@@ -26605,121 +27425,121 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   assign \constants.high  = constants[106:91];
   assign \constants.high[0]  = constants[98:91];
   assign \constants.high[1]  = constants[106:99];
-  assign \constants$36.mantissa  = constants[23:0];
-  assign \constants$36.align  = constants[28:24];
-  assign \constants$36.unsigned  = constants[29];
-  assign \constants$36.multiply  = constants[30];
-  assign \constants$36.operand_zero  = constants[38:31];
-  assign \constants$36.addend_zero  = constants[46:39];
-  assign \constants$36.shift  = constants[55:47];
-  assign \constants$36.table  = constants[56];
-  assign \constants$36.lookup  = constants[58:57];
-  assign \constants$36.lookup[0]  = constants[57];
-  assign \constants$36.lookup[1]  = constants[58];
-  assign \constants$36.zero_point  = constants[74:59];
-  assign \constants$36.zero_point[0]  = constants[66:59];
-  assign \constants$36.zero_point[1]  = constants[74:67];
-  assign \constants$36.low  = constants[90:75];
-  assign \constants$36.low[0]  = constants[82:75];
-  assign \constants$36.low[1]  = constants[90:83];
-  assign \constants$36.high  = constants[106:91];
-  assign \constants$36.high[0]  = constants[98:91];
-  assign \constants$36.high[1]  = constants[106:99];
+  assign \constants$35.mantissa  = constants[23:0];
+  assign \constants$35.align  = constants[28:24];
+  assign \constants$35.unsigned  = constants[29];
+  assign \constants$35.multiply  = constants[30];
+  assign \constants$35.operand_zero  = constants[38:31];
+  assign \constants$35.addend_zero  = constants[46:39];
+  assign \constants$35.shift  = constants[55:47];
+  assign \constants$35.table  = constants[56];
+  assign \constants$35.lookup  = constants[58:57];
+  assign \constants$35.lookup[0]  = constants[57];
+  assign \constants$35.lookup[1]  = constants[58];
+  assign \constants$35.zero_point  = constants[74:59];
+  assign \constants$35.zero_point[0]  = constants[66:59];
+  assign \constants$35.zero_point[1]  = constants[74:67];
+  assign \constants$35.low  = constants[90:75];
+  assign \constants$35.low[0]  = constants[82:75];
+  assign \constants$35.low[1]  = constants[90:83];
+  assign \constants$35.high  = constants[106:91];
+  assign \constants$35.high[0]  = constants[98:91];
+  assign \constants$35.high[1]  = constants[106:99];
   assign \record.bias  = record[31:0];
   assign \record.mantissa  = record[55:32];
   assign \record.shift  = record[63:56];
-  assign \record$42.bias  = record[31:0];
-  assign \record$42.mantissa  = record[55:32];
-  assign \record$42.shift  = record[63:56];
+  assign \record$41.bias  = record[31:0];
+  assign \record$41.mantissa  = record[55:32];
+  assign \record$41.shift  = record[63:56];
   assign \table_write.lookup  = table_write[0];
   assign \table_write.add  = table_write[1];
   assign \table_write.index  = table_write[9:2];
   assign \table_write.entry  = table_write[39:10];
-  assign \table_write$44.lookup  = table_write[0];
-  assign \table_write$44.add  = table_write[1];
-  assign \table_write$44.index  = table_write[9:2];
-  assign \table_write$44.entry  = table_write[39:10];
-  assign \constants$53.mantissa  = constants[23:0];
-  assign \constants$53.align  = constants[28:24];
-  assign \constants$53.unsigned  = constants[29];
-  assign \constants$53.multiply  = constants[30];
-  assign \constants$53.operand_zero  = constants[38:31];
-  assign \constants$53.addend_zero  = constants[46:39];
-  assign \constants$53.shift  = constants[55:47];
-  assign \constants$53.table  = constants[56];
-  assign \constants$53.lookup  = constants[58:57];
-  assign \constants$53.lookup[0]  = constants[57];
-  assign \constants$53.lookup[1]  = constants[58];
-  assign \constants$53.zero_point  = constants[74:59];
-  assign \constants$53.zero_point[0]  = constants[66:59];
-  assign \constants$53.zero_point[1]  = constants[74:67];
-  assign \constants$53.low  = constants[90:75];
-  assign \constants$53.low[0]  = constants[82:75];
-  assign \constants$53.low[1]  = constants[90:83];
-  assign \constants$53.high  = constants[106:91];
-  assign \constants$53.high[0]  = constants[98:91];
-  assign \constants$53.high[1]  = constants[106:99];
-  assign \record$56.bias  = record[31:0];
-  assign \record$56.mantissa  = record[55:32];
-  assign \record$56.shift  = record[63:56];
-  assign \table_write$57.lookup  = table_write[0];
-  assign \table_write$57.add  = table_write[1];
-  assign \table_write$57.index  = table_write[9:2];
-  assign \table_write$57.entry  = table_write[39:10];
-  assign \constants$66.mantissa  = constants[23:0];
-  assign \constants$66.align  = constants[28:24];
-  assign \constants$66.unsigned  = constants[29];
-  assign \constants$66.multiply  = constants[30];
-  assign \constants$66.operand_zero  = constants[38:31];
-  assign \constants$66.addend_zero  = constants[46:39];
-  assign \constants$66.shift  = constants[55:47];
-  assign \constants$66.table  = constants[56];
-  assign \constants$66.lookup  = constants[58:57];
-  assign \constants$66.lookup[0]  = constants[57];
-  assign \constants$66.lookup[1]  = constants[58];
-  assign \constants$66.zero_point  = constants[74:59];
-  assign \constants$66.zero_point[0]  = constants[66:59];
-  assign \constants$66.zero_point[1]  = constants[74:67];
-  assign \constants$66.low  = constants[90:75];
-  assign \constants$66.low[0]  = constants[82:75];
-  assign \constants$66.low[1]  = constants[90:83];
-  assign \constants$66.high  = constants[106:91];
-  assign \constants$66.high[0]  = constants[98:91];
-  assign \constants$66.high[1]  = constants[106:99];
-  assign \record$69.bias  = record[31:0];
-  assign \record$69.mantissa  = record[55:32];
-  assign \record$69.shift  = record[63:56];
-  assign \table_write$70.lookup  = table_write[0];
-  assign \table_write$70.add  = table_write[1];
-  assign \table_write$70.index  = table_write[9:2];
-  assign \table_write$70.entry  = table_write[39:10];
-  assign \constants$79.mantissa  = constants[23:0];
-  assign \constants$79.align  = constants[28:24];
-  assign \constants$79.unsigned  = constants[29];
-  assign \constants$79.multiply  = constants[30];
-  assign \constants$79.operand_zero  = constants[38:31];
-  assign \constants$79.addend_zero  = constants[46:39];
-  assign \constants$79.shift  = constants[55:47];
-  assign \constants$79.table  = constants[56];
-  assign \constants$79.lookup  = constants[58:57];
-  assign \constants$79.lookup[0]  = constants[57];
-  assign \constants$79.lookup[1]  = constants[58];
-  assign \constants$79.zero_point  = constants[74:59];
-  assign \constants$79.zero_point[0]  = constants[66:59];
-  assign \constants$79.zero_point[1]  = constants[74:67];
-  assign \constants$79.low  = constants[90:75];
-  assign \constants$79.low[0]  = constants[82:75];
-  assign \constants$79.low[1]  = constants[90:83];
-  assign \constants$79.high  = constants[106:91];
-  assign \constants$79.high[0]  = constants[98:91];
-  assign \constants$79.high[1]  = constants[106:99];
-  assign \record$82.bias  = record[31:0];
-  assign \record$82.mantissa  = record[55:32];
-  assign \record$82.shift  = record[63:56];
-  assign \table_write$83.lookup  = table_write[0];
-  assign \table_write$83.add  = table_write[1];
-  assign \table_write$83.index  = table_write[9:2];
-  assign \table_write$83.entry  = table_write[39:10];
+  assign \table_write$43.lookup  = table_write[0];
+  assign \table_write$43.add  = table_write[1];
+  assign \table_write$43.index  = table_write[9:2];
+  assign \table_write$43.entry  = table_write[39:10];
+  assign \constants$52.mantissa  = constants[23:0];
+  assign \constants$52.align  = constants[28:24];
+  assign \constants$52.unsigned  = constants[29];
+  assign \constants$52.multiply  = constants[30];
+  assign \constants$52.operand_zero  = constants[38:31];
+  assign \constants$52.addend_zero  = constants[46:39];
+  assign \constants$52.shift  = constants[55:47];
+  assign \constants$52.table  = constants[56];
+  assign \constants$52.lookup  = constants[58:57];
+  assign \constants$52.lookup[0]  = constants[57];
+  assign \constants$52.lookup[1]  = constants[58];
+  assign \constants$52.zero_point  = constants[74:59];
+  assign \constants$52.zero_point[0]  = constants[66:59];
+  assign \constants$52.zero_point[1]  = constants[74:67];
+  assign \constants$52.low  = constants[90:75];
+  assign \constants$52.low[0]  = constants[82:75];
+  assign \constants$52.low[1]  = constants[90:83];
+  assign \constants$52.high  = constants[106:91];
+  assign \constants$52.high[0]  = constants[98:91];
+  assign \constants$52.high[1]  = constants[106:99];
+  assign \record$55.bias  = record[31:0];
+  assign \record$55.mantissa  = record[55:32];
+  assign \record$55.shift  = record[63:56];
+  assign \table_write$56.lookup  = table_write[0];
+  assign \table_write$56.add  = table_write[1];
+  assign \table_write$56.index  = table_write[9:2];
+  assign \table_write$56.entry  = table_write[39:10];
+  assign \constants$65.mantissa  = constants[23:0];
+  assign \constants$65.align  = constants[28:24];
+  assign \constants$65.unsigned  = constants[29];
+  assign \constants$65.multiply  = constants[30];
+  assign \constants$65.operand_zero  = constants[38:31];
+  assign \constants$65.addend_zero  = constants[46:39];
+  assign \constants$65.shift  = constants[55:47];
+  assign \constants$65.table  = constants[56];
+  assign \constants$65.lookup  = constants[58:57];
+  assign \constants$65.lookup[0]  = constants[57];
+  assign \constants$65.lookup[1]  = constants[58];
+  assign \constants$65.zero_point  = constants[74:59];
+  assign \constants$65.zero_point[0]  = constants[66:59];
+  assign \constants$65.zero_point[1]  = constants[74:67];
+  assign \constants$65.low  = constants[90:75];
+  assign \constants$65.low[0]  = constants[82:75];
+  assign \constants$65.low[1]  = constants[90:83];
+  assign \constants$65.high  = constants[106:91];
+  assign \constants$65.high[0]  = constants[98:91];
+  assign \constants$65.high[1]  = constants[106:99];
+  assign \record$68.bias  = record[31:0];
+  assign \record$68.mantissa  = record[55:32];
+  assign \record$68.shift  = record[63:56];
+  assign \table_write$69.lookup  = table_write[0];
+  assign \table_write$69.add  = table_write[1];
+  assign \table_write$69.index  = table_write[9:2];
+  assign \table_write$69.entry  = table_write[39:10];
+  assign \constants$78.mantissa  = constants[23:0];
+  assign \constants$78.align  = constants[28:24];
+  assign \constants$78.unsigned  = constants[29];
+  assign \constants$78.multiply  = constants[30];
+  assign \constants$78.operand_zero  = constants[38:31];
+  assign \constants$78.addend_zero  = constants[46:39];
+  assign \constants$78.shift  = constants[55:47];
+  assign \constants$78.table  = constants[56];
+  assign \constants$78.lookup  = constants[58:57];
+  assign \constants$78.lookup[0]  = constants[57];
+  assign \constants$78.lookup[1]  = constants[58];
+  assign \constants$78.zero_point  = constants[74:59];
+  assign \constants$78.zero_point[0]  = constants[66:59];
+  assign \constants$78.zero_point[1]  = constants[74:67];
+  assign \constants$78.low  = constants[90:75];
+  assign \constants$78.low[0]  = constants[82:75];
+  assign \constants$78.low[1]  = constants[90:83];
+  assign \constants$78.high  = constants[106:91];
+  assign \constants$78.high[0]  = constants[98:91];
+  assign \constants$78.high[1]  = constants[106:99];
+  assign \record$81.bias  = record[31:0];
+  assign \record$81.mantissa  = record[55:32];
+  assign \record$81.shift  = record[63:56];
+  assign \table_write$82.lookup  = table_write[0];
+  assign \table_write$82.add  = table_write[1];
+  assign \table_write$82.index  = table_write[9:2];
+  assign \table_write$82.entry  = table_write[39:10];
   assign \values[0]  = values[23:0];
   assign \values[1]  = values[47:24];
   assign \values[2]  = values[71:48];
@@ -26749,13 +27569,13 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   assign \$29  = substep;
 endmodule
 
-module \talos.vector.lanes.lane_0 (rst, \port$3357$0 , \port$3358$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
+module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
   input rst;
   wire rst;
-  input [7:0] \port$3357$0 ;
-  wire [7:0] \port$3357$0 ;
-  input [23:0] \port$3358$0 ;
-  wire [23:0] \port$3358$0 ;
+  input [7:0] \port$3520$0 ;
+  wire [7:0] \port$3520$0 ;
+  input [23:0] \port$3521$0 ;
+  wire [23:0] \port$3521$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input unit_reset;
@@ -27054,7 +27874,7 @@ module \talos.vector.lanes.lane_0 (rst, \port$3357$0 , \port$3358$0 , addend, un
     .clk(clk),
     .code(addend_6),
     .enable(enable),
-    .\port$7344$1 (table_write[39:1]),
+    .\port$7603$1 (table_write[39:1]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -27062,7 +27882,7 @@ module \talos.vector.lanes.lane_0 (rst, \port$3357$0 , \port$3358$0 , addend, un
     .clk(clk),
     .code(\code$102 ),
     .enable(\enable$104 ),
-    .\port$7344$2 (table_write[17:2]),
+    .\port$7603$2 (table_write[17:2]),
     .result(result),
     .rst(rst),
     .unit_reset(unit_reset),
@@ -27072,8 +27892,8 @@ module \talos.vector.lanes.lane_0 (rst, \port$3357$0 , \port$3358$0 , addend, un
     .\b$5 (mantissa),
     .clk(clk),
     .invert(negative),
-    .\port$3623$0 (\$7 ),
-    .\port$3624$0 (\$8 ),
+    .\port$3789$0 (\$7 ),
+    .\port$3790$0 (\$8 ),
     .product(o),
     .rst(rst),
     .unit_reset(unit_reset)
@@ -27086,11 +27906,11 @@ module \talos.vector.lanes.lane_0 (rst, \port$3357$0 , \port$3358$0 , addend, un
     .carry(carry),
     .clk(clk),
     .negative_4(negative),
-    .\port$3357$0 (\port$3357$0 ),
-    .\port$3358$0 (\port$3358$0 ),
-    .\port$3623$0 (\$7 ),
-    .\port$3624$0 (\$8 ),
-    .\port$7159$24 (constants[46:24]),
+    .\port$3520$0 (\port$3520$0 ),
+    .\port$3521$0 (\port$3521$0 ),
+    .\port$3789$0 (\$7 ),
+    .\port$3790$0 (\$8 ),
+    .\port$7414$24 (constants[46:24]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -27109,8 +27929,8 @@ module \talos.vector.lanes.lane_0 (rst, \port$3357$0 , \port$3358$0 , addend, un
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3358$0 , \port$3357$0  };
-  assign \operand$66  = { \port$3358$0 , \port$3357$0  };
+  assign operand = { \port$3521$0 , \port$3520$0  };
+  assign \operand$66  = { \port$3521$0 , \port$3520$0  };
   assign \read__data$68  = bias;
   assign \addend$69  = addend;
   assign \add$70  = add;
@@ -27171,15 +27991,15 @@ module \talos.vector.lanes.lane_0 (rst, \port$3357$0 , \port$3358$0 , addend, un
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_0.add_table (rst, enable, unit_reset, \port$7344$1 , code, addend, clk);
+module \talos.vector.lanes.lane_0.add_table (rst, enable, unit_reset, \port$7603$1 , code, addend, clk);
   input rst;
   wire rst;
   input enable;
   wire enable;
   input unit_reset;
   wire unit_reset;
-  input [38:0] \port$7344$1 ;
-  wire [38:0] \port$7344$1 ;
+  input [38:0] \port$7603$1 ;
+  wire [38:0] \port$7603$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -27219,8 +28039,8 @@ module \talos.vector.lanes.lane_0.add_table (rst, enable, unit_reset, \port$7344
   end
 `endif
   always @(posedge clk) begin
-    if (\port$7344$1 [0])
-      memory[\port$7344$1 [8:1]] <= \port$7344$1 [38:9];
+    if (\port$7603$1 [0])
+      memory[\port$7603$1 [8:1]] <= \port$7603$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge clk) begin
@@ -27249,19 +28069,19 @@ module \talos.vector.lanes.lane_0.add_table (rst, enable, unit_reset, \port$7344
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7344$1 [0];
-  assign write = \port$7344$1 [0];
-  assign writing__addr = \port$7344$1 [8:1];
-  assign index = \port$7344$1 [8:1];
-  assign writing__data = \port$7344$1 [38:9];
-  assign entry = \port$7344$1 [38:9];
+  assign writing__en = \port$7603$1 [0];
+  assign write = \port$7603$1 [0];
+  assign writing__addr = \port$7603$1 [8:1];
+  assign index = \port$7603$1 [8:1];
+  assign writing__data = \port$7603$1 [38:9];
+  assign entry = \port$7603$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$23  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing__en, \port$7344$2 , code, result, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$68  = 0;
+module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing__en, \port$7603$2 , code, result, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$70  = 0;
   input rst;
   wire rst;
   input enable;
@@ -27270,8 +28090,8 @@ module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing
   wire unit_reset;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7344$2 ;
-  wire [15:0] \port$7344$2 ;
+  input [15:0] \port$7603$2 ;
+  wire [15:0] \port$7603$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -27305,7 +28125,7 @@ module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing
 `endif
   always @(posedge clk) begin
     if (writing__en)
-      memory[\port$7344$2 [7:0]] <= \port$7344$2 [15:8];
+      memory[\port$7603$2 [7:0]] <= \port$7603$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge clk) begin
@@ -27326,7 +28146,7 @@ module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing
   always @(posedge clk)
     enable_1 <= enable;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$70 ) begin end
     \$2  = code_2;
     if (enable_2) begin
       \$2  = word;
@@ -27334,21 +28154,21 @@ module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing
   end
   assign \result$12  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7344$2 [7:0];
-  assign index = \port$7344$2 [7:0];
-  assign writing__data = \port$7344$2 [15:8];
-  assign entry = \port$7344$2 [15:8];
+  assign writing__addr = \port$7603$2 [7:0];
+  assign index = \port$7603$2 [7:0];
+  assign writing__data = \port$7603$2 [15:8];
+  assign entry = \port$7603$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_0.multiplier (rst, \port$3623$0 , \port$3624$0 , unit_reset, \b$5 , invert, product, clk);
+module \talos.vector.lanes.lane_0.multiplier (rst, \port$3789$0 , \port$3790$0 , unit_reset, \b$5 , invert, product, clk);
   input rst;
   wire rst;
-  input [22:0] \port$3623$0 ;
-  wire [22:0] \port$3623$0 ;
-  input \port$3624$0 ;
-  wire \port$3624$0 ;
+  input [22:0] \port$3789$0 ;
+  wire [22:0] \port$3789$0 ;
+  input \port$3790$0 ;
+  wire \port$3790$0 ;
   input unit_reset;
   wire unit_reset;
   input [23:0] \b$5 ;
@@ -27392,7 +28212,7 @@ module \talos.vector.lanes.lane_0.multiplier (rst, \port$3623$0 , \port$3624$0 ,
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge clk)
-    a <= { \port$3624$0 , \port$3623$0  };
+    a <= { \port$3790$0 , \port$3789$0  };
   always @(posedge clk)
     b <= \b$5 ;
   always @(posedge clk)
@@ -27415,32 +28235,32 @@ module \talos.vector.lanes.lane_0.multiplier (rst, \port$3623$0 , \port$3624$0 ,
     invert_3 <= invert_2;
   always @(posedge clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$3624$0 , \port$3623$0  };
+  assign \a$3  = { \port$3790$0 , \port$3789$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer (rst, \port$3357$0 , \port$3358$0 , \addend$14 , \port$3623$0 , \port$3624$0 , \bias$12 , unit_reset, \port$7159$24 , add, negative_4, carry, adjust_3, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$69  = 0;
+module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 , \addend$14 , \port$3789$0 , \port$3790$0 , \bias$12 , unit_reset, \port$7414$24 , add, negative_4, carry, adjust_3, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$71  = 0;
   input rst;
   wire rst;
-  input [7:0] \port$3357$0 ;
-  wire [7:0] \port$3357$0 ;
-  input [23:0] \port$3358$0 ;
-  wire [23:0] \port$3358$0 ;
+  input [7:0] \port$3520$0 ;
+  wire [7:0] \port$3520$0 ;
+  input [23:0] \port$3521$0 ;
+  wire [23:0] \port$3521$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$3623$0 ;
-  wire [22:0] \port$3623$0 ;
-  output \port$3624$0 ;
-  wire \port$3624$0 ;
+  output [22:0] \port$3789$0 ;
+  wire [22:0] \port$3789$0 ;
+  output \port$3790$0 ;
+  wire \port$3790$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input unit_reset;
   wire unit_reset;
-  input [22:0] \port$7159$24 ;
-  wire [22:0] \port$7159$24 ;
+  input [22:0] \port$7414$24 ;
+  wire [22:0] \port$7414$24 ;
   input add;
   wire add;
   output negative_4;
@@ -27628,11 +28448,11 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3357$0 , \port$3358$0 ,
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7159$24 [5];
-  assign \$2  = ~ \port$7159$24 [6];
+  assign \$1  = add & \port$7414$24 [5];
+  assign \$2  = ~ \port$7414$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3357$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3357$0 [6:0] } : { \port$3358$0 , \port$3357$0  };
+  assign \$4  = ~ \port$3520$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3520$0 [6:0] } : { \port$3521$0 , \port$3520$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -27740,7 +28560,7 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3357$0 , \port$3358$0 ,
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7159$24 [4:0] + 4'h8;
+  assign \$113  = \port$7414$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -27752,7 +28572,7 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3357$0 , \port$3358$0 ,
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7159$24 [6];
+  assign \$123  = add_3 & \port$7414$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge clk)
@@ -27823,51 +28643,51 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3357$0 , \port$3358$0 ,
     .clk(clk),
     .magnitude(\magnitude$50 ),
     .negative(\negative$51 ),
-    .\port$7159$31 (\port$7159$24 [22:7]),
+    .\port$7414$31 (\port$7414$24 [22:7]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$71 ) begin end
     chosen = magnitude;
     if (\$123 ) begin
       chosen = { 16'h0000, \magnitude$50  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$71 ) begin end
     negative = sign;
     if (\$123 ) begin
       negative = \negative$51 ;
     end
   end
-  assign \unsigned  = \port$7159$24 [5];
-  assign multiply = \port$7159$24 [6];
-  assign \operand$10  = { \port$3358$0 , \port$3357$0  };
-  assign align = \port$7159$24 [4:0];
+  assign \unsigned  = \port$7414$24 [5];
+  assign multiply = \port$7414$24 [6];
+  assign \operand$10  = { \port$3521$0 , \port$3520$0  };
+  assign align = \port$7414$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7159$24 [14:7];
-  assign operand_zero = \port$7159$24 [14:7];
-  assign zero_b = \port$7159$24 [22:15];
-  assign addend_zero = \port$7159$24 [22:15];
+  assign zero_a = \port$7414$24 [14:7];
+  assign operand_zero = \port$7414$24 [14:7];
+  assign zero_b = \port$7414$24 [22:15];
+  assign addend_zero = \port$7414$24 [22:15];
   assign \negative$52  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$54  = adjust_3;
   assign \carry$55  = carry;
-  assign \port$3623$0  = rounded[22:0];
-  assign \port$3624$0  = \$124 ;
+  assign \port$3789$0  = rounded[22:0];
+  assign \port$3790$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer.product (rst, magnitude, unit_reset, \port$7159$31 , a, b, negative, clk);
+module \talos.vector.lanes.lane_0.normalizer.product (rst, magnitude, unit_reset, \port$7414$31 , a, b, negative, clk);
   input rst;
   wire rst;
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input unit_reset;
   wire unit_reset;
-  input [15:0] \port$7159$31 ;
-  wire [15:0] \port$7159$31 ;
+  input [15:0] \port$7414$31 ;
+  wire [15:0] \port$7414$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -27893,12 +28713,12 @@ module \talos.vector.lanes.lane_0.normalizer.product (rst, magnitude, unit_reset
     y <= \$2 ;
   always @(posedge clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7159$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7159$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7414$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7414$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7159$31 [7:0];
-  assign zero_b = \port$7159$31 [15:8];
+  assign zero_a = \port$7414$31 [7:0];
+  assign zero_b = \port$7414$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -28645,13 +29465,13 @@ module \talos.vector.lanes.lane_0.rounder (rst, \zero_point$73 , low, high, unit
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_1 (rst, \port$3363$0 , \port$3364$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
+module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
   input rst;
   wire rst;
-  input [7:0] \port$3363$0 ;
-  wire [7:0] \port$3363$0 ;
-  input [23:0] \port$3364$0 ;
-  wire [23:0] \port$3364$0 ;
+  input [7:0] \port$3526$0 ;
+  wire [7:0] \port$3526$0 ;
+  input [23:0] \port$3527$0 ;
+  wire [23:0] \port$3527$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input unit_reset;
@@ -28950,7 +29770,7 @@ module \talos.vector.lanes.lane_1 (rst, \port$3363$0 , \port$3364$0 , addend, un
     .clk(clk),
     .code(addend_6),
     .enable(enable),
-    .\port$7344$1 (table_write[39:1]),
+    .\port$7603$1 (table_write[39:1]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -28958,7 +29778,7 @@ module \talos.vector.lanes.lane_1 (rst, \port$3363$0 , \port$3364$0 , addend, un
     .clk(clk),
     .code(\code$102 ),
     .enable(\enable$104 ),
-    .\port$7344$2 (table_write[17:2]),
+    .\port$7603$2 (table_write[17:2]),
     .result(result),
     .rst(rst),
     .unit_reset(unit_reset),
@@ -28968,8 +29788,8 @@ module \talos.vector.lanes.lane_1 (rst, \port$3363$0 , \port$3364$0 , addend, un
     .\b$5 (mantissa),
     .clk(clk),
     .invert(negative),
-    .\port$4053$0 (\$7 ),
-    .\port$4054$0 (\$8 ),
+    .\port$4219$0 (\$7 ),
+    .\port$4220$0 (\$8 ),
     .product(o),
     .rst(rst),
     .unit_reset(unit_reset)
@@ -28982,11 +29802,11 @@ module \talos.vector.lanes.lane_1 (rst, \port$3363$0 , \port$3364$0 , addend, un
     .carry(carry),
     .clk(clk),
     .negative_4(negative),
-    .\port$3363$0 (\port$3363$0 ),
-    .\port$3364$0 (\port$3364$0 ),
-    .\port$4053$0 (\$7 ),
-    .\port$4054$0 (\$8 ),
-    .\port$7159$24 (constants[46:24]),
+    .\port$3526$0 (\port$3526$0 ),
+    .\port$3527$0 (\port$3527$0 ),
+    .\port$4219$0 (\$7 ),
+    .\port$4220$0 (\$8 ),
+    .\port$7414$24 (constants[46:24]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -29005,8 +29825,8 @@ module \talos.vector.lanes.lane_1 (rst, \port$3363$0 , \port$3364$0 , addend, un
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3364$0 , \port$3363$0  };
-  assign \operand$66  = { \port$3364$0 , \port$3363$0  };
+  assign operand = { \port$3527$0 , \port$3526$0  };
+  assign \operand$66  = { \port$3527$0 , \port$3526$0  };
   assign \read__data$68  = bias;
   assign \addend$69  = addend;
   assign \add$70  = add;
@@ -29067,15 +29887,15 @@ module \talos.vector.lanes.lane_1 (rst, \port$3363$0 , \port$3364$0 , addend, un
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_1.add_table (rst, enable, unit_reset, \port$7344$1 , code, addend, clk);
+module \talos.vector.lanes.lane_1.add_table (rst, enable, unit_reset, \port$7603$1 , code, addend, clk);
   input rst;
   wire rst;
   input enable;
   wire enable;
   input unit_reset;
   wire unit_reset;
-  input [38:0] \port$7344$1 ;
-  wire [38:0] \port$7344$1 ;
+  input [38:0] \port$7603$1 ;
+  wire [38:0] \port$7603$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -29115,8 +29935,8 @@ module \talos.vector.lanes.lane_1.add_table (rst, enable, unit_reset, \port$7344
   end
 `endif
   always @(posedge clk) begin
-    if (\port$7344$1 [0])
-      memory[\port$7344$1 [8:1]] <= \port$7344$1 [38:9];
+    if (\port$7603$1 [0])
+      memory[\port$7603$1 [8:1]] <= \port$7603$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge clk) begin
@@ -29145,19 +29965,19 @@ module \talos.vector.lanes.lane_1.add_table (rst, enable, unit_reset, \port$7344
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7344$1 [0];
-  assign write = \port$7344$1 [0];
-  assign writing__addr = \port$7344$1 [8:1];
-  assign index = \port$7344$1 [8:1];
-  assign writing__data = \port$7344$1 [38:9];
-  assign entry = \port$7344$1 [38:9];
+  assign writing__en = \port$7603$1 [0];
+  assign write = \port$7603$1 [0];
+  assign writing__addr = \port$7603$1 [8:1];
+  assign index = \port$7603$1 [8:1];
+  assign writing__data = \port$7603$1 [38:9];
+  assign entry = \port$7603$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$23  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing__en, \port$7344$2 , code, result, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$70  = 0;
+module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing__en, \port$7603$2 , code, result, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$72  = 0;
   input rst;
   wire rst;
   input enable;
@@ -29166,8 +29986,8 @@ module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing
   wire unit_reset;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7344$2 ;
-  wire [15:0] \port$7344$2 ;
+  input [15:0] \port$7603$2 ;
+  wire [15:0] \port$7603$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -29201,7 +30021,7 @@ module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing
 `endif
   always @(posedge clk) begin
     if (writing__en)
-      memory[\port$7344$2 [7:0]] <= \port$7344$2 [15:8];
+      memory[\port$7603$2 [7:0]] <= \port$7603$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge clk) begin
@@ -29222,7 +30042,7 @@ module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing
   always @(posedge clk)
     enable_1 <= enable;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$72 ) begin end
     \$2  = code_2;
     if (enable_2) begin
       \$2  = word;
@@ -29230,21 +30050,21 @@ module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing
   end
   assign \result$12  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7344$2 [7:0];
-  assign index = \port$7344$2 [7:0];
-  assign writing__data = \port$7344$2 [15:8];
-  assign entry = \port$7344$2 [15:8];
+  assign writing__addr = \port$7603$2 [7:0];
+  assign index = \port$7603$2 [7:0];
+  assign writing__data = \port$7603$2 [15:8];
+  assign entry = \port$7603$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_1.multiplier (rst, \port$4053$0 , \port$4054$0 , unit_reset, \b$5 , invert, product, clk);
+module \talos.vector.lanes.lane_1.multiplier (rst, \port$4219$0 , \port$4220$0 , unit_reset, \b$5 , invert, product, clk);
   input rst;
   wire rst;
-  input [22:0] \port$4053$0 ;
-  wire [22:0] \port$4053$0 ;
-  input \port$4054$0 ;
-  wire \port$4054$0 ;
+  input [22:0] \port$4219$0 ;
+  wire [22:0] \port$4219$0 ;
+  input \port$4220$0 ;
+  wire \port$4220$0 ;
   input unit_reset;
   wire unit_reset;
   input [23:0] \b$5 ;
@@ -29288,7 +30108,7 @@ module \talos.vector.lanes.lane_1.multiplier (rst, \port$4053$0 , \port$4054$0 ,
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge clk)
-    a <= { \port$4054$0 , \port$4053$0  };
+    a <= { \port$4220$0 , \port$4219$0  };
   always @(posedge clk)
     b <= \b$5 ;
   always @(posedge clk)
@@ -29311,32 +30131,32 @@ module \talos.vector.lanes.lane_1.multiplier (rst, \port$4053$0 , \port$4054$0 ,
     invert_3 <= invert_2;
   always @(posedge clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4054$0 , \port$4053$0  };
+  assign \a$3  = { \port$4220$0 , \port$4219$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer (rst, \port$3363$0 , \port$3364$0 , \addend$14 , \port$4053$0 , \port$4054$0 , \bias$12 , unit_reset, \port$7159$24 , add, negative_4, carry, adjust_3, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$71  = 0;
+module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 , \addend$14 , \port$4219$0 , \port$4220$0 , \bias$12 , unit_reset, \port$7414$24 , add, negative_4, carry, adjust_3, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$73  = 0;
   input rst;
   wire rst;
-  input [7:0] \port$3363$0 ;
-  wire [7:0] \port$3363$0 ;
-  input [23:0] \port$3364$0 ;
-  wire [23:0] \port$3364$0 ;
+  input [7:0] \port$3526$0 ;
+  wire [7:0] \port$3526$0 ;
+  input [23:0] \port$3527$0 ;
+  wire [23:0] \port$3527$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4053$0 ;
-  wire [22:0] \port$4053$0 ;
-  output \port$4054$0 ;
-  wire \port$4054$0 ;
+  output [22:0] \port$4219$0 ;
+  wire [22:0] \port$4219$0 ;
+  output \port$4220$0 ;
+  wire \port$4220$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input unit_reset;
   wire unit_reset;
-  input [22:0] \port$7159$24 ;
-  wire [22:0] \port$7159$24 ;
+  input [22:0] \port$7414$24 ;
+  wire [22:0] \port$7414$24 ;
   input add;
   wire add;
   output negative_4;
@@ -29524,11 +30344,11 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3363$0 , \port$3364$0 ,
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7159$24 [5];
-  assign \$2  = ~ \port$7159$24 [6];
+  assign \$1  = add & \port$7414$24 [5];
+  assign \$2  = ~ \port$7414$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3363$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3363$0 [6:0] } : { \port$3364$0 , \port$3363$0  };
+  assign \$4  = ~ \port$3526$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3526$0 [6:0] } : { \port$3527$0 , \port$3526$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -29636,7 +30456,7 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3363$0 , \port$3364$0 ,
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7159$24 [4:0] + 4'h8;
+  assign \$113  = \port$7414$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -29648,7 +30468,7 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3363$0 , \port$3364$0 ,
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7159$24 [6];
+  assign \$123  = add_3 & \port$7414$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge clk)
@@ -29719,51 +30539,51 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3363$0 , \port$3364$0 ,
     .clk(clk),
     .magnitude(\magnitude$50 ),
     .negative(\negative$51 ),
-    .\port$7159$31 (\port$7159$24 [22:7]),
+    .\port$7414$31 (\port$7414$24 [22:7]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$73 ) begin end
     chosen = magnitude;
     if (\$123 ) begin
       chosen = { 16'h0000, \magnitude$50  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$73 ) begin end
     negative = sign;
     if (\$123 ) begin
       negative = \negative$51 ;
     end
   end
-  assign \unsigned  = \port$7159$24 [5];
-  assign multiply = \port$7159$24 [6];
-  assign \operand$10  = { \port$3364$0 , \port$3363$0  };
-  assign align = \port$7159$24 [4:0];
+  assign \unsigned  = \port$7414$24 [5];
+  assign multiply = \port$7414$24 [6];
+  assign \operand$10  = { \port$3527$0 , \port$3526$0  };
+  assign align = \port$7414$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7159$24 [14:7];
-  assign operand_zero = \port$7159$24 [14:7];
-  assign zero_b = \port$7159$24 [22:15];
-  assign addend_zero = \port$7159$24 [22:15];
+  assign zero_a = \port$7414$24 [14:7];
+  assign operand_zero = \port$7414$24 [14:7];
+  assign zero_b = \port$7414$24 [22:15];
+  assign addend_zero = \port$7414$24 [22:15];
   assign \negative$52  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$54  = adjust_3;
   assign \carry$55  = carry;
-  assign \port$4053$0  = rounded[22:0];
-  assign \port$4054$0  = \$124 ;
+  assign \port$4219$0  = rounded[22:0];
+  assign \port$4220$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer.product (rst, magnitude, unit_reset, \port$7159$31 , a, b, negative, clk);
+module \talos.vector.lanes.lane_1.normalizer.product (rst, magnitude, unit_reset, \port$7414$31 , a, b, negative, clk);
   input rst;
   wire rst;
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input unit_reset;
   wire unit_reset;
-  input [15:0] \port$7159$31 ;
-  wire [15:0] \port$7159$31 ;
+  input [15:0] \port$7414$31 ;
+  wire [15:0] \port$7414$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -29789,12 +30609,12 @@ module \talos.vector.lanes.lane_1.normalizer.product (rst, magnitude, unit_reset
     y <= \$2 ;
   always @(posedge clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7159$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7159$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7414$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7414$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7159$31 [7:0];
-  assign zero_b = \port$7159$31 [15:8];
+  assign zero_a = \port$7414$31 [7:0];
+  assign zero_b = \port$7414$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -30541,13 +31361,13 @@ module \talos.vector.lanes.lane_1.rounder (rst, \zero_point$73 , low, high, unit
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_2 (rst, \port$3369$0 , \port$3370$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
+module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
   input rst;
   wire rst;
-  input [7:0] \port$3369$0 ;
-  wire [7:0] \port$3369$0 ;
-  input [23:0] \port$3370$0 ;
-  wire [23:0] \port$3370$0 ;
+  input [7:0] \port$3532$0 ;
+  wire [7:0] \port$3532$0 ;
+  input [23:0] \port$3533$0 ;
+  wire [23:0] \port$3533$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input unit_reset;
@@ -30846,7 +31666,7 @@ module \talos.vector.lanes.lane_2 (rst, \port$3369$0 , \port$3370$0 , addend, un
     .clk(clk),
     .code(addend_6),
     .enable(enable),
-    .\port$7344$1 (table_write[39:1]),
+    .\port$7603$1 (table_write[39:1]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -30854,7 +31674,7 @@ module \talos.vector.lanes.lane_2 (rst, \port$3369$0 , \port$3370$0 , addend, un
     .clk(clk),
     .code(\code$102 ),
     .enable(\enable$104 ),
-    .\port$7344$2 (table_write[17:2]),
+    .\port$7603$2 (table_write[17:2]),
     .result(result),
     .rst(rst),
     .unit_reset(unit_reset),
@@ -30864,8 +31684,8 @@ module \talos.vector.lanes.lane_2 (rst, \port$3369$0 , \port$3370$0 , addend, un
     .\b$5 (mantissa),
     .clk(clk),
     .invert(negative),
-    .\port$4483$0 (\$7 ),
-    .\port$4484$0 (\$8 ),
+    .\port$4649$0 (\$7 ),
+    .\port$4650$0 (\$8 ),
     .product(o),
     .rst(rst),
     .unit_reset(unit_reset)
@@ -30878,11 +31698,11 @@ module \talos.vector.lanes.lane_2 (rst, \port$3369$0 , \port$3370$0 , addend, un
     .carry(carry),
     .clk(clk),
     .negative_4(negative),
-    .\port$3369$0 (\port$3369$0 ),
-    .\port$3370$0 (\port$3370$0 ),
-    .\port$4483$0 (\$7 ),
-    .\port$4484$0 (\$8 ),
-    .\port$7159$24 (constants[46:24]),
+    .\port$3532$0 (\port$3532$0 ),
+    .\port$3533$0 (\port$3533$0 ),
+    .\port$4649$0 (\$7 ),
+    .\port$4650$0 (\$8 ),
+    .\port$7414$24 (constants[46:24]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -30901,8 +31721,8 @@ module \talos.vector.lanes.lane_2 (rst, \port$3369$0 , \port$3370$0 , addend, un
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3370$0 , \port$3369$0  };
-  assign \operand$66  = { \port$3370$0 , \port$3369$0  };
+  assign operand = { \port$3533$0 , \port$3532$0  };
+  assign \operand$66  = { \port$3533$0 , \port$3532$0  };
   assign \read__data$68  = bias;
   assign \addend$69  = addend;
   assign \add$70  = add;
@@ -30963,15 +31783,15 @@ module \talos.vector.lanes.lane_2 (rst, \port$3369$0 , \port$3370$0 , addend, un
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_2.add_table (rst, enable, unit_reset, \port$7344$1 , code, addend, clk);
+module \talos.vector.lanes.lane_2.add_table (rst, enable, unit_reset, \port$7603$1 , code, addend, clk);
   input rst;
   wire rst;
   input enable;
   wire enable;
   input unit_reset;
   wire unit_reset;
-  input [38:0] \port$7344$1 ;
-  wire [38:0] \port$7344$1 ;
+  input [38:0] \port$7603$1 ;
+  wire [38:0] \port$7603$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -31011,8 +31831,8 @@ module \talos.vector.lanes.lane_2.add_table (rst, enable, unit_reset, \port$7344
   end
 `endif
   always @(posedge clk) begin
-    if (\port$7344$1 [0])
-      memory[\port$7344$1 [8:1]] <= \port$7344$1 [38:9];
+    if (\port$7603$1 [0])
+      memory[\port$7603$1 [8:1]] <= \port$7603$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge clk) begin
@@ -31041,19 +31861,19 @@ module \talos.vector.lanes.lane_2.add_table (rst, enable, unit_reset, \port$7344
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7344$1 [0];
-  assign write = \port$7344$1 [0];
-  assign writing__addr = \port$7344$1 [8:1];
-  assign index = \port$7344$1 [8:1];
-  assign writing__data = \port$7344$1 [38:9];
-  assign entry = \port$7344$1 [38:9];
+  assign writing__en = \port$7603$1 [0];
+  assign write = \port$7603$1 [0];
+  assign writing__addr = \port$7603$1 [8:1];
+  assign index = \port$7603$1 [8:1];
+  assign writing__data = \port$7603$1 [38:9];
+  assign entry = \port$7603$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$23  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing__en, \port$7344$2 , code, result, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$72  = 0;
+module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing__en, \port$7603$2 , code, result, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$74  = 0;
   input rst;
   wire rst;
   input enable;
@@ -31062,8 +31882,8 @@ module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing
   wire unit_reset;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7344$2 ;
-  wire [15:0] \port$7344$2 ;
+  input [15:0] \port$7603$2 ;
+  wire [15:0] \port$7603$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -31097,7 +31917,7 @@ module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing
 `endif
   always @(posedge clk) begin
     if (writing__en)
-      memory[\port$7344$2 [7:0]] <= \port$7344$2 [15:8];
+      memory[\port$7603$2 [7:0]] <= \port$7603$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge clk) begin
@@ -31118,7 +31938,7 @@ module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing
   always @(posedge clk)
     enable_1 <= enable;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$74 ) begin end
     \$2  = code_2;
     if (enable_2) begin
       \$2  = word;
@@ -31126,21 +31946,21 @@ module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing
   end
   assign \result$12  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7344$2 [7:0];
-  assign index = \port$7344$2 [7:0];
-  assign writing__data = \port$7344$2 [15:8];
-  assign entry = \port$7344$2 [15:8];
+  assign writing__addr = \port$7603$2 [7:0];
+  assign index = \port$7603$2 [7:0];
+  assign writing__data = \port$7603$2 [15:8];
+  assign entry = \port$7603$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_2.multiplier (rst, \port$4483$0 , \port$4484$0 , unit_reset, \b$5 , invert, product, clk);
+module \talos.vector.lanes.lane_2.multiplier (rst, \port$4649$0 , \port$4650$0 , unit_reset, \b$5 , invert, product, clk);
   input rst;
   wire rst;
-  input [22:0] \port$4483$0 ;
-  wire [22:0] \port$4483$0 ;
-  input \port$4484$0 ;
-  wire \port$4484$0 ;
+  input [22:0] \port$4649$0 ;
+  wire [22:0] \port$4649$0 ;
+  input \port$4650$0 ;
+  wire \port$4650$0 ;
   input unit_reset;
   wire unit_reset;
   input [23:0] \b$5 ;
@@ -31184,7 +32004,7 @@ module \talos.vector.lanes.lane_2.multiplier (rst, \port$4483$0 , \port$4484$0 ,
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge clk)
-    a <= { \port$4484$0 , \port$4483$0  };
+    a <= { \port$4650$0 , \port$4649$0  };
   always @(posedge clk)
     b <= \b$5 ;
   always @(posedge clk)
@@ -31207,32 +32027,32 @@ module \talos.vector.lanes.lane_2.multiplier (rst, \port$4483$0 , \port$4484$0 ,
     invert_3 <= invert_2;
   always @(posedge clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4484$0 , \port$4483$0  };
+  assign \a$3  = { \port$4650$0 , \port$4649$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer (rst, \port$3369$0 , \port$3370$0 , \addend$14 , \port$4483$0 , \port$4484$0 , \bias$12 , unit_reset, \port$7159$24 , add, negative_4, carry, adjust_3, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$73  = 0;
+module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 , \addend$14 , \port$4649$0 , \port$4650$0 , \bias$12 , unit_reset, \port$7414$24 , add, negative_4, carry, adjust_3, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$75  = 0;
   input rst;
   wire rst;
-  input [7:0] \port$3369$0 ;
-  wire [7:0] \port$3369$0 ;
-  input [23:0] \port$3370$0 ;
-  wire [23:0] \port$3370$0 ;
+  input [7:0] \port$3532$0 ;
+  wire [7:0] \port$3532$0 ;
+  input [23:0] \port$3533$0 ;
+  wire [23:0] \port$3533$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4483$0 ;
-  wire [22:0] \port$4483$0 ;
-  output \port$4484$0 ;
-  wire \port$4484$0 ;
+  output [22:0] \port$4649$0 ;
+  wire [22:0] \port$4649$0 ;
+  output \port$4650$0 ;
+  wire \port$4650$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input unit_reset;
   wire unit_reset;
-  input [22:0] \port$7159$24 ;
-  wire [22:0] \port$7159$24 ;
+  input [22:0] \port$7414$24 ;
+  wire [22:0] \port$7414$24 ;
   input add;
   wire add;
   output negative_4;
@@ -31420,11 +32240,11 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3369$0 , \port$3370$0 ,
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7159$24 [5];
-  assign \$2  = ~ \port$7159$24 [6];
+  assign \$1  = add & \port$7414$24 [5];
+  assign \$2  = ~ \port$7414$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3369$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3369$0 [6:0] } : { \port$3370$0 , \port$3369$0  };
+  assign \$4  = ~ \port$3532$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3532$0 [6:0] } : { \port$3533$0 , \port$3532$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -31532,7 +32352,7 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3369$0 , \port$3370$0 ,
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7159$24 [4:0] + 4'h8;
+  assign \$113  = \port$7414$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -31544,7 +32364,7 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3369$0 , \port$3370$0 ,
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7159$24 [6];
+  assign \$123  = add_3 & \port$7414$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge clk)
@@ -31615,51 +32435,51 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3369$0 , \port$3370$0 ,
     .clk(clk),
     .magnitude(\magnitude$50 ),
     .negative(\negative$51 ),
-    .\port$7159$31 (\port$7159$24 [22:7]),
+    .\port$7414$31 (\port$7414$24 [22:7]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$73 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$75 ) begin end
     chosen = magnitude;
     if (\$123 ) begin
       chosen = { 16'h0000, \magnitude$50  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$73 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$75 ) begin end
     negative = sign;
     if (\$123 ) begin
       negative = \negative$51 ;
     end
   end
-  assign \unsigned  = \port$7159$24 [5];
-  assign multiply = \port$7159$24 [6];
-  assign \operand$10  = { \port$3370$0 , \port$3369$0  };
-  assign align = \port$7159$24 [4:0];
+  assign \unsigned  = \port$7414$24 [5];
+  assign multiply = \port$7414$24 [6];
+  assign \operand$10  = { \port$3533$0 , \port$3532$0  };
+  assign align = \port$7414$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7159$24 [14:7];
-  assign operand_zero = \port$7159$24 [14:7];
-  assign zero_b = \port$7159$24 [22:15];
-  assign addend_zero = \port$7159$24 [22:15];
+  assign zero_a = \port$7414$24 [14:7];
+  assign operand_zero = \port$7414$24 [14:7];
+  assign zero_b = \port$7414$24 [22:15];
+  assign addend_zero = \port$7414$24 [22:15];
   assign \negative$52  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$54  = adjust_3;
   assign \carry$55  = carry;
-  assign \port$4483$0  = rounded[22:0];
-  assign \port$4484$0  = \$124 ;
+  assign \port$4649$0  = rounded[22:0];
+  assign \port$4650$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer.product (rst, magnitude, unit_reset, \port$7159$31 , a, b, negative, clk);
+module \talos.vector.lanes.lane_2.normalizer.product (rst, magnitude, unit_reset, \port$7414$31 , a, b, negative, clk);
   input rst;
   wire rst;
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input unit_reset;
   wire unit_reset;
-  input [15:0] \port$7159$31 ;
-  wire [15:0] \port$7159$31 ;
+  input [15:0] \port$7414$31 ;
+  wire [15:0] \port$7414$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -31685,12 +32505,12 @@ module \talos.vector.lanes.lane_2.normalizer.product (rst, magnitude, unit_reset
     y <= \$2 ;
   always @(posedge clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7159$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7159$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7414$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7414$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7159$31 [7:0];
-  assign zero_b = \port$7159$31 [15:8];
+  assign zero_a = \port$7414$31 [7:0];
+  assign zero_b = \port$7414$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -32437,13 +33257,13 @@ module \talos.vector.lanes.lane_2.rounder (rst, \zero_point$73 , low, high, unit
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_3 (rst, \port$3375$0 , \port$3376$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
+module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
   input rst;
   wire rst;
-  input [7:0] \port$3375$0 ;
-  wire [7:0] \port$3375$0 ;
-  input [23:0] \port$3376$0 ;
-  wire [23:0] \port$3376$0 ;
+  input [7:0] \port$3538$0 ;
+  wire [7:0] \port$3538$0 ;
+  input [23:0] \port$3539$0 ;
+  wire [23:0] \port$3539$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input unit_reset;
@@ -32742,7 +33562,7 @@ module \talos.vector.lanes.lane_3 (rst, \port$3375$0 , \port$3376$0 , addend, un
     .clk(clk),
     .code(addend_6),
     .enable(enable),
-    .\port$7344$1 (table_write[39:1]),
+    .\port$7603$1 (table_write[39:1]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -32750,7 +33570,7 @@ module \talos.vector.lanes.lane_3 (rst, \port$3375$0 , \port$3376$0 , addend, un
     .clk(clk),
     .code(\code$102 ),
     .enable(\enable$104 ),
-    .\port$7344$2 (table_write[17:2]),
+    .\port$7603$2 (table_write[17:2]),
     .result(result),
     .rst(rst),
     .unit_reset(unit_reset),
@@ -32760,8 +33580,8 @@ module \talos.vector.lanes.lane_3 (rst, \port$3375$0 , \port$3376$0 , addend, un
     .\b$5 (mantissa),
     .clk(clk),
     .invert(negative),
-    .\port$4913$0 (\$7 ),
-    .\port$4914$0 (\$8 ),
+    .\port$5079$0 (\$7 ),
+    .\port$5080$0 (\$8 ),
     .product(o),
     .rst(rst),
     .unit_reset(unit_reset)
@@ -32774,11 +33594,11 @@ module \talos.vector.lanes.lane_3 (rst, \port$3375$0 , \port$3376$0 , addend, un
     .carry(carry),
     .clk(clk),
     .negative_4(negative),
-    .\port$3375$0 (\port$3375$0 ),
-    .\port$3376$0 (\port$3376$0 ),
-    .\port$4913$0 (\$7 ),
-    .\port$4914$0 (\$8 ),
-    .\port$7159$24 (constants[46:24]),
+    .\port$3538$0 (\port$3538$0 ),
+    .\port$3539$0 (\port$3539$0 ),
+    .\port$5079$0 (\$7 ),
+    .\port$5080$0 (\$8 ),
+    .\port$7414$24 (constants[46:24]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
@@ -32797,8 +33617,8 @@ module \talos.vector.lanes.lane_3 (rst, \port$3375$0 , \port$3376$0 , addend, un
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3376$0 , \port$3375$0  };
-  assign \operand$66  = { \port$3376$0 , \port$3375$0  };
+  assign operand = { \port$3539$0 , \port$3538$0  };
+  assign \operand$66  = { \port$3539$0 , \port$3538$0  };
   assign \read__data$68  = bias;
   assign \addend$69  = addend;
   assign \add$70  = add;
@@ -32859,15 +33679,15 @@ module \talos.vector.lanes.lane_3 (rst, \port$3375$0 , \port$3376$0 , addend, un
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_3.add_table (rst, enable, unit_reset, \port$7344$1 , code, addend, clk);
+module \talos.vector.lanes.lane_3.add_table (rst, enable, unit_reset, \port$7603$1 , code, addend, clk);
   input rst;
   wire rst;
   input enable;
   wire enable;
   input unit_reset;
   wire unit_reset;
-  input [38:0] \port$7344$1 ;
-  wire [38:0] \port$7344$1 ;
+  input [38:0] \port$7603$1 ;
+  wire [38:0] \port$7603$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -32907,8 +33727,8 @@ module \talos.vector.lanes.lane_3.add_table (rst, enable, unit_reset, \port$7344
   end
 `endif
   always @(posedge clk) begin
-    if (\port$7344$1 [0])
-      memory[\port$7344$1 [8:1]] <= \port$7344$1 [38:9];
+    if (\port$7603$1 [0])
+      memory[\port$7603$1 [8:1]] <= \port$7603$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge clk) begin
@@ -32937,19 +33757,19 @@ module \talos.vector.lanes.lane_3.add_table (rst, enable, unit_reset, \port$7344
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7344$1 [0];
-  assign write = \port$7344$1 [0];
-  assign writing__addr = \port$7344$1 [8:1];
-  assign index = \port$7344$1 [8:1];
-  assign writing__data = \port$7344$1 [38:9];
-  assign entry = \port$7344$1 [38:9];
+  assign writing__en = \port$7603$1 [0];
+  assign write = \port$7603$1 [0];
+  assign writing__addr = \port$7603$1 [8:1];
+  assign index = \port$7603$1 [8:1];
+  assign writing__data = \port$7603$1 [38:9];
+  assign entry = \port$7603$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$23  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing__en, \port$7344$2 , code, result, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$74  = 0;
+module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing__en, \port$7603$2 , code, result, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$76  = 0;
   input rst;
   wire rst;
   input enable;
@@ -32958,8 +33778,8 @@ module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing
   wire unit_reset;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7344$2 ;
-  wire [15:0] \port$7344$2 ;
+  input [15:0] \port$7603$2 ;
+  wire [15:0] \port$7603$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -32993,7 +33813,7 @@ module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing
 `endif
   always @(posedge clk) begin
     if (writing__en)
-      memory[\port$7344$2 [7:0]] <= \port$7344$2 [15:8];
+      memory[\port$7603$2 [7:0]] <= \port$7603$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge clk) begin
@@ -33014,7 +33834,7 @@ module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing
   always @(posedge clk)
     enable_1 <= enable;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$76 ) begin end
     \$2  = code_2;
     if (enable_2) begin
       \$2  = word;
@@ -33022,21 +33842,21 @@ module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing
   end
   assign \result$12  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7344$2 [7:0];
-  assign index = \port$7344$2 [7:0];
-  assign writing__data = \port$7344$2 [15:8];
-  assign entry = \port$7344$2 [15:8];
+  assign writing__addr = \port$7603$2 [7:0];
+  assign index = \port$7603$2 [7:0];
+  assign writing__data = \port$7603$2 [15:8];
+  assign entry = \port$7603$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_3.multiplier (rst, \port$4913$0 , \port$4914$0 , unit_reset, \b$5 , invert, product, clk);
+module \talos.vector.lanes.lane_3.multiplier (rst, \port$5079$0 , \port$5080$0 , unit_reset, \b$5 , invert, product, clk);
   input rst;
   wire rst;
-  input [22:0] \port$4913$0 ;
-  wire [22:0] \port$4913$0 ;
-  input \port$4914$0 ;
-  wire \port$4914$0 ;
+  input [22:0] \port$5079$0 ;
+  wire [22:0] \port$5079$0 ;
+  input \port$5080$0 ;
+  wire \port$5080$0 ;
   input unit_reset;
   wire unit_reset;
   input [23:0] \b$5 ;
@@ -33080,7 +33900,7 @@ module \talos.vector.lanes.lane_3.multiplier (rst, \port$4913$0 , \port$4914$0 ,
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge clk)
-    a <= { \port$4914$0 , \port$4913$0  };
+    a <= { \port$5080$0 , \port$5079$0  };
   always @(posedge clk)
     b <= \b$5 ;
   always @(posedge clk)
@@ -33103,32 +33923,32 @@ module \talos.vector.lanes.lane_3.multiplier (rst, \port$4913$0 , \port$4914$0 ,
     invert_3 <= invert_2;
   always @(posedge clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4914$0 , \port$4913$0  };
+  assign \a$3  = { \port$5080$0 , \port$5079$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer (rst, \port$3375$0 , \port$3376$0 , \addend$14 , \port$4913$0 , \port$4914$0 , \bias$12 , unit_reset, \port$7159$24 , add, negative_4, carry, adjust_3, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$75  = 0;
+module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 , \addend$14 , \port$5079$0 , \port$5080$0 , \bias$12 , unit_reset, \port$7414$24 , add, negative_4, carry, adjust_3, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$77  = 0;
   input rst;
   wire rst;
-  input [7:0] \port$3375$0 ;
-  wire [7:0] \port$3375$0 ;
-  input [23:0] \port$3376$0 ;
-  wire [23:0] \port$3376$0 ;
+  input [7:0] \port$3538$0 ;
+  wire [7:0] \port$3538$0 ;
+  input [23:0] \port$3539$0 ;
+  wire [23:0] \port$3539$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4913$0 ;
-  wire [22:0] \port$4913$0 ;
-  output \port$4914$0 ;
-  wire \port$4914$0 ;
+  output [22:0] \port$5079$0 ;
+  wire [22:0] \port$5079$0 ;
+  output \port$5080$0 ;
+  wire \port$5080$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input unit_reset;
   wire unit_reset;
-  input [22:0] \port$7159$24 ;
-  wire [22:0] \port$7159$24 ;
+  input [22:0] \port$7414$24 ;
+  wire [22:0] \port$7414$24 ;
   input add;
   wire add;
   output negative_4;
@@ -33316,11 +34136,11 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3375$0 , \port$3376$0 ,
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7159$24 [5];
-  assign \$2  = ~ \port$7159$24 [6];
+  assign \$1  = add & \port$7414$24 [5];
+  assign \$2  = ~ \port$7414$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3375$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3375$0 [6:0] } : { \port$3376$0 , \port$3375$0  };
+  assign \$4  = ~ \port$3538$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3538$0 [6:0] } : { \port$3539$0 , \port$3538$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -33428,7 +34248,7 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3375$0 , \port$3376$0 ,
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7159$24 [4:0] + 4'h8;
+  assign \$113  = \port$7414$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -33440,7 +34260,7 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3375$0 , \port$3376$0 ,
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7159$24 [6];
+  assign \$123  = add_3 & \port$7414$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge clk)
@@ -33511,51 +34331,51 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3375$0 , \port$3376$0 ,
     .clk(clk),
     .magnitude(\magnitude$50 ),
     .negative(\negative$51 ),
-    .\port$7159$31 (\port$7159$24 [22:7]),
+    .\port$7414$31 (\port$7414$24 [22:7]),
     .rst(rst),
     .unit_reset(unit_reset)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$77 ) begin end
     chosen = magnitude;
     if (\$123 ) begin
       chosen = { 16'h0000, \magnitude$50  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$77 ) begin end
     negative = sign;
     if (\$123 ) begin
       negative = \negative$51 ;
     end
   end
-  assign \unsigned  = \port$7159$24 [5];
-  assign multiply = \port$7159$24 [6];
-  assign \operand$10  = { \port$3376$0 , \port$3375$0  };
-  assign align = \port$7159$24 [4:0];
+  assign \unsigned  = \port$7414$24 [5];
+  assign multiply = \port$7414$24 [6];
+  assign \operand$10  = { \port$3539$0 , \port$3538$0  };
+  assign align = \port$7414$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7159$24 [14:7];
-  assign operand_zero = \port$7159$24 [14:7];
-  assign zero_b = \port$7159$24 [22:15];
-  assign addend_zero = \port$7159$24 [22:15];
+  assign zero_a = \port$7414$24 [14:7];
+  assign operand_zero = \port$7414$24 [14:7];
+  assign zero_b = \port$7414$24 [22:15];
+  assign addend_zero = \port$7414$24 [22:15];
   assign \negative$52  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$54  = adjust_3;
   assign \carry$55  = carry;
-  assign \port$4913$0  = rounded[22:0];
-  assign \port$4914$0  = \$124 ;
+  assign \port$5079$0  = rounded[22:0];
+  assign \port$5080$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer.product (rst, magnitude, unit_reset, \port$7159$31 , a, b, negative, clk);
+module \talos.vector.lanes.lane_3.normalizer.product (rst, magnitude, unit_reset, \port$7414$31 , a, b, negative, clk);
   input rst;
   wire rst;
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input unit_reset;
   wire unit_reset;
-  input [15:0] \port$7159$31 ;
-  wire [15:0] \port$7159$31 ;
+  input [15:0] \port$7414$31 ;
+  wire [15:0] \port$7414$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -33581,12 +34401,12 @@ module \talos.vector.lanes.lane_3.normalizer.product (rst, magnitude, unit_reset
     y <= \$2 ;
   always @(posedge clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7159$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7159$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7414$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7414$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7159$31 [7:0];
-  assign zero_b = \port$7159$31 [15:8];
+  assign zero_a = \port$7414$31 [7:0];
+  assign zero_b = \port$7414$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -34334,7 +35154,7 @@ module \talos.vector.lanes.lane_3.rounder (rst, \zero_point$73 , low, high, unit
 endmodule
 
 module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i__valid, o__payload, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$76  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$78  = 0;
   input rst;
   wire rst;
   input o__ready;
@@ -34357,7 +35177,7 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
   reg [3:0] \$14 ;
   reg [3:0] \$15 ;
   reg [31:0] \$16 ;
-  reg [12:0] \$17 ;
+  reg [13:0] \$17 ;
   wire [4:0] \$2 ;
   wire [4:0] \$3 ;
   wire \$4 ;
@@ -34366,7 +35186,7 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
   wire \$7 ;
   wire \$8 ;
   wire [31:0] \$9 ;
-  reg [12:0] filled = 13'h0000;
+  reg [13:0] filled = 14'h0000;
   (* init = 4'h1 *)
   wire [3:0] following;
   (* init = 32'd0 *)
@@ -34382,24 +35202,24 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
   wire [3:0] tail;
   reg [3:0] write__addr = 4'h0;
   wire write__en;
-  reg [31:0] memory [12:0];
+  reg [31:0] memory [13:0];
 `ifndef SYNTHESIS
   initial begin : memory_zeros
     integer i;
-    for (i = 0; i < 13; i = i + 1) memory[i] = 32'd0;
+    for (i = 0; i < 14; i = i + 1) memory[i] = 32'd0;
   end
 `endif
   always @(posedge clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
-  assign i__ready = ~ filled[12];
+  assign i__ready = ~ filled[13];
   assign push = i__valid & i__ready;
   assign pop = filled[0] & o__ready;
-  assign \$1  = write__addr == 4'hc;
+  assign \$1  = write__addr == 4'hd;
   assign \$2  = write__addr + 1'h1;
   assign \$3  = \$1  ? 5'h00 : \$2 ;
-  assign \$4  = read__addr == 4'hc;
+  assign \$4  = read__addr == 4'hd;
   assign \$5  = read__addr + 1'h1;
   assign \$6  = \$4  ? 5'h00 : \$5 ;
   assign \$7  = ~ filled[0];
@@ -34418,7 +35238,7 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
   always @(posedge clk)
     filled <= \$17 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$76 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
     \$14  = write__addr;
     if (push) begin
       \$14  = \$3 [3:0];
@@ -34431,7 +35251,7 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$76 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
     \$15  = read__addr;
     if (pop) begin
       \$15  = \$6 [3:0];
@@ -34444,25 +35264,25 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$76 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
     \$16  = o__payload;
     if (\$8 ) begin
       \$16  = \$9 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$76 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
     \$17  = filled;
     if (\$11 ) begin
-      \$17  = { filled[11:0], 1'h1 };
+      \$17  = { filled[12:0], 1'h1 };
     end else if (\$13 ) begin
-      \$17  = { 1'h0, filled[12:1] };
+      \$17  = { 1'h0, filled[13:1] };
     end
     if (unit_reset) begin
-      \$17  = 13'h0000;
+      \$17  = 14'h0000;
     end
     if (rst) begin
-      \$17  = 13'h0000;
+      \$17  = 14'h0000;
     end
   end
   assign o__valid = filled[0];
@@ -34473,8 +35293,8 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
   assign following = read__addr;
 endmodule
 
-module \talos.vector.lanes.window (rst, unit_reset, data, sum, \port$7207$1 , values, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$77  = 0;
+module \talos.vector.lanes.window (rst, unit_reset, data, sum, \port$7468$1 , values, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$79  = 0;
   input rst;
   wire rst;
   input unit_reset;
@@ -34483,162 +35303,166 @@ module \talos.vector.lanes.window (rst, unit_reset, data, sum, \port$7207$1 , va
   wire [31:0] data;
   input sum;
   wire sum;
-  input [2:0] \port$7207$1 ;
-  wire [2:0] \port$7207$1 ;
+  input [1:0] \port$7468$1 ;
+  wire [1:0] \port$7468$1 ;
   output [95:0] values;
   wire [95:0] values;
   input clk;
   wire clk;
-  wire [24:0] \$1 ;
-  wire \$10 ;
+  wire [7:0] \$1 ;
+  wire [24:0] \$10 ;
   wire \$11 ;
-  wire [7:0] \$12 ;
+  wire [23:0] \$12 ;
   wire [24:0] \$13 ;
   wire \$14 ;
-  wire \$15 ;
-  wire [7:0] \$16 ;
-  reg [23:0] \$17 ;
-  reg [23:0] \$18 ;
-  reg [23:0] \$19 ;
-  wire \$2 ;
-  reg [23:0] \$20 ;
-  wire \$3 ;
+  wire [23:0] \$15 ;
+  wire [24:0] \$16 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire [24:0] \$19 ;
+  wire [7:0] \$2 ;
+  wire \$20 ;
+  reg \$21 ;
+  reg [23:0] \$22 ;
+  reg [23:0] \$23 ;
+  reg [23:0] \$24 ;
+  reg [23:0] \$25 ;
+  wire [7:0] \$3 ;
   wire [7:0] \$4 ;
-  wire [24:0] \$5 ;
-  wire \$6 ;
-  wire \$7 ;
+  wire [7:0] \$5 ;
+  wire [7:0] \$6 ;
+  wire [7:0] \$7 ;
   wire [7:0] \$8 ;
-  wire [24:0] \$9 ;
-  wire first;
-  wire last;
-  wire signed [7:0] maximum_0;
-  wire signed [7:0] maximum_1;
-  wire signed [7:0] maximum_2;
-  wire signed [7:0] maximum_3;
+  wire [23:0] \$9 ;
+  reg [31:0] codes = 32'd0;
+  wire signed [7:0] \codes[0] ;
+  wire signed [7:0] \codes[1] ;
+  wire signed [7:0] \codes[2] ;
+  wire signed [7:0] \codes[3] ;
+  reg first = 1'h0;
+  wire \first$7 ;
   reg signed [23:0] so_far_0 = 24'h000000;
   reg signed [23:0] so_far_1 = 24'h000000;
   reg signed [23:0] so_far_2 = 24'h000000;
   reg signed [23:0] so_far_3 = 24'h000000;
+  wire takes_0;
+  wire takes_1;
+  wire takes_2;
+  wire takes_3;
   wire signed [23:0] total_0;
   wire signed [23:0] total_1;
   wire signed [23:0] total_2;
   wire signed [23:0] total_3;
-  wire valid;
+  reg valid = 1'h0;
+  wire \valid$5 ;
   wire signed [23:0] \values[0] ;
   wire signed [23:0] \values[1] ;
   wire signed [23:0] \values[2] ;
   wire signed [23:0] \values[3] ;
-  assign \$1  = $signed(so_far_0) + $signed(data[7:0]);
-  assign \$2  = $signed(data[7:0]) > $signed(so_far_0[7:0]);
-  assign \$3  = \port$7207$1 [1] | \$2 ;
-  assign maximum_0 = \$3  ? data[7:0] : so_far_0[7:0];
-  assign \$4  = sum ? \$1 [7:0] : maximum_0;
-  assign \$5  = $signed(so_far_1) + $signed(data[15:8]);
-  assign \$6  = $signed(data[15:8]) > $signed(so_far_1[7:0]);
-  assign \$7  = \port$7207$1 [1] | \$6 ;
-  assign maximum_1 = \$7  ? data[15:8] : so_far_1[7:0];
-  assign \$8  = sum ? \$5 [7:0] : maximum_1;
-  assign \$9  = $signed(so_far_2) + $signed(data[23:16]);
-  assign \$10  = $signed(data[23:16]) > $signed(so_far_2[7:0]);
-  assign \$11  = \port$7207$1 [1] | \$10 ;
-  assign maximum_2 = \$11  ? data[23:16] : so_far_2[7:0];
-  assign \$12  = sum ? \$9 [7:0] : maximum_2;
-  assign \$13  = $signed(so_far_3) + $signed(data[31:24]);
-  assign \$14  = $signed(data[31:24]) > $signed(so_far_3[7:0]);
-  assign \$15  = \port$7207$1 [1] | \$14 ;
-  assign maximum_3 = \$15  ? data[31:24] : so_far_3[7:0];
-  assign \$16  = sum ? \$13 [7:0] : maximum_3;
+  assign \$1  = takes_0 ? codes[7:0] : so_far_0[7:0];
+  assign \$2  = sum ? \$10 [7:0] : \$1 ;
+  assign \$3  = takes_1 ? codes[15:8] : so_far_1[7:0];
+  assign \$4  = sum ? \$13 [7:0] : \$3 ;
+  assign \$5  = takes_2 ? codes[23:16] : so_far_2[7:0];
+  assign \$6  = sum ? \$16 [7:0] : \$5 ;
+  assign \$7  = takes_3 ? codes[31:24] : so_far_3[7:0];
+  assign \$8  = sum ? \$19 [7:0] : \$7 ;
+  assign \$9  = first ? 24'h000000 : so_far_0;
+  assign \$10  = $signed(\$9 ) + $signed(codes[7:0]);
+  assign \$11  = $signed(codes[7:0]) > $signed(so_far_0[7:0]);
+  assign takes_0 = first | \$11 ;
+  assign \$12  = first ? 24'h000000 : so_far_1;
+  assign \$13  = $signed(\$12 ) + $signed(codes[15:8]);
+  assign \$14  = $signed(codes[15:8]) > $signed(so_far_1[7:0]);
+  assign takes_1 = first | \$14 ;
+  assign \$15  = first ? 24'h000000 : so_far_2;
+  assign \$16  = $signed(\$15 ) + $signed(codes[23:16]);
+  assign \$17  = $signed(codes[23:16]) > $signed(so_far_2[7:0]);
+  assign takes_2 = first | \$17 ;
+  assign \$18  = first ? 24'h000000 : so_far_3;
+  assign \$19  = $signed(\$18 ) + $signed(codes[31:24]);
+  assign \$20  = $signed(codes[31:24]) > $signed(so_far_3[7:0]);
+  assign takes_3 = first | \$20 ;
   always @(posedge clk)
-    so_far_0 <= \$17 ;
+    codes <= data;
   always @(posedge clk)
-    so_far_1 <= \$18 ;
+    valid <= \$21 ;
   always @(posedge clk)
-    so_far_2 <= \$19 ;
+    first <= \port$7468$1 [1];
   always @(posedge clk)
-    so_far_3 <= \$20 ;
+    so_far_0 <= \$22 ;
+  always @(posedge clk)
+    so_far_1 <= \$23 ;
+  always @(posedge clk)
+    so_far_2 <= \$24 ;
+  always @(posedge clk)
+    so_far_3 <= \$25 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$77 ) begin end
-    \$17  = so_far_0;
-    if (\port$7207$1 [2]) begin
-      \$17  = 24'h000000;
-    end else if (\port$7207$1 [0]) begin
-      \$17  = values[23:0];
-    end
+    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
+    \$21  = \port$7468$1 [0];
     if (unit_reset) begin
-      \$17  = 24'h000000;
+      \$21  = 1'h0;
     end
     if (rst) begin
-      \$17  = 24'h000000;
+      \$21  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$77 ) begin end
-    \$18  = so_far_1;
-    if (\port$7207$1 [2]) begin
-      \$18  = 24'h000000;
-    end else if (\port$7207$1 [0]) begin
-      \$18  = values[47:24];
-    end
-    if (unit_reset) begin
-      \$18  = 24'h000000;
-    end
-    if (rst) begin
-      \$18  = 24'h000000;
+    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
+    \$22  = so_far_0;
+    if (valid) begin
+      \$22  = { \$10 [23:8], \$2  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$77 ) begin end
-    \$19  = so_far_2;
-    if (\port$7207$1 [2]) begin
-      \$19  = 24'h000000;
-    end else if (\port$7207$1 [0]) begin
-      \$19  = values[71:48];
-    end
-    if (unit_reset) begin
-      \$19  = 24'h000000;
-    end
-    if (rst) begin
-      \$19  = 24'h000000;
+    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
+    \$23  = so_far_1;
+    if (valid) begin
+      \$23  = { \$13 [23:8], \$4  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$77 ) begin end
-    \$20  = so_far_3;
-    if (\port$7207$1 [2]) begin
-      \$20  = 24'h000000;
-    end else if (\port$7207$1 [0]) begin
-      \$20  = values[95:72];
-    end
-    if (unit_reset) begin
-      \$20  = 24'h000000;
-    end
-    if (rst) begin
-      \$20  = 24'h000000;
+    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
+    \$24  = so_far_2;
+    if (valid) begin
+      \$24  = { \$16 [23:8], \$6  };
     end
   end
-  assign total_0 = \$1 [23:0];
-  assign first = \port$7207$1 [1];
-  assign total_1 = \$5 [23:0];
-  assign total_2 = \$9 [23:0];
-  assign total_3 = \$13 [23:0];
-  assign last = \port$7207$1 [2];
-  assign valid = \port$7207$1 [0];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
+    \$25  = so_far_3;
+    if (valid) begin
+      \$25  = { \$19 [23:8], \$8  };
+    end
+  end
+  assign \valid$5  = \port$7468$1 [0];
+  assign \first$7  = \port$7468$1 [1];
+  assign total_0 = \$10 [23:0];
+  assign total_1 = \$13 [23:0];
+  assign total_2 = \$16 [23:0];
+  assign total_3 = \$19 [23:0];
+  assign \codes[0]  = codes[7:0];
+  assign \codes[1]  = codes[15:8];
+  assign \codes[2]  = codes[23:16];
+  assign \codes[3]  = codes[31:24];
   assign \values[0]  = values[23:0];
   assign \values[1]  = values[47:24];
   assign \values[2]  = values[71:48];
   assign \values[3]  = values[95:72];
-  assign values[95:72] = { \$13 [23:8], \$16  };
-  assign values[71:48] = { \$9 [23:8], \$12  };
-  assign values[47:24] = { \$5 [23:8], \$8  };
-  assign values[23:0] = { \$1 [23:8], \$4  };
+  assign values[95:72] = so_far_3;
+  assign values[71:48] = so_far_2;
+  assign values[47:24] = so_far_1;
+  assign values[23:0] = so_far_0;
 endmodule
 
-module \talos.vector_queue (rst, i__valid, i__ready, first, unit_reset, write__data, o__ready, o__valid, o__payload, filled, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$78  = 0;
+module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, write__data, o__valid, o__payload, filled, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$80  = 0;
   input rst;
   wire rst;
   input i__valid;
   wire i__valid;
+  input o__ready;
+  wire o__ready;
   output i__ready;
   wire i__ready;
   output [434:0] first;
@@ -34647,8 +35471,6 @@ module \talos.vector_queue (rst, i__valid, i__ready, first, unit_reset, write__d
   wire unit_reset;
   input [434:0] write__data;
   wire [434:0] write__data;
-  input o__ready;
-  wire o__ready;
   output o__valid;
   reg o__valid = 1'h0;
   output [434:0] o__payload;
@@ -34717,7 +35539,7 @@ module \talos.vector_queue (rst, i__valid, i__ready, first, unit_reset, write__d
   always @(posedge clk)
     filled <= \$12 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
     \$8  = write__addr;
     if (push) begin
       \$8  = \$1 [2:0];
@@ -34730,7 +35552,7 @@ module \talos.vector_queue (rst, i__valid, i__ready, first, unit_reset, write__d
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
     \$9  = read__addr;
     if (pop) begin
       \$9  = \$2 [2:0];
@@ -34743,7 +35565,7 @@ module \talos.vector_queue (rst, i__valid, i__ready, first, unit_reset, write__d
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
     \$10  = o__valid;
     if (pop) begin
       \$10  = 1'h0;
@@ -34759,14 +35581,14 @@ module \talos.vector_queue (rst, i__valid, i__ready, first, unit_reset, write__d
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
     \$11  = o__payload;
     if (\$3 ) begin
       \$11  = read__data;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
     \$12  = filled;
     if (\$5 ) begin
       \$12  = { filled[6:0], 1'h1 };
@@ -34790,7 +35612,7 @@ endmodule
 
 module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done, idle, stall, sync, words__valid, o__ready, sync_ready, bases__0, bases__1, bases__2, bases__3, unit_reset, r__payload, urgent, error
 , words__payload, ar__payload, post, instr__valid, instr__payload, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$79  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$81  = 0;
   input rst;
   wire rst;
   input ar__ready;
@@ -34852,31 +35674,36 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   wire \$13 ;
   wire \$14 ;
   wire \$15 ;
-  wire [12:0] \$16 ;
-  wire [13:0] \$17 ;
-  wire [11:0] \$18 ;
-  wire [12:0] \$19 ;
+  wire \$16 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire \$21 ;
-  reg [31:0] \$22 ;
-  wire [32:0] \$23 ;
-  reg \$24 ;
-  reg \$25 ;
-  reg [11:0] \$26 ;
-  reg [10:0] \$27 ;
-  reg \$28 ;
+  wire [11:0] \$20 ;
+  wire [12:0] \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  reg [31:0] \$24 ;
+  wire [32:0] \$25 ;
+  reg \$26 ;
+  reg \$27 ;
+  reg [11:0] \$28 ;
   reg \$29 ;
-  wire \$3 ;
+  wire [8:0] \$3 ;
   reg \$30 ;
-  reg [67:0] \$31 ;
-  wire [4:0] \$32 ;
-  wire \$4 ;
-  wire \$5 ;
-  wire \$6 ;
-  wire [8:0] \$7 ;
-  wire [8:0] \$8 ;
+  reg [10:0] \$31 ;
+  reg \$32 ;
+  reg \$33 ;
+  reg \$34 ;
+  reg [67:0] \$35 ;
+  wire [4:0] \$36 ;
+  wire [8:0] \$4 ;
+  wire [8:0] \$5 ;
+  wire [13:0] \$6 ;
+  wire [13:0] \$7 ;
+  wire \$8 ;
   wire \$9 ;
+  wire signed [8:0] addend;
   wire [31:0] \ar__payload.address ;
   wire [7:0] \ar__payload.beats ;
   wire asked;
@@ -34899,7 +35726,8 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   wire \r__payload.last ;
   wire r__ready;
   wire r__valid;
-  wire room;
+  reg received = 1'h0;
+  reg room = 1'h1;
   (* init = 68'h00000000000000000 *)
   wire [67:0] run;
   wire [31:0] \run.address ;
@@ -34915,6 +35743,7 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   reg run_valid = 1'h0;
   wire running;
   reg signed [11:0] space = 12'h3e0;
+  wire signed [11:0] space_left;
   wire [3:0] tag;
   reg [10:0] under_way = 11'h000;
   reg was_asked = 1'h0;
@@ -34924,59 +35753,64 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   assign \$1  = instr__valid & sync_ready;
   assign \$2  = ~ run_valid;
   assign start = \$1  & \$2 ;
-  assign \$3  = $signed(space) >= $signed(1'h0);
-  assign \$4  = ~ was_asked;
-  assign \$5  = $signed(space) >= $signed(7'h20);
-  assign \$6  = \$4  | \$5 ;
-  assign room = \$3  & \$6 ;
-  assign \$7  = beats_asked + 1'h1;
-  assign \$8  = was_asked ? \$7  : 9'h000;
+  assign \$3  = beats_asked + 1'h1;
+  assign \$4  = was_asked ? \$3  : 9'h000;
+  assign \$5  = ~ { 1'h0, beats_asked };
+  assign addend = was_asked ? \$5  : 9'h000;
+  assign \$6  = $signed({ space, 1'h1 }) + $signed({ addend, was_freed });
   assign ar__valid = burst__valid & room;
   assign burst__ready = ar__ready & room;
   assign asked = ar__valid & ar__ready;
-  assign done = asked & \$32 [0];
-  assign \$9  = run_valid | burst__valid;
-  assign \$10  = \$9  | was_asked;
-  assign \$11  = | under_way;
-  assign running = \$10  | \$11 ;
+  assign done = asked & \$36 [0];
+  assign \$8  = run_valid | burst__valid;
+  assign \$9  = \$8  | was_asked;
+  assign \$10  = under_way != received;
+  assign running = \$9  | \$10 ;
   assign idle = ~ running;
-  assign \$12  = ~ i__valid;
-  assign stall = running & \$12 ;
-  assign \$13  = ~ running;
-  assign \$14  = \$13  & instr__valid;
-  assign \$15  = ~ sync_ready;
-  assign sync = \$14  & \$15 ;
-  assign \$16  = $signed(space) - $signed({ 1'h0, \$8 [5:0] });
-  assign \$17  = $signed(\$16 ) + $signed({ 1'h0, was_freed });
-  assign \$18  = under_way + \$8 [5:0];
-  assign \$19  = \$18  - i__valid;
-  assign \$20  = $signed(space) > $signed(11'h390);
-  assign \$21  = i__valid & r__payload[33];
-  assign \$23  = \$22  + instr__payload[49:18];
+  assign \$11  = ~ i__valid;
+  assign stall = running & \$11 ;
+  assign \$12  = ~ running;
+  assign \$13  = \$12  & instr__valid;
+  assign \$14  = ~ sync_ready;
+  assign sync = \$13  & \$14 ;
+  assign \$15  = ~ \$7 [11];
+  assign \$16  = ~ asked;
+  assign \$17  = | \$7 [10:5];
+  assign \$18  = \$16  | \$17 ;
+  assign \$19  = \$15  & \$18 ;
+  assign \$20  = under_way + \$4 [5:0];
+  assign \$21  = \$20  - received;
+  assign \$22  = $signed(space) > $signed(11'h390);
+  assign \$23  = i__valid & r__payload[33];
+  assign \$25  = \$24  + instr__payload[49:18];
   always @(posedge clk)
-    was_asked <= \$24 ;
+    was_asked <= \$26 ;
   always @(posedge clk)
-    was_freed <= \$25 ;
+    was_freed <= \$27 ;
   always @(posedge clk)
     beats_asked <= ar__payload[39:32];
   always @(posedge clk)
-    space <= \$26 ;
+    space <= \$28 ;
   always @(posedge clk)
-    under_way <= \$27 ;
+    room <= \$29 ;
   always @(posedge clk)
-    urgent <= \$28 ;
+    received <= \$30 ;
   always @(posedge clk)
-    error <= \$29 ;
+    under_way <= \$31 ;
   always @(posedge clk)
-    run_valid <= \$30 ;
+    urgent <= \$32 ;
   always @(posedge clk)
-    run__payload <= \$31 ;
+    error <= \$33 ;
+  always @(posedge clk)
+    run_valid <= \$34 ;
+  always @(posedge clk)
+    run__payload <= \$35 ;
   \talos.weights.fifo  fifo (
     .clk(clk),
     .freed(freed),
     .o__payload(words__payload),
-    .o__ready(o__ready),
-    .o__valid(words__valid),
+    .\o__ready$23 (o__ready),
+    .\o__valid$18 (words__valid),
     .rst(rst),
     .unit_reset(unit_reset),
     .write__data(r__payload[31:0]),
@@ -34987,7 +35821,7 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
     .burst__ready(burst__ready),
     .clk(clk),
     .i__valid(run_valid),
-    .\port$6720$66 (\$32 ),
+    .\port$6974$66 (\$36 ),
     .rst(rst),
     .run__payload(run__payload),
     .run__ready(run__ready),
@@ -34995,101 +35829,121 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
     .valid(burst__valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
     (* full_case = 32'd1 *)
     casez (instr__payload[17:16])
       2'h0:
-          \$22  = bases__0;
+          \$24  = bases__0;
       2'h1:
-          \$22  = bases__1;
+          \$24  = bases__1;
       2'h2:
-          \$22  = bases__2;
+          \$24  = bases__2;
       2'h3:
-          \$22  = bases__3;
+          \$24  = bases__3;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$24  = asked;
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$26  = asked;
     if (unit_reset) begin
-      \$24  = 1'h0;
+      \$26  = 1'h0;
     end
     if (rst) begin
-      \$24  = 1'h0;
+      \$26  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$25  = freed;
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$27  = freed;
     if (unit_reset) begin
-      \$25  = 1'h0;
+      \$27  = 1'h0;
     end
     if (rst) begin
-      \$25  = 1'h0;
+      \$27  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$26  = \$17 [11:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$28  = \$7 [11:0];
     if (unit_reset) begin
-      \$26  = 12'h3e0;
+      \$28  = 12'h3e0;
     end
     if (rst) begin
-      \$26  = 12'h3e0;
+      \$28  = 12'h3e0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$27  = \$19 [10:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$29  = \$19 ;
     if (unit_reset) begin
-      \$27  = 11'h000;
+      \$29  = 1'h1;
     end
     if (rst) begin
-      \$27  = 11'h000;
+      \$29  = 1'h1;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$28  = \$20 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$30  = i__valid;
     if (unit_reset) begin
-      \$28  = 1'h0;
+      \$30  = 1'h0;
     end
     if (rst) begin
-      \$28  = 1'h0;
+      \$30  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$29  = \$21 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$31  = \$21 [10:0];
     if (unit_reset) begin
-      \$29  = 1'h0;
+      \$31  = 11'h000;
     end
     if (rst) begin
-      \$29  = 1'h0;
+      \$31  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$30  = run_valid;
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$32  = \$22 ;
+    if (unit_reset) begin
+      \$32  = 1'h0;
+    end
+    if (rst) begin
+      \$32  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$33  = \$23 ;
+    if (unit_reset) begin
+      \$33  = 1'h0;
+    end
+    if (rst) begin
+      \$33  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$34  = run_valid;
     if (start) begin
-      \$30  = 1'h1;
+      \$34  = 1'h1;
     end else if (run__ready) begin
-      \$30  = 1'h0;
+      \$34  = 1'h0;
     end
     if (unit_reset) begin
-      \$30  = 1'h0;
+      \$34  = 1'h0;
     end
     if (rst) begin
-      \$30  = 1'h0;
+      \$34  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$31  = run__payload;
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$35  = run__payload;
     if (start) begin
-      \$31 [31:0] = \$23 [31:0];
-      \$31 [63:32] = instr__payload[81:50];
-      \$31 [67:64] = instr__payload[11:8];
+      \$35 [31:0] = \$25 [31:0];
+      \$35 [63:32] = instr__payload[81:50];
+      \$35 [67:64] = instr__payload[11:8];
     end
   end
   assign o__payload = words__payload;
@@ -35098,15 +35952,16 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   assign instr__ready = start;
   assign run__valid = run_valid;
   assign run = run__payload;
-  assign counted = \$8 [5:0];
+  assign counted = \$4 [5:0];
+  assign space_left = \$7 [11:0];
   assign burst__payload = ar__payload;
-  assign \final  = \$32 [0];
-  assign tag = \$32 [4:1];
+  assign \final  = \$36 [0];
+  assign tag = \$36 [4:1];
   assign r__ready = 1'h1;
   assign r__valid = i__valid;
   assign i__payload = r__payload[31:0];
   assign busy = i__valid;
-  assign post = \$32 [4:1];
+  assign post = \$36 [4:1];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];
@@ -35120,20 +35975,21 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   assign \r__payload.data  = r__payload[31:0];
   assign \r__payload.last  = r__payload[32];
   assign \r__payload.error  = r__payload[33];
+  assign \$7  = { \$6 [13], \$6 [13:1] };
 endmodule
 
-module \talos.weights.fifo (rst, write__en, freed, o__valid, o__ready, unit_reset, write__data, o__payload, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$80  = 0;
+module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 , unit_reset, write__data, o__payload, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$82  = 0;
   input rst;
   wire rst;
   input write__en;
   wire write__en;
   output freed;
   wire freed;
-  output o__valid;
-  wire o__valid;
-  input o__ready;
-  wire o__ready;
+  output \o__valid$18 ;
+  wire \o__valid$18 ;
+  input \o__ready$23 ;
+  wire \o__ready$23 ;
   input unit_reset;
   wire unit_reset;
   input [31:0] write__data;
@@ -35143,47 +35999,54 @@ module \talos.weights.fifo (rst, write__en, freed, o__valid, o__ready, unit_rese
   input clk;
   wire clk;
   wire \$1 ;
-  wire [1:0] \$10 ;
-  wire [12:0] \$11 ;
+  wire \$10 ;
+  wire \$11 ;
   wire \$12 ;
-  wire [1:0] \$13 ;
-  wire [94:0] \$14 ;
-  wire [94:0] \$15 ;
-  wire [94:0] \$16 ;
-  reg [9:0] \$17 ;
-  reg [9:0] \$18 ;
-  reg [10:0] \$19 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire [1:0] \$15 ;
+  wire \$16 ;
+  wire [94:0] \$17 ;
+  wire [94:0] \$18 ;
+  wire [94:0] \$19 ;
   wire \$2 ;
-  reg \$20 ;
-  reg [31:0] \$21 ;
-  reg \$22 ;
-  reg \$23 ;
-  reg [31:0] \$24 ;
-  wire \$3 ;
-  wire \$4 ;
+  reg [9:0] \$20 ;
+  reg [1:0] \$21 ;
+  reg [9:0] \$22 ;
+  reg [10:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg \$26 ;
+  reg [31:0] \$27 ;
+  wire [10:0] \$3 ;
+  wire [10:0] \$4 ;
   wire \$5 ;
-  wire \$6 ;
-  wire [10:0] \$7 ;
-  wire [10:0] \$8 ;
+  wire [1:0] \$6 ;
+  wire [12:0] \$7 ;
+  wire \$8 ;
   wire \$9 ;
-  wire accept;
   reg beats_filled = 1'h0;
   wire beats_kept;
-  wire fetch;
-  reg fetched = 1'h0;
   (* init = 10'h000 *)
   wire [9:0] head;
-  reg [31:0] held = 32'd0;
-  wire held_free;
-  reg held_valid = 1'h0;
+  (* init = 32'd0 *)
+  wire [31:0] held;
   wire [31:0] i__payload;
+  reg [31:0] \i__payload$13  = 32'd0;
   wire i__valid;
+  wire \i__valid$11 ;
+  wire leaves;
   reg [10:0] level = 11'h000;
+  wire [31:0] \o__payload$28 ;
+  wire o__ready;
+  wire o__valid;
+  reg [3:0] places = 4'hf;
   reg [9:0] read__addr = 10'h000;
   wire [31:0] read__data;
-  wire read__en;
+  reg stored = 1'h0;
   (* init = 10'h000 *)
   wire [9:0] tail;
+  reg [1:0] under_way = 2'h0;
   (* init = 32'd0 *)
   wire [31:0] word;
   reg [9:0] write__addr = 10'h000;
@@ -35201,151 +36064,300 @@ module \talos.weights.fifo (rst, write__en, freed, o__valid, o__ready, unit_rese
   end
   reg [31:0] _0_;
   always @(posedge clk) begin
-    if (read__en) begin
-      _0_ <= memory[read__addr];
-    end
+    _0_ <= memory[read__addr];
   end
   assign read__data = _0_;
-  assign \$1  = ~ held_valid;
-  assign held_free = \$1  | accept;
-  assign \$2  = ~ fetched;
-  assign read__en = \$2  | held_free;
-  assign \$3  = | level;
-  assign freed = read__en & \$3 ;
-  assign \$4  = o__valid & o__ready;
-  assign beats_kept = \$4  ? 1'h0 : beats_filled;
-  assign \$5  = ~ o__valid;
-  assign \$6  = \$5  | o__ready;
-  assign accept = held_valid & \$6 ;
-  assign \$7  = write__addr + write__en;
-  assign \$8  = read__addr + 1'h1;
-  assign \$9  = freed ^ write__en;
-  assign \$10  = write__en ? 2'h1 : 2'h3;
-  assign \$11  = $signed({ 1'h0, level }) + $signed(\$10 );
-  assign \$12  = | level;
-  assign \$13  = beats_kept + accept;
-  assign \$15  = \$14  | { 63'h0000000000000000, o__payload };
+  assign freed = stored & places[0];
+  assign leaves = o__valid & o__ready;
+  assign \$1  = \o__valid$18  & \o__ready$23 ;
+  assign beats_kept = \$1  ? 1'h0 : beats_filled;
+  assign \$2  = ~ \o__valid$18 ;
+  assign o__ready = \$2  | \o__ready$23 ;
+  assign \$3  = write__addr + write__en;
+  assign \$4  = read__addr + 1'h1;
+  assign \$5  = freed ^ write__en;
+  assign \$6  = write__en ? 2'h1 : 2'h3;
+  assign \$7  = $signed({ 1'h0, level }) + $signed(\$6 );
+  assign \$8  = level != 1'h1;
+  assign \$9  = write__en | \$8 ;
+  assign \$10  = ~ freed;
+  assign \$11  = leaves & \$10 ;
+  assign \$12  = ~ leaves;
+  assign \$13  = freed & \$12 ;
+  assign \$14  = o__valid & o__ready;
+  assign \$15  = beats_kept + \$14 ;
+  assign \$16  = o__valid & o__ready;
+  assign \$18  = \$17  | { 63'h0000000000000000, o__payload };
   always @(posedge clk)
-    write__addr <= \$17 ;
+    write__addr <= \$20 ;
   always @(posedge clk)
-    read__addr <= \$18 ;
+    under_way <= \$21 ;
   always @(posedge clk)
-    level <= \$19 ;
+    \i__payload$13  <= read__data;
   always @(posedge clk)
-    fetched <= \$20 ;
+    read__addr <= \$22 ;
   always @(posedge clk)
-    held <= \$21 ;
+    level <= \$23 ;
   always @(posedge clk)
-    held_valid <= \$22 ;
+    stored <= \$24 ;
   always @(posedge clk)
-    beats_filled <= \$23 ;
+    places <= \$25 ;
   always @(posedge clk)
-    o__payload <= \$24 ;
+    beats_filled <= \$26 ;
+  always @(posedge clk)
+    o__payload <= \$27 ;
+  \talos.weights.fifo.near  near (
+    .clk(clk),
+    .i__valid(under_way[1]),
+    .o__payload(\o__payload$28 ),
+    .o__ready(o__ready),
+    .o__valid(o__valid),
+    .rst(rst),
+    .unit_reset(unit_reset),
+    .write__data(\i__payload$13 )
+  );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
-    \$17  = \$7 [9:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
+    \$20  = \$3 [9:0];
     if (unit_reset) begin
-      \$17  = 10'h000;
+      \$20  = 10'h000;
     end
     if (rst) begin
-      \$17  = 10'h000;
+      \$20  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
-    \$18  = read__addr;
+    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
+    \$21  = { under_way[0], freed };
+    if (unit_reset) begin
+      \$21  = 2'h0;
+    end
+    if (rst) begin
+      \$21  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
+    \$22  = read__addr;
     if (freed) begin
-      \$18  = \$8 [9:0];
+      \$22  = \$4 [9:0];
     end
     if (unit_reset) begin
-      \$18  = 10'h000;
+      \$22  = 10'h000;
     end
     if (rst) begin
-      \$18  = 10'h000;
+      \$22  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
-    \$19  = level;
-    if (\$9 ) begin
-      \$19  = \$11 [10:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
+    \$23  = level;
+    if (\$5 ) begin
+      \$23  = \$7 [10:0];
     end
     if (unit_reset) begin
-      \$19  = 11'h000;
+      \$23  = 11'h000;
     end
     if (rst) begin
-      \$19  = 11'h000;
+      \$23  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
-    \$20  = fetched;
-    if (read__en) begin
-      \$20  = \$12 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
+    \$24  = stored;
+    if (\$5 ) begin
+      \$24  = \$9 ;
     end
     if (unit_reset) begin
-      \$20  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$20  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
-    \$21  = held;
-    if (held_free) begin
-      \$21  = read__data;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
-    \$22  = held_valid;
-    if (held_free) begin
-      \$22  = fetched;
+    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
+    \$25  = places;
+    if (\$11 ) begin
+      \$25  = { places[2:0], 1'h1 };
+    end else if (\$13 ) begin
+      \$25  = { 1'h0, places[3:1] };
     end
     if (unit_reset) begin
-      \$22  = 1'h0;
+      \$25  = 4'hf;
     end
     if (rst) begin
-      \$22  = 1'h0;
+      \$25  = 4'hf;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
-    \$23  = \$13 [0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
+    \$26  = \$15 [0];
     if (unit_reset) begin
-      \$23  = 1'h0;
+      \$26  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$26  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
-    \$24  = o__payload;
-    if (accept) begin
-      \$24  = \$16 [31:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
+    \$27  = o__payload;
+    if (\$16 ) begin
+      \$27  = \$19 [31:0];
     end
   end
   assign tail = write__addr;
   assign i__payload = write__data;
   assign i__valid = write__en;
   assign head = read__addr;
-  assign fetch = read__en;
+  assign \i__valid$11  = under_way[1];
+  assign held = \i__payload$13 ;
   assign word = o__payload;
-  assign o__valid = beats_filled;
-  assign \$14  = { 31'h00000000, held, 32'h00000000 };
-  assign \$16  = { 32'h00000000, \$15 [94:32] };
+  assign \o__valid$18  = beats_filled;
+  assign \$17  = { 31'h00000000, \o__payload$28 , 32'h00000000 };
+  assign \$19  = { 32'h00000000, \$18 [94:32] };
 endmodule
 
-module \talos.weights.splitter (rst, burst__ready, run__ready, unit_reset, i__valid, run__payload, burst__payload, valid, \port$6720$66 , clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$81  = 0;
+module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__data, o__payload, o__valid, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$83  = 0;
+  input rst;
+  wire rst;
+  input o__ready;
+  wire o__ready;
+  input unit_reset;
+  wire unit_reset;
+  input i__valid;
+  wire i__valid;
+  input [31:0] write__data;
+  wire [31:0] write__data;
+  output [31:0] o__payload;
+  reg [31:0] o__payload = 32'd0;
+  output o__valid;
+  wire o__valid;
+  input clk;
+  wire clk;
+  wire [2:0] \$1 ;
+  reg [1:0] \$10 ;
+  reg [1:0] \$11 ;
+  reg [31:0] \$12 ;
+  reg [3:0] \$13 ;
+  wire [2:0] \$2 ;
+  wire \$3 ;
+  wire \$4 ;
+  wire [31:0] \$5 ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  reg [3:0] filled = 4'h0;
+  (* init = 2'h1 *)
+  wire [1:0] following;
+  (* init = 32'd0 *)
+  wire [31:0] head;
+  wire [31:0] i__payload;
+  wire i__ready;
+  wire pop;
+  wire push;
+  reg [1:0] read__addr = 2'h1;
+  wire [31:0] read__data;
+  (* init = 2'h0 *)
+  wire [1:0] tail;
+  reg [1:0] write__addr = 2'h0;
+  wire write__en;
+  reg [31:0] memory [3:0];
+`ifndef SYNTHESIS
+  initial begin : memory_zeros
+    integer i;
+    for (i = 0; i < 4; i = i + 1) memory[i] = 32'd0;
+  end
+`endif
+  always @(posedge clk) begin
+    memory[write__addr] <= write__data;
+  end
+  assign read__data = memory[read__addr];
+  assign i__ready = ~ filled[3];
+  assign push = i__valid & i__ready;
+  assign pop = filled[0] & o__ready;
+  assign \$1  = write__addr + 1'h1;
+  assign \$2  = read__addr + 1'h1;
+  assign \$3  = ~ filled[0];
+  assign \$4  = o__ready | \$3 ;
+  assign \$5  = filled[1] ? read__data : write__data;
+  assign \$6  = ~ pop;
+  assign \$7  = push & \$6 ;
+  assign \$8  = ~ push;
+  assign \$9  = pop & \$8 ;
+  always @(posedge clk)
+    write__addr <= \$10 ;
+  always @(posedge clk)
+    read__addr <= \$11 ;
+  always @(posedge clk)
+    o__payload <= \$12 ;
+  always @(posedge clk)
+    filled <= \$13 ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    \$10  = write__addr;
+    if (push) begin
+      \$10  = \$1 [1:0];
+    end
+    if (unit_reset) begin
+      \$10  = 2'h0;
+    end
+    if (rst) begin
+      \$10  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    \$11  = read__addr;
+    if (pop) begin
+      \$11  = \$2 [1:0];
+    end
+    if (unit_reset) begin
+      \$11  = 2'h1;
+    end
+    if (rst) begin
+      \$11  = 2'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    \$12  = o__payload;
+    if (\$4 ) begin
+      \$12  = \$5 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    \$13  = filled;
+    if (\$7 ) begin
+      \$13  = { filled[2:0], 1'h1 };
+    end else if (\$9 ) begin
+      \$13  = { 1'h0, filled[3:1] };
+    end
+    if (unit_reset) begin
+      \$13  = 4'h0;
+    end
+    if (rst) begin
+      \$13  = 4'h0;
+    end
+  end
+  assign head = o__payload;
+  assign tail = write__addr;
+  assign i__payload = write__data;
+  assign write__en = 1'h1;
+  assign following = read__addr;
+  assign o__valid = filled[0];
+endmodule
+
+module \talos.weights.splitter (rst, burst__ready, unit_reset, i__valid, run__payload, burst__payload, valid, \port$6974$66 , run__ready, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$84  = 0;
   input rst;
   wire rst;
   input burst__ready;
   wire burst__ready;
-  output run__ready;
-  wire run__ready;
   input unit_reset;
   wire unit_reset;
   input i__valid;
@@ -35356,8 +36368,10 @@ module \talos.weights.splitter (rst, burst__ready, run__ready, unit_reset, i__va
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [4:0] \port$6720$66 ;
-  wire [4:0] \port$6720$66 ;
+  output [4:0] \port$6974$66 ;
+  wire [4:0] \port$6974$66 ;
+  output run__ready;
+  wire run__ready;
   input clk;
   wire clk;
   wire [4:0] \$1 ;
@@ -35460,7 +36474,7 @@ module \talos.weights.splitter (rst, burst__ready, run__ready, unit_reset, i__va
     .unit_reset(unit_reset)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
     \$18  = valid;
     if (\$11 ) begin
       if (\$13 ) begin
@@ -35475,7 +36489,7 @@ module \talos.weights.splitter (rst, burst__ready, run__ready, unit_reset, i__va
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
     \$19  = now;
     if (\$11 ) begin
       (* full_case = 32'd1 *)
@@ -35496,7 +36510,7 @@ module \talos.weights.splitter (rst, burst__ready, run__ready, unit_reset, i__va
   assign burst__valid = valid;
   assign \final  = now[66];
   assign tag = now[70:67];
-  assign \port$6720$66  = now[70:66];
+  assign \port$6974$66  = now[70:66];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];
@@ -35539,8 +36553,8 @@ module \talos.weights.splitter (rst, burst__ready, run__ready, unit_reset, i__va
   assign \$1  = \$auto$rtlil.cc:3245:Not$4 ;
 endmodule
 
-module \talos.weights.splitter.spare (rst, o__ready, o__valid, o__payload, i__ready, unit_reset, i__valid, i__payload, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$82  = 0;
+module \talos.weights.splitter.spare (rst, o__ready, o__valid, o__payload, unit_reset, i__valid, i__payload, i__ready, clk);
+  reg \$auto$verilog_backend.cc:2505:dump_module$85  = 0;
   input rst;
   wire rst;
   input o__ready;
@@ -35549,21 +36563,26 @@ module \talos.weights.splitter.spare (rst, o__ready, o__valid, o__payload, i__re
   wire o__valid;
   output [70:0] o__payload;
   wire [70:0] o__payload;
-  output i__ready;
-  wire i__ready;
   input unit_reset;
   wire unit_reset;
   input i__valid;
   wire i__valid;
   input [70:0] i__payload;
   wire [70:0] i__payload;
+  output i__ready;
+  reg i__ready = 1'h1;
   input clk;
   wire clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
-  reg \$4 ;
-  reg [70:0] \$5 ;
+  wire \$4 ;
+  wire \$5 ;
+  reg \$6 ;
+  reg \$7 ;
+  reg [70:0] \$8 ;
+  (* init = 1'h1 *)
+  wire free;
   reg full = 1'h0;
   wire [4:0] \i__payload.beats ;
   wire [4:0] \i__payload.begin ;
@@ -35590,33 +36609,47 @@ module \talos.weights.splitter.spare (rst, o__ready, o__valid, o__payload, i__re
   wire [24:0] \spare.left ;
   wire [24:0] \spare.segment ;
   wire [3:0] \spare.tag ;
-  assign \$2  = o__valid & \$1 ;
-  assign \$3  = ~ full;
-  always @(posedge clk)
-    full <= \$4 ;
-  always @(posedge clk)
-    spare <= \$5 ;
-  assign o__valid = i__valid | full;
   assign o__payload = full ? spare : i__payload;
-  assign i__ready = ~ full;
   assign \$1  = ~ o__ready;
+  assign \$2  = o__valid & \$1 ;
+  assign \$3  = ~ o__valid;
+  assign \$4  = \$3  | o__ready;
+  assign \$5  = ~ full;
+  always @(posedge clk)
+    full <= \$6 ;
+  always @(posedge clk)
+    i__ready <= \$7 ;
+  always @(posedge clk)
+    spare <= \$8 ;
+  assign o__valid = i__valid | full;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
-    \$4  = \$2 ;
+    if (\$auto$verilog_backend.cc:2505:dump_module$85 ) begin end
+    \$6  = \$2 ;
     if (unit_reset) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
     if (rst) begin
-      \$4  = 1'h0;
+      \$6  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
-    \$5  = spare;
-    if (\$3 ) begin
-      \$5  = i__payload;
+    if (\$auto$verilog_backend.cc:2505:dump_module$85 ) begin end
+    \$7  = \$4 ;
+    if (unit_reset) begin
+      \$7  = 1'h1;
+    end
+    if (rst) begin
+      \$7  = 1'h1;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$85 ) begin end
+    \$8  = spare;
+    if (\$5 ) begin
+      \$8  = i__payload;
+    end
+  end
+  assign free = i__ready;
   assign \o__payload.segment  = o__payload[24:0];
   assign \o__payload.begin  = o__payload[29:25];
   assign \o__payload.end  = o__payload[34:30];
@@ -35644,7 +36677,7 @@ module \talos.weights.splitter.spare (rst, o__ready, o__valid, o__payload, i__re
 endmodule
 
 module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, write__data, o__valid, o__payload, filled, clk);
-  reg \$auto$verilog_backend.cc:2505:dump_module$83  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$86  = 0;
   input rst;
   wire rst;
   input i__valid;
@@ -35727,7 +36760,7 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
   always @(posedge clk)
     filled <= \$12 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$86 ) begin end
     \$8  = write__addr;
     if (push) begin
       \$8  = \$1 [2:0];
@@ -35740,7 +36773,7 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$86 ) begin end
     \$9  = read__addr;
     if (pop) begin
       \$9  = \$2 [2:0];
@@ -35753,7 +36786,7 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$86 ) begin end
     \$10  = o__valid;
     if (pop) begin
       \$10  = 1'h0;
@@ -35769,14 +36802,14 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$86 ) begin end
     \$11  = o__payload;
     if (\$3 ) begin
       \$11  = read__data;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2505:dump_module$86 ) begin end
     \$12  = filled;
     if (\$5 ) begin
       \$12  = { filled[6:0], 1'h1 };
@@ -35798,9 +36831,9 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
   assign place = read__addr;
 endmodule
 
-module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w__ready, pending, aw__valid, core_reset, halt, b__valid, b__payload, m_axi_awaddr, m_axi_awlen, m_axi_awvalid, m_axi_wdata, m_axi_wstrb, m_axi_wlast, m_axi_wvalid, aw__payload
+module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w__ready, aw__valid, core_reset, halt, pending, b__valid, b__payload, m_axi_awaddr, m_axi_awlen, m_axi_awvalid, m_axi_wdata, m_axi_wstrb, m_axi_wlast, m_axi_wvalid, aw__payload
 , w__payload, w__valid, m_axi_awready);
-  reg \$auto$verilog_backend.cc:2505:dump_module$84  = 0;
+  reg \$auto$verilog_backend.cc:2505:dump_module$87  = 0;
   input m_axi_wready;
   wire m_axi_wready;
   input [1:0] m_axi_bresp;
@@ -35815,14 +36848,14 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   wire aw__ready;
   output w__ready;
   wire w__ready;
-  output pending;
-  wire pending;
   input aw__valid;
   wire aw__valid;
   input core_reset;
   wire core_reset;
   input halt;
   wire halt;
+  output pending;
+  reg pending = 1'h0;
   output b__valid;
   reg b__valid = 1'h0;
   output b__payload;
@@ -35850,28 +36883,33 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   input m_axi_awready;
   wire m_axi_awready;
   wire \$1 ;
-  wire [5:0] \$10 ;
-  wire [6:0] \$11 ;
-  wire \$12 ;
-  reg [4:0] \$13 ;
-  reg [4:0] \$14 ;
-  reg \$15 ;
-  reg \$16 ;
-  reg [31:0] \$17 ;
-  reg [7:0] \$18 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire [5:0] \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  reg [4:0] \$16 ;
+  reg \$17 ;
+  reg [4:0] \$18 ;
   reg \$19 ;
   wire \$2 ;
-  reg [31:0] \$20 ;
-  reg [3:0] \$21 ;
-  reg \$22 ;
-  reg \$23 ;
+  reg \$20 ;
+  reg \$21 ;
+  reg [31:0] \$22 ;
+  reg [7:0] \$23 ;
+  reg \$24 ;
+  reg [31:0] \$25 ;
+  reg [3:0] \$26 ;
+  reg \$27 ;
+  reg \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
   wire \$7 ;
   wire [5:0] \$8 ;
-  wire [6:0] \$9 ;
+  wire \$9 ;
   wire [31:0] \aw__payload.address ;
   wire [7:0] \aw__payload.beats ;
   wire closing;
@@ -35882,7 +36920,10 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   wire m_axi_bready;
   wire m_axi_bvalid;
   reg [4:0] opened = 5'h00;
-  reg [4:0] \pending$13  = 5'h00;
+  reg [4:0] \pending$23  = 5'h00;
+  reg some_opened = 1'h0;
+  (* init = 1'h0 *)
+  wire some_pending;
   wire [31:0] \w__payload.data ;
   wire \w__payload.last ;
   wire [3:0] \w__payload.strobe ;
@@ -35892,110 +36933,89 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   assign aw__ready = \$2  & \$3 ;
   assign \$4  = ~ m_axi_wvalid;
   assign \$5  = \$4  | m_axi_wready;
-  assign \$6  = | opened;
-  assign w__ready = \$5  & \$6 ;
-  assign pending = | \pending$13 ;
+  assign w__ready = \$5  & some_opened;
   assign entered = aw__valid & aw__ready;
-  assign \$7  = w__valid & w__ready;
-  assign closing = \$7  & w__payload[36];
-  assign \$8  = \pending$13  + entered;
-  assign \$9  = \$8  - answered;
-  assign \$10  = opened + entered;
-  assign \$11  = \$10  - closing;
-  assign \$12  = entered | m_axi_awready;
+  assign \$6  = w__valid & w__ready;
+  assign closing = \$6  & w__payload[36];
+  assign \$7  = entered != answered;
+  assign \$8  = \pending$23  + { answered, answered, answered, answered, 1'h1 };
+  assign \$9  = \pending$23  != 1'h1;
+  assign \$10  = entered | \$9 ;
+  assign \$11  = entered != closing;
+  assign \$12  = opened + { closing, closing, closing, closing, 1'h1 };
+  assign \$13  = opened != 1'h1;
+  assign \$14  = entered | \$13 ;
+  assign \$15  = entered | m_axi_awready;
   always @(posedge clk)
-    \pending$13  <= \$13 ;
+    \pending$23  <= \$16 ;
   always @(posedge clk)
-    opened <= \$14 ;
+    pending <= \$17 ;
   always @(posedge clk)
-    b__valid <= \$15 ;
+    opened <= \$18 ;
   always @(posedge clk)
-    b__payload <= \$16 ;
+    some_opened <= \$19 ;
   always @(posedge clk)
-    m_axi_awaddr <= \$17 ;
+    b__valid <= \$20 ;
   always @(posedge clk)
-    m_axi_awlen <= \$18 ;
+    b__payload <= \$21 ;
   always @(posedge clk)
-    m_axi_awvalid <= \$19 ;
+    m_axi_awaddr <= \$22 ;
   always @(posedge clk)
-    m_axi_wdata <= \$20 ;
+    m_axi_awlen <= \$23 ;
   always @(posedge clk)
-    m_axi_wstrb <= \$21 ;
+    m_axi_awvalid <= \$24 ;
   always @(posedge clk)
-    m_axi_wlast <= \$22 ;
+    m_axi_wdata <= \$25 ;
   always @(posedge clk)
-    m_axi_wvalid <= \$23 ;
+    m_axi_wstrb <= \$26 ;
+  always @(posedge clk)
+    m_axi_wlast <= \$27 ;
+  always @(posedge clk)
+    m_axi_wvalid <= \$28 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$13  = \$9 [4:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$16  = \pending$23 ;
+    if (\$7 ) begin
+      \$16  = \$8 [4:0];
+    end
     if (core_reset) begin
-      \$13  = 5'h00;
+      \$16  = 5'h00;
     end
     if (rst) begin
-      \$13  = 5'h00;
+      \$16  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$14  = \$11 [4:0];
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$17  = pending;
+    if (\$7 ) begin
+      \$17  = \$10 ;
+    end
     if (core_reset) begin
-      \$14  = 5'h00;
+      \$17  = 1'h0;
     end
     if (rst) begin
-      \$14  = 5'h00;
+      \$17  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$15  = answered;
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$18  = opened;
+    if (\$11 ) begin
+      \$18  = \$12 [4:0];
+    end
     if (core_reset) begin
-      \$15  = 1'h0;
+      \$18  = 5'h00;
     end
     if (rst) begin
-      \$15  = 1'h0;
+      \$18  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$16  = m_axi_bresp[1];
-    if (core_reset) begin
-      \$16  = 1'h0;
-    end
-    if (rst) begin
-      \$16  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$17  = m_axi_awaddr;
-    if (aw__ready) begin
-      \$17  = aw__payload[31:0];
-    end
-    if (core_reset) begin
-      \$17  = 32'd0;
-    end
-    if (rst) begin
-      \$17  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$18  = m_axi_awlen;
-    if (aw__ready) begin
-      \$18  = aw__payload[39:32];
-    end
-    if (core_reset) begin
-      \$18  = 8'h00;
-    end
-    if (rst) begin
-      \$18  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$19  = m_axi_awvalid;
-    if (\$12 ) begin
-      \$19  = entered;
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$19  = some_opened;
+    if (\$11 ) begin
+      \$19  = \$14 ;
     end
     if (core_reset) begin
       \$19  = 1'h0;
@@ -36005,63 +37025,123 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$20  = m_axi_wdata;
-    if (w__ready) begin
-      \$20  = w__payload[31:0];
-    end
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$20  = answered;
     if (core_reset) begin
-      \$20  = 32'd0;
+      \$20  = 1'h0;
     end
     if (rst) begin
-      \$20  = 32'd0;
+      \$20  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$21  = m_axi_wstrb;
-    if (w__ready) begin
-      \$21  = w__payload[35:32];
-    end
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$21  = m_axi_bresp[1];
     if (core_reset) begin
-      \$21  = 4'h0;
+      \$21  = 1'h0;
     end
     if (rst) begin
-      \$21  = 4'h0;
+      \$21  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$22  = m_axi_wlast;
-    if (w__ready) begin
-      \$22  = w__payload[36];
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$22  = m_axi_awaddr;
+    if (aw__ready) begin
+      \$22  = aw__payload[31:0];
     end
     if (core_reset) begin
-      \$22  = 1'h0;
+      \$22  = 32'd0;
     end
     if (rst) begin
-      \$22  = 1'h0;
+      \$22  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
-    \$23  = m_axi_wvalid;
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$23  = m_axi_awlen;
+    if (aw__ready) begin
+      \$23  = aw__payload[39:32];
+    end
+    if (core_reset) begin
+      \$23  = 8'h00;
+    end
+    if (rst) begin
+      \$23  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$24  = m_axi_awvalid;
+    if (\$15 ) begin
+      \$24  = entered;
+    end
+    if (core_reset) begin
+      \$24  = 1'h0;
+    end
+    if (rst) begin
+      \$24  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$25  = m_axi_wdata;
     if (w__ready) begin
-      \$23  = w__valid;
+      \$25  = w__payload[31:0];
+    end
+    if (core_reset) begin
+      \$25  = 32'd0;
+    end
+    if (rst) begin
+      \$25  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$26  = m_axi_wstrb;
+    if (w__ready) begin
+      \$26  = w__payload[35:32];
+    end
+    if (core_reset) begin
+      \$26  = 4'h0;
+    end
+    if (rst) begin
+      \$26  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$27  = m_axi_wlast;
+    if (w__ready) begin
+      \$27  = w__payload[36];
+    end
+    if (core_reset) begin
+      \$27  = 1'h0;
+    end
+    if (rst) begin
+      \$27  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
+    \$28  = m_axi_wvalid;
+    if (w__ready) begin
+      \$28  = w__valid;
     end else if (m_axi_wready) begin
-      \$23  = 1'h0;
+      \$28  = 1'h0;
     end
     if (core_reset) begin
-      \$23  = 1'h0;
+      \$28  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$28  = 1'h0;
     end
   end
   assign m_axi_awsize = 3'h2;
   assign m_axi_awburst = 2'h1;
   assign m_axi_awcache = 4'h3;
   assign m_axi_bready = 1'h1;
+  assign some_pending = pending;
   assign m_axi_bvalid = answered;
   assign \w__payload.data  = w__payload[31:0];
   assign \w__payload.strobe  = w__payload[35:32];

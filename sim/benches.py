@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
+from sim.matrix_design import MatrixDesign
 from talos.config import PRESETS, AcceleratorConfig
 from talos.rtl.activation import ActivationMemory
 from talos.rtl.array import SystolicArray
 from talos.rtl.load import LoadUnit
-from talos.rtl.matrix import MatrixUnit
 from talos.rtl.store import StoreUnit
 from talos.rtl.vector import VectorUnit
 from talos.rtl.verilog import to_verilog
@@ -77,7 +77,7 @@ BENCHES: dict[str, Bench] = {
         Bench("bus_start", "whole core: start and register writes while busy, bad programs", (CORE,)),
         Bench("control", "AXI4-Lite registers, start, abort, error stop, interrupt", (CORE,)),
         _unit("vector", "requantize, add, table, pool against NumPy", "vector_unit", VectorUnit, SMALL, TALL),
-        _unit("matrix", "MATMUL against NumPy", "matrix_unit", lambda c: MatrixUnit(config=c), SMALL, TALL, BROAD),
+        _unit("matrix", "MATMUL against NumPy", "matrix_unit", MatrixDesign, SMALL, TALL, BROAD),
         _unit("activation", "banked memory: grants and bytes", "activation_memory", ActivationMemory, SMALL, TALL),
         _unit("array", "systolic array against NumPy", "systolic_array", lambda c: SystolicArray(config=c), SMALL, TALL, BROAD),
         _unit("load", "LOAD and FILL against NumPy", "load_unit", LoadUnit, SMALL, TALL),

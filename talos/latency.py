@@ -3,8 +3,8 @@
 from talos.config import AcceleratorConfig
 
 __all__ = [
-    "ACC_READ", "ACC_SUMS", "ACT_READ", "ACT_WRITE", "FETCH_AHEAD", "LANE", "MAX_WRITES", "NEAR_END_BITS", "RECORD_DELAY", "RMW", "SET_RELEASE", "STORE_AHEAD",
-    "array_latency", "urgent_beats",
+    "ACC_READ", "ACC_SUMS", "ACT_READ", "ACT_WRITE", "FETCH_AHEAD", "LANE", "MAX_WRITES", "NEAR_BEATS", "NEAR_END_BITS", "RECORD_DELAY",
+    "RMW", "SET_RELEASE", "STORE_AHEAD", "WINDOW", "array_latency", "urgent_beats",
 ]  # fmt: skip
 
 ACT_READ = 5
@@ -18,6 +18,9 @@ NEAR_END_BITS = 3
 
 ACC_READ = 3
 """Accumulators: a drain read granted in cycle t has its data on the port in cycle t + ACC_READ."""
+
+WINDOW = 2
+"""Window reducer: a position in cycle t is in its output from cycle t + WINDOW on."""
 
 RMW = 3
 """Accumulators: a matrix access (a read, unless it overwrites) in cycle t is written at the clock edge that ends cycle t + RMW."""
@@ -36,6 +39,10 @@ RECORD_DELAY = 3
 
 FETCH_AHEAD = 8
 """Instructions that fetch asks for before the oldest of them is in its unit's queue (a number of entries, not of cycles)."""
+
+NEAR_BEATS = 4
+"""Beats between the weight FIFO's block RAM and its word register (a number of beats): as many as there are cycles from a beat's read
+until the place that it leaves is seen there, so that a beat can leave in every cycle."""
 
 MAX_WRITES = 16
 """Write bursts without a response that the store unit allows (a power of two)."""

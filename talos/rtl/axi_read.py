@@ -32,9 +32,9 @@ def read_data_layout(config: AcceleratorConfig) -> data.StructLayout:
 class AxiReadMaster(wiring.Component):
     """Arbiter of the AR channel and router of the R channel.
 
-    AR is a register. A request enters it in a cycle in which it is empty or being accepted by the bus, in the order fetch, urgent
-    weights, load, weights. Load and weights are passed over while `read_ahead` or more of their beats are under way. Beats go through a
-    two-entry buffer: accepted from the bus in cycle t, offered to the client in t + 1.
+    AR is a buffer of two. A request enters it in a cycle in which it holds fewer, in the order fetch, urgent weights, load, weights; it
+    is offered to the bus in the next cycle at the earliest. Load and weights are passed over while `read_ahead` or more of their beats
+    are under way. Beats go through a two-entry buffer: accepted from the bus in cycle t, offered to the client in t + 1.
 
     Members
     -------
@@ -106,47 +106,53 @@ class AxiReadMaster(wiring.Component):
         name = READ_CLIENTS[client]
         request = getattr(self, f"{name}_ar")
         beats = Signal(range(self.config.read_ahead + self.config.max_burst), name=f"{name}_beats")
-        below = Signal(name=f"{name}_below")
+        below = Signal(name=f"{name}_below", init=1)
         asked = Signal(name=f"{name}_asked")
         arrived = Signal(name=f"{name}_arrived")
         # Both sums are made while the arbiter decides; with a burst, `beats` of which is one less, a beat that arrives takes the carry.
         more = Signal(len(beats) + 1, name=f"{name}_more")
         fewer = Signal(len(beats), name=f"{name}_fewer")
         m.d.comb += [
-            below.eq(~beats[exact_log2(self.config.read_ahead) :].any()),
             asked.eq(request.valid & request.ready),
             arrived.eq(self.m_axi_rvalid & self.m_axi_rready & (self.m_axi_rid == client)),
             more.eq(Cat(1, beats) + Cat(~arrived, request.payload.beats)),
             fewer.eq(beats - arrived),
         ]
-        m.d.sync += beats.eq(Mux(asked, more[1:], fewer))
+        limit = exact_log2(self.config.read_ahead)
+        m.d.sync += [beats.eq(Mux(asked, more[1:], fewer)), below.eq(~Mux(asked, more[1 + limit :].any(), fewer[limit:].any()))]
         return below
 
     def _elaborate_address(self, m: Module, below: list[Signal]) -> None:
         fetch, load, weights = (getattr(self, f"{client}_ar") for client in READ_CLIENTS)
         load_valid, weights_valid = load.valid & below[0], weights.valid & below[1]
+        m.submodules.ar = ar = SkidBuffer(shape=data.StructLayout({"id": 2, "request": read_request_layout(self.config)}))
         free = Signal()
         pick = Signal(2)
-        valid = Signal()
         m.d.comb += [
+            self.m_axi_arvalid.eq(ar.o.valid),
+            self.m_axi_arid.eq(ar.o.payload.id),
+            self.m_axi_araddr.eq(ar.o.payload.request.address),
+            self.m_axi_arlen.eq(ar.o.payload.request.beats),
             self.m_axi_arsize.eq((self.config.beat_bytes - 1).bit_length()),
             self.m_axi_arburst.eq(1),  # INCR
             self.m_axi_arcache.eq(0b0011),  # normal memory, non-cacheable, bufferable
-            free.eq((~self.m_axi_arvalid | self.m_axi_arready) & ~self.halt),
-            valid.eq(fetch.valid | load_valid | weights_valid),
+            ar.o.ready.eq(self.m_axi_arready),
+            free.eq(ar.i.ready & ~self.halt),
+            ar.i.valid.eq((fetch.valid | load_valid | weights_valid) & ~self.halt),
+            ar.i.payload.id.eq(pick),
         ]
         load_first = load_valid & ~(weights_valid & self.weights_urgent)
-        m.d.comb += pick.eq(Mux(fetch.valid, 0, Mux(load_first, 1, 2)))
-        allowed = (1, *below)
-        m.d.comb += [client.ready.eq(free & (pick == i) & allowed[i]) for i, client in enumerate((fetch, load, weights))]
-        with m.If(free):
-            with m.Switch(pick):
-                for i, client in enumerate((fetch, load, weights)):
-                    with m.Case(i):
-                        m.d.sync += [self.m_axi_araddr.eq(client.payload.address), self.m_axi_arlen.eq(client.payload.beats)]
-            m.d.sync += [self.m_axi_arid.eq(pick), self.m_axi_arvalid.eq(valid)]
-        with m.Elif(self.m_axi_arready):
-            m.d.sync += self.m_axi_arvalid.eq(0)
+        m.d.comb += [
+            pick.eq(Mux(fetch.valid, 0, Mux(load_first, 1, 2))),
+            # Not by `pick`: each client's `ready` need only be right while it asks.
+            fetch.ready.eq(free),
+            load.ready.eq(free & ~fetch.valid & below[0] & ~(weights_valid & self.weights_urgent)),
+            weights.ready.eq(free & ~fetch.valid & below[1] & (~load_valid | self.weights_urgent)),
+        ]
+        with m.Switch(pick):
+            for i, client in enumerate((fetch, load, weights)):
+                with m.Case(i):
+                    m.d.comb += ar.i.payload.request.eq(client.payload)
 
     def _elaborate_data(self, m: Module) -> None:
         beat_layout = read_data_layout(self.config)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -73,6 +73,8 @@ class AxiWriteMaster(wiring.Component):
         m = Module()
         pending = Signal(range(MAX_WRITES + 1))  # bursts that entered AW and have no response
         opened = Signal(range(MAX_WRITES + 1))  # bursts whose address entered AW and whose last beat has not entered W
+        some_pending = Signal()  # pending != 0
+        some_opened = Signal()  # opened != 0
         entered = Signal()
         closing = Signal()
         answered = Signal()
@@ -82,15 +84,16 @@ class AxiWriteMaster(wiring.Component):
             self.m_axi_awcache.eq(0b0011),  # normal memory, non-cacheable, bufferable
             self.m_axi_bready.eq(1),
             self.aw.ready.eq((~self.m_axi_awvalid | self.m_axi_awready) & ~self.halt),
-            self.w.ready.eq((~self.m_axi_wvalid | self.m_axi_wready) & (opened != 0)),
-            self.pending.eq(pending != 0),
+            self.w.ready.eq((~self.m_axi_wvalid | self.m_axi_wready) & some_opened),
+            self.pending.eq(some_pending),
             entered.eq(self.aw.valid & self.aw.ready),
             closing.eq(self.w.valid & self.w.ready & self.w.payload.last),
             answered.eq(self.m_axi_bvalid),
         ]
+        for count, some, less in ((pending, some_pending, answered), (opened, some_opened, closing)):
+            with m.If(entered != less):
+                m.d.sync += [count.eq(count + Cat(1, less.replicate(len(count) - 1))), some.eq(entered | (count != 1))]
         m.d.sync += [
-            pending.eq(pending + entered - answered),
-            opened.eq(opened + entered - closing),
             self.b.valid.eq(answered),
             self.b.payload.eq(self.m_axi_bresp[1]),
         ]

@@ -17,7 +17,7 @@ UNITS = len(Unit)
 class Counters(wiring.Component):
     """Counters that run while `enable` is 1 and hold their value afterwards.
 
-    The inputs are registered first, so a count is complete two cycles after the last cycle counted.
+    The inputs, which come from all over the core, are registered twice, so a count is complete three cycles after the last cycle counted.
 
     Members
     -------
@@ -49,8 +49,9 @@ class Counters(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        arrived = Signal()
         enable = Signal()
-        m.d.sync += enable.eq(self.enable)
+        m.d.sync += [arrived.eq(self.enable), enable.eq(arrived)]
         # The high half follows one cycle behind its carry: a 64-bit carry chain would limit the clock.
         carry = Signal()
         low, high = self.cycles[:32], self.cycles[32:]
@@ -63,9 +64,10 @@ class Counters(wiring.Component):
             m.d.sync += [self.cycles.eq(0), carry.eq(0)]
         for unit in Unit:
             for position, counter in enumerate(COUNTERS):
+                seen = Signal(name=f"{unit.name.lower()}_{counter}_seen")
                 event = Signal(name=f"{unit.name.lower()}_{counter}")
                 count = self.counts[unit * len(COUNTERS) + position]
-                m.d.sync += event.eq(getattr(self, counter)[unit])
+                m.d.sync += [seen.eq(getattr(self, counter)[unit]), event.eq(seen)]
                 with m.If(event & enable):
                     m.d.sync += count.eq(count + 1)
                 with m.If(self.clear):

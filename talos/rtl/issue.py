@@ -6,21 +6,22 @@ from amaranth.lib.wiring import In, Out
 
 from talos.config import AcceleratorConfig
 from talos.isa import ADDRESS, Opcode, Source
-from talos.latency import ACC_READ, ACT_READ
+from talos.latency import ACC_READ, ACT_READ, WINDOW
 from talos.rtl.lane import SETS
 from talos.rtl.layouts import instruction_layout
 from talos.rtl.pipeline import delay
-from talos.rtl.pixelnest import pixel_nest
+from talos.rtl.pixelnest import PIXEL_FLAGS, pixel_nest
 from talos.rtl.unit import ReadPort
 
 __all__ = ["PixelIssue", "arrival_layout"]
 
 
 def arrival_layout() -> data.StructLayout:
-    """What the data on a read port are in this cycle.
+    """What the data on the read ports are in this cycle.
 
-    `residual`: bytes of b. `window`: bytes of a window; `first` of it. `launch`: the last data of a pixel's source, which will be
-    requantized with the records of `set`; `block_end`: the last pixel that uses them.
+    `residual`: bytes of b. `window`: bytes of a window; `first` of it. `launch`: the entry that is on the accumulators' port, or the
+    window whose last bytes were on the other port WINDOW cycles ago, is a pixel's source, which will be requantized with the records of
+    `set`; `block_end`: the last pixel that uses them.
     """
     return data.StructLayout({"residual": 1, "window": 1, "first": 1, "launch": 1, "set": range(SETS), "block_end": 1})
 
@@ -48,8 +49,8 @@ class PixelIssue(wiring.Component):
 
     Members
     -------
-    prepare, instruction
-        Take an instruction, which must stay there until `end`; not while one is being issued. In the cycle after, at the earliest, comes
+    prepare, instruction, flags
+        Take an instruction and its `pixel_flags`, which must stay there until `end`; not while one is being issued. In the cycle after, at the earliest, comes
     load
         from where on its reads are asked for: the first one in the next cycle at the earliest.
     act_read, acc_read
@@ -62,7 +63,7 @@ class PixelIssue(wiring.Component):
     end
         The instruction's last read is granted in this cycle.
     arrival
-        What arrives from the memory of the instruction's source; `residual` always belongs to `act_read.data`. A register.
+        What arrives from the memories; a register.
     """
 
     def __init__(self, *, config: AcceleratorConfig) -> None:
@@ -72,6 +73,7 @@ class PixelIssue(wiring.Component):
                 "prepare": In(1),
                 "load": In(1),
                 "instruction": In(instruction_layout(Opcode.VECTOR)),
+                "flags": In(PIXEL_FLAGS),
                 "act_read": Out(ReadPort(config.cols)),
                 "acc_read": Out(ReadPort(4 * config.cols, 16)),
                 "ready": In(1),
@@ -106,7 +108,9 @@ class PixelIssue(wiring.Component):
         second = Signal(_request_layout(), reset_less=True)
         head_valid = Signal()
         second_valid = Signal()
-        self._elaborate_requests(m, made, push, ~second_valid, requantize)
+        room = Signal(init=1)  # ~second_valid, in a register of its own: both have many readers
+        next_second_valid = Signal()
+        self._elaborate_requests(m, made, push, room, requantize)
 
         asks_act = Signal()
         asks_acc = Signal()
@@ -122,6 +126,7 @@ class PixelIssue(wiring.Component):
             self.end.eq(pop & head.end),
             self.stall.eq((asks_act & ~self.act_read.grant) | (asks_acc & ~self.acc_read.grant)),
         ]
+        m.d.comb += next_second_valid.eq(~pop & head_valid & (second_valid | push))
         following = Mux(second_valid, Value.cast(second), Value.cast(made))
         with m.If(~second_valid):
             m.d.sync += second.eq(made)
@@ -129,7 +134,8 @@ class PixelIssue(wiring.Component):
             m.d.sync += head.eq(following)
         m.d.sync += [
             head_valid.eq(Mux(pop, second_valid | push, head_valid | push)),
-            second_valid.eq(~pop & head_valid & (second_valid | push)),
+            second_valid.eq(next_second_valid),
+            room.eq(~next_second_valid),
         ]
 
         # May the head of the next cycle be asked for? The answer if this cycle's is granted, and if it is not.
@@ -190,9 +196,7 @@ class PixelIssue(wiring.Component):
     def _elaborate_requests(self, m: Module, made: data.View, push: Signal, room: Value, requantize: Signal) -> None:
         """The requests in their order, one in each cycle with `room`."""
         config, fields = self.config, self.instruction
-        # Accumulators have no windows; their instructions use the nest for its counts.
-        window = (fields.source != Source.ACCUMULATOR) if config.pool else None
-        nest = pixel_nest(m, "source_nest", config, fields, "a", window=window)
+        nest = pixel_nest(m, "source_nest", config, fields, self.flags, "a", windows=config.pool)
         window_levels = nest.levels - 3
         making = Signal()
         residual = Signal()  # b of the pixel is still to be read
@@ -213,7 +217,7 @@ class PixelIssue(wiring.Component):
             m.d.sync += making.eq(1)
         if not config.residual:
             return
-        nest = pixel_nest(m, "residual_nest", config, fields, "b")
+        nest = pixel_nest(m, "residual_nest", config, fields, self.flags, "b")
         m.d.comb += [nest.load.eq(self.prepare), nest.step.eq(push & residual)]
         with m.If(residual):
             m.d.comb += made.address.eq(nest.address)
@@ -233,14 +237,14 @@ class PixelIssue(wiring.Component):
             tag.set.eq(which),
             tag.block_end.eq(head.block_end),
         ]
-        line = delay(m, tag, max(ACT_READ, ACC_READ) - 1, "tag", reset=True)
+        line = delay(m, tag, max(ACT_READ - 1 + WINDOW, ACC_READ - 1), "tag", reset=True)
         source = Signal(reset_less=True)  # of the instruction whose reads are under way
         with m.If(self.load):
             m.d.sync += source.eq(from_accumulator)
         from_act = data.View(arrival_layout(), line[ACT_READ - 1])
         arrival = Signal(arrival_layout())
         m.d.sync += [
-            arrival.eq(Mux(source, line[ACC_READ - 1], line[ACT_READ - 1])),
-            arrival.residual.eq(from_act.residual),
+            arrival.eq(Mux(source, line[ACC_READ - 1], line[ACT_READ - 1 + WINDOW])),
+            *(arrival[name].eq(from_act[name]) for name in ("residual", "window", "first")),
         ]
         m.d.comb += self.arrival.eq(arrival)

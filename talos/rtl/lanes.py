@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
-from talos.latency import LANE, SET_RELEASE
+from talos.latency import LANE, SET_RELEASE, WINDOW
 from talos.rtl.fifo import Fifo
 from talos.rtl.issue import arrival_layout
 from talos.rtl.lane import SETS, Lane, constants_layout, record_layout, table_write_layout
@@ -16,9 +16,9 @@ from talos.rtl.window import WindowReducer
 __all__ = ["LaneGroup", "modes_layout"]
 
 # Residuals of two-pass pixels wait for the second pass. A residual arrives ACT_READ cycles after its read, which is at least one cycle
-# after the source read of the pixel before; it is used at most ACT_READ + 1 + LANE cycles after its own pixel's source read; and source
-# reads are at least two cycles apart.
-_RESIDUALS = LANE // 2 + 2
+# after the source read of the pixel before; it is used at most ACT_READ + WINDOW + 1 + LANE cycles after its own pixel's source read; and
+# source reads are at least two cycles apart.
+_RESIDUALS = (LANE + WINDOW) // 2 + 2
 
 
 def modes_layout() -> data.StructLayout:
@@ -30,7 +30,7 @@ def modes_layout() -> data.StructLayout:
 class LaneGroup(wiring.Component):
     """`cols` operands at a time go through `lanes` lanes in `cols / lanes` sub-steps.
 
-    A pixel whose last data arrive in cycle t enters the lanes in cycle t + 1: sub-step i in cycle t + 1 + i, or t + 1 + 2·i if it is
+    A pixel that is launched in cycle t enters the lanes in cycle t + 1: sub-step i in cycle t + 1 + i, or t + 1 + 2·i if it is
     requantized and then added. In that case each result goes into the lanes again in the cycle in which it comes out. The bytes of the
     pixel are valid in the cycle after the last result of its last sub-step.
 
@@ -145,7 +145,6 @@ class LaneGroup(wiring.Component):
             window.data.eq(self.act_data),
             window.valid.eq(arrival.window),
             window.first.eq(arrival.first),
-            window.last.eq(arrival.launch),
             window.sum.eq(modes.sum),
         ]
 

@@ -12,6 +12,7 @@ from talos.isa import ADDRESS, Opcode, Unit
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
 from talos.rtl.layouts import header_view, instruction_view
+from talos.rtl.loopnest import count_flags
 from talos.rtl.requests import RowRequests, region_address
 from talos.rtl.rows import ROW_COUNT, RowWalker
 from talos.rtl.skid import SkidBuffer
@@ -120,6 +121,10 @@ class LoadUnit(wiring.Component):
             tag.value.eq(fill.value),
             to.tag.eq(tag),
         ]
+        for instr, chosen in ((fill, is_fill), (load, ~is_fill)):
+            ones, twos = count_flags((instr.rows, instr.planes))
+            with m.If(chosen):
+                m.d.comb += [to.ones.eq(ones), to.twos.eq(twos)]
         with m.If(is_fill):
             m.d.comb += [to[name].eq(fill[name]) for name in ROW_COUNT]
             m.d.comb += [

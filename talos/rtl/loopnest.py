@@ -8,7 +8,12 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LoopNest"]
+__all__ = ["LoopNest", "count_flags"]
+
+
+def count_flags(counts: Sequence[Value]) -> tuple[Value, Value]:
+    """`ones` and `twos` of a nest for these counts, which are minus one."""
+    return Cat(count == 0 for count in counts), Cat(count == 1 for count in counts)
 
 
 def _lowest_zero(bits: Value) -> Value:
@@ -34,7 +39,12 @@ class LoopNest(wiring.Component):
     Members
     -------
     load, base, count_0 …, stride_0 … : In
-        In the cycle of `load` the nest's parameters are taken; counts are minus one. `load` wins over `step`.
+        In the cycle of `load` the nest begins; counts are minus one. `load` wins over `step`.
+    ones, twos : In(levels)
+        Bit i: count_i is 0, is 1; so that a user can compare them ahead of time. See `count_flags`.
+    follow : In(1)
+        Counts and strides are taken in every cycle of `follow`, that of `load` among them. At the last element, and when there is none,
+        it may come before `load`, which so decides about few registers.
     step : In(1)
         Go to the next element at the end of this cycle.
     address : Out(address_width)
@@ -55,6 +65,9 @@ class LoopNest(wiring.Component):
         super().__init__(
             {
                 "load": In(1),
+                "follow": In(1),
+                "ones": In(self.levels),
+                "twos": In(self.levels),
                 "base": In(address_width),
                 "step": In(1),
                 "address": Out(address_width),
@@ -77,7 +90,7 @@ class LoopNest(wiring.Component):
         first = Signal(self.levels, reset_less=True)
         whole_first = Signal(reset_less=True)
         whole_last = Signal(reset_less=True)
-        single = Signal(self.levels)  # of the nest to be loaded: the level has one index
+        single = self.ones  # of the nest to be loaded
         further = Signal(self.levels)  # the next step moves a level outside this one
 
         for i in range(self.levels):
@@ -85,15 +98,20 @@ class LoopNest(wiring.Component):
             limit = Signal.like(count, name=f"limit_{i}", reset_less=True)
             limit_is = Signal(2, name=f"limit_{i}_is", reset_less=True)  # 0, 1
             remaining = Signal.like(count, name=f"remaining_{i}", reset_less=True)
-            m.d.comb += [single[i].eq(count == 0), further[i].eq(move[i + 1 :].any())]
-            with m.If(self.load):
-                m.d.sync += [limit.eq(count), limit_is.eq(Cat(single[i], count == 1)), remaining.eq(count)]
-                m.d.sync += [first[i].eq(1), last[i].eq(single[i]), before_last[i].eq(count == 1)]
+            m.d.comb += further[i].eq(move[i + 1 :].any())
+            with m.If(self.follow):
+                m.d.sync += [limit.eq(count), limit_is.eq(Cat(single[i], self.twos[i])), remaining.eq(count)]
+                m.d.sync += before_last[i].eq(self.twos[i])
             with m.Elif(self.step & further[i]):
-                m.d.sync += [remaining.eq(limit), first[i].eq(1), last[i].eq(limit_is[0]), before_last[i].eq(limit_is[1])]
+                m.d.sync += [remaining.eq(limit), before_last[i].eq(limit_is[1])]
             with m.Elif(self.step & move[i]):
-                m.d.sync += [remaining.eq(remaining - 1), first[i].eq(0)]
-                m.d.sync += [last[i].eq(before_last[i]), before_last[i].eq(remaining == 2)]
+                m.d.sync += [remaining.eq(remaining - 1), before_last[i].eq(remaining == 2)]
+            with m.If(self.load):
+                m.d.sync += [first[i].eq(1), last[i].eq(single[i])]
+            with m.Elif(self.step & further[i]):
+                m.d.sync += [first[i].eq(1), last[i].eq(limit_is[0])]
+            with m.Elif(self.step & move[i]):
+                m.d.sync += [first[i].eq(0), last[i].eq(before_last[i])]
 
         # Which level moves next. Levels inside `inner` never move, and any level outside it is followed by `inner`.
         outer = Signal(self.levels)  # the level that moves after the last step of `inner`
@@ -102,11 +120,13 @@ class LoopNest(wiring.Component):
             outer.eq(_lowest_zero(last | inner)),
             leave.eq(at_inner & (inner & before_last).any()),
         ]
-        with m.If(self.load):
+        with m.If(self.follow):
             m.d.sync += [inner.eq(_lowest_zero(single)), move.eq(_lowest_zero(single)), at_inner.eq(1)]
-            m.d.sync += [whole_first.eq(1), whole_last.eq(single.all())]
         with m.Elif(self.step):
             m.d.sync += [move.eq(Mux(leave, outer, inner)), at_inner.eq(~leave)]
+        with m.If(self.load):
+            m.d.sync += [whole_first.eq(1), whole_last.eq(single.all())]
+        with m.Elif(self.step):
             m.d.sync += [whole_first.eq(0), whole_last.eq(leave & (last | inner).all())]
 
         # Addresses. After a step of level i the address is where the iterations of all levels up to i begin, so in the cycle after that
@@ -115,17 +135,17 @@ class LoopNest(wiring.Component):
         strides = [getattr(self, f"stride_{i}") if width else Const(0) for i, width in enumerate(self.stride_widths)]
         increment: Value = Const(
             0
-        )  # the stride of `inner`: of two levels it is selected at `load`, of several such pairs at the step
+        )  # the stride of `inner`: of two levels it is selected at `follow`, of several such pairs at the step
         for i in reversed(range(0, self.levels, 2)):
             outside = strides[i + 1] if i + 1 < self.levels else strides[i]
             pair = Signal.like(Mux(single[i], outside, strides[i]), name=f"pair_stride_{i}", reset_less=True)
-            with m.If(self.load):
+            with m.If(self.follow):
                 m.d.sync += pair.eq(Mux(single[i], outside, strides[i]))
             if i + 2 >= self.levels:
                 increment = pair
             else:
                 here = Signal(name=f"inner_in_{i}", reset_less=True)
-                with m.If(self.load):
+                with m.If(self.follow):
                     m.d.sync += here.eq(~single[i : i + 2].all())
                 increment = Mux(here, pair, increment)
         nexts: list[Value] = [Const(0)]
@@ -133,7 +153,7 @@ class LoopNest(wiring.Component):
             stride = Signal.like(strides[i], name=f"held_stride_{i}", reset_less=True)
             moved = Signal(name=f"moved_{i}", reset_less=True)  # the step before moved this level or one outside it
             following = Signal(self.address_width, name=f"next_{i}", reset_less=True)  # where the level's next iteration begins
-            with m.If(self.load):
+            with m.If(self.follow):
                 m.d.sync += stride.eq(strides[i])
             m.d.sync += moved.eq(self.load | (self.step & (move[i] | further[i])))
             with m.If(moved):

@@ -12,10 +12,10 @@ from talos.latency import ACC_SUMS, ACT_READ, RMW, array_latency
 from talos.rtl.accumulator import ACC_ADDRESS, Accumulator
 from talos.rtl.array import SystolicArray
 from talos.rtl.layouts import instruction_view
-from talos.rtl.loopnest import LoopNest
+from talos.rtl.loopnest import LoopNest, count_flags
 from talos.rtl.unit import ReadPort, unit_ports
 
-__all__ = ["MatrixUnit"]
+__all__ = ["COUNTS", "MatrixUnit", "decode_counts"]
 
 # Loops of a MATMUL, innermost first: count field and stride field.
 _LOOPS = (
@@ -28,6 +28,20 @@ _LOOPS = (
 )
 _PIXEL_LOOPS = slice(0, 2)  # the pixels of one weight tile
 _TILE_LOOPS = slice(2, 5)  # the weight tiles that are summed into one block
+
+
+COUNTS = data.StructLayout(
+    {"ones": len(_LOOPS), "twos": len(_LOOPS), **{f"few_{n}": RMW for n in ("columns", "rows")}, "warmup": 1}
+)
+
+
+def decode_counts(payload: Value) -> data.View:
+    """What the unit wants to know about a MATMUL's counts when it begins: the loop nest's flags; bit i of `few_columns` and
+    `few_rows`: an output has i + 1 of them; `warmup` is not 0."""
+    head = instruction_view(Opcode.MATMUL, payload)
+    ones, twos = count_flags([head[count] for count, _ in _LOOPS])
+    few = [Cat(head[name] == i for i in range(RMW)) for name in ("out_w", "out_h")]
+    return data.View(COUNTS, Cat(ones, twos, *few, head.warmup != 0))
 
 
 class MatrixUnit(wiring.Component):
@@ -52,6 +66,8 @@ class MatrixUnit(wiring.Component):
     -------
     instr … idle
         See `talos.rtl.unit.unit_ports`.
+    counts : In
+        `decode_counts(instr.payload)`, made when the instruction entered the queue.
     act : Out(ReadPort of config.matrix_bytes bytes)
         Activation memory; data ACT_READ cycles after the grant. Byte k goes to row k, and in a depthwise instruction to column k.
     weights : In(stream of cols × 8 bits)
@@ -65,6 +81,7 @@ class MatrixUnit(wiring.Component):
         super().__init__(
             {
                 **unit_ports(Unit.MATRIX),
+                "counts": In(COUNTS),
                 "act": Out(ReadPort(config.matrix_bytes)),
                 "weights": In(stream.Signature(8 * config.cols)),
                 "acc_read": In(ReadPort(4 * config.cols, ACC_ADDRESS)),
@@ -85,9 +102,10 @@ class MatrixUnit(wiring.Component):
         m.submodules.array = array = SystolicArray(config=config)
         m.submodules.accumulator = accumulator = Accumulator(config=config)
 
-        # Issue of pixels. What decides is known a cycle ahead.
+        # Issue of pixels. Whether one is asked for is decided a cycle ahead, out of registers.
         active = Signal()
         free = Signal()
+        asks = Signal()
         issue = Signal()
         tile_first = Signal(reset_less=True)  # the current pixel is the first of its tile
         tile_last = nest.lasts[_PIXEL_LOOPS].all()
@@ -95,37 +113,40 @@ class MatrixUnit(wiring.Component):
         next_active = Signal()
         next_tile_first = Signal()
         next_full = Signal()
-        may_issue = Signal()  # but for `blocked`
         recent = Signal(RMW)  # issues of the last cycles, the latest in bit 0
         guard = Signal(RMW)  # those that the first pixel of a tile must not follow
-        tile_guard = Signal(RMW)  # the same after the instruction's first pixel
-        blocked = Signal()  # (guard & recent) != 0
+        tile_guard = Signal(RMW, reset_less=True)  # the same after the instruction's first pixel
+        blocked = Signal()  # in the next cycle: (guard & recent) != 0
         m.d.comb += [
             self.act.address.eq(nest.address),
-            self.act.valid.eq(may_issue & ~(tile_first & blocked)),
-            issue.eq(self.act.valid & self.act.grant),
+            self.act.valid.eq(asks),
+            issue.eq(asks & self.act.grant),
             next_active.eq(self.start | (active & ~(issue & nest.last))),
             next_tile_first.eq(free | Mux(issue, tile_last, tile_first)),
+            # Where the unit becomes free: an issue in this cycle, or not.
+            blocked.eq(
+                Mux(
+                    free,
+                    head.accumulate & (active | recent[: RMW - 1].any()),
+                    Mux(issue, (tile_guard & Cat(1, recent)).any(), (guard & Cat(0, recent)).any()),
+                )
+            ),
         ]
         m.d.sync += [
             active.eq(next_active),
             tile_first.eq(next_tile_first),
             full.eq(next_full),
-            may_issue.eq(next_active & (~next_tile_first | next_full)),
+            asks.eq(next_active & (~next_tile_first | (next_full & ~blocked))),
             recent.eq(Cat(issue, recent)),
         ]
         with m.If(free):
-            m.d.sync += [
-                guard.eq(head.accumulate.replicate(RMW)),
-                blocked.eq(head.accumulate & (issue | recent[: RMW - 1].any())),
-            ]
+            m.d.sync += guard.eq(head.accumulate.replicate(RMW))
         with m.Elif(issue):
-            m.d.sync += [guard.eq(tile_guard), blocked.eq((tile_guard & Cat(1, recent)).any())]
-        with m.Else():
-            m.d.sync += blocked.eq((guard & Cat(0, recent)).any())
+            m.d.sync += guard.eq(tile_guard)
 
         # Acceptance of instructions, in the cycle of the last pixel at the earliest. All but `active` take the queue's head whenever they
-        # are free, so that the semaphores, which come late in the cycle, decide about few registers.
+        # are free, so that the semaphores, which come late in the cycle, decide about few registers; what the last pixel does not need
+        # takes it from that pixel's first cycle on.
         accumulate = Signal(reset_less=True)
         post = Signal.like(head.post, reset_less=True)
         m.d.comb += [
@@ -134,24 +155,20 @@ class MatrixUnit(wiring.Component):
             self.instr.ready.eq(self.start),
             self.wait.eq(Mux(self.instr.valid, head.wait, 0)),
             nest.load.eq(free),
+            nest.follow.eq(~active | nest.last),
+            nest.ones.eq(self.counts.ones),
+            nest.twos.eq(self.counts.twos),
             nest.step.eq(issue),
             nest.base.eq(head.act),
         ]
         for i, (count, stride) in enumerate(_LOOPS):
             m.d.comb += [getattr(nest, f"count_{i}").eq(head[count]), getattr(nest, f"stride_{i}").eq(head[stride])]
-        few_columns = Signal(RMW, reset_less=True)  # bit i: out_w is i + 1
-        few_rows = Signal(RMW, reset_less=True)
         with m.If(free):
-            m.d.sync += [
-                accumulate.eq(head.accumulate),
-                post.eq(head.post),
-                few_columns.eq(Cat(head.out_w == i for i in range(RMW))),
-                few_rows.eq(Cat(head.out_h == i for i in range(RMW))),
-            ]
-        for pixels in range(1, RMW + 1):  # at most so many in a tile; a prime number of them is one row or one column
-            m.d.comb += tile_guard[RMW - pixels].eq(
-                (few_rows[0] & few_columns[:pixels].any()) | (few_columns[0] & few_rows[:pixels].any())
-            )
+            m.d.sync += [accumulate.eq(head.accumulate), post.eq(head.post)]
+        columns, rows = self.counts.few_columns, self.counts.few_rows
+        with m.If(nest.follow):
+            for pixels in range(1, RMW + 1):  # at most so many in a tile; a prime number of them is one row or one column
+                m.d.sync += tile_guard[RMW - pixels].eq((rows[0] & columns[:pixels].any()) | (columns[0] & rows[:pixels].any()))
 
         # Depthwise: the vectors of an output row that only fill the filter.
         outputs: Value = issue  # the vector issued has an accumulator entry
@@ -166,7 +183,7 @@ class MatrixUnit(wiring.Component):
                     down.eq(head.depthwise),
                     warmup.eq(head.warmup),
                     warm_left.eq(head.warmup),
-                    warming.eq(head.warmup != 0),
+                    warming.eq(self.counts.warmup),
                 ]
             with m.Elif(issue):
                 with m.If(nest.lasts[0]):
@@ -189,16 +206,17 @@ class MatrixUnit(wiring.Component):
 
         # Injection of weights.
         slot = Signal(range(config.rows))
+        slot_last = Signal()
         inject = Signal()
         switch = Signal()
         m.d.comb += [
             switch.eq(issue & tile_first),
             self.weights.ready.eq(~full | switch),
             inject.eq(self.weights.valid & self.weights.ready),
-            next_full.eq(Mux(self.weights.ready, self.weights.valid & (slot == config.rows - 1), 1)),
+            next_full.eq(Mux(self.weights.ready, self.weights.valid & slot_last, 1)),
         ]
         with m.If(inject):
-            m.d.sync += slot.eq(slot + 1)  # rows is a power of two
+            m.d.sync += [slot.eq(slot + 1), slot_last.eq(slot == config.rows - 2)]  # rows is a power of two
 
         # Into the array: weights and control wait as long as the activations are under way.
         injection = data.StructLayout({"switch": 1, "strobe": 1, "slot": range(config.rows), "word": 8 * config.cols})

@@ -94,9 +94,10 @@ class LazyFifo(wiring.Component):
 
 
 class InstructionQueue(LazyFifo):
-    """`config.queue_depth` instructions of `isa.unit_width(unit)` bits in front of a unit."""
+    """`config.queue_depth` instructions of `isa.unit_width(unit)` bits in front of a unit; above them `beside` bits that someone made of
+    the instruction when it entered."""
 
-    def __init__(self, config: AcceleratorConfig, *, unit: Unit) -> None:
+    def __init__(self, config: AcceleratorConfig, *, unit: Unit, beside: int = 0) -> None:
         self.config = config
         self.unit = unit
-        super().__init__(shape=unsigned(unit_width(unit)), depth=config.queue_depth)
+        super().__init__(shape=unsigned(unit_width(unit) + beside), depth=config.queue_depth)

@@ -11,7 +11,7 @@ from talos.config import AcceleratorConfig
 from talos.rtl.axi_read import read_request_layout
 from talos.rtl.burst import BurstSplitter
 from talos.rtl.loopnest import LoopNest
-from talos.rtl.rows import ROW_COUNT
+from talos.rtl.rows import ROW_COUNT, ROW_FLAGS
 
 __all__ = ["RowRequests", "region_address", "request_layout"]
 
@@ -24,7 +24,7 @@ def region_address(bases: Sequence[Signal], region: Value, address: Value) -> Va
 def request_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
     """Planes of rows of DRAM bytes. Counts are minus one, `address` includes the region's base."""
     strides = {"row_stride": signed(32), "plane_stride": signed(32)}
-    return data.StructLayout({"address": config.axi_addr_width, **strides, **ROW_COUNT, "tag": tag_width})
+    return data.StructLayout({"address": config.axi_addr_width, **strides, **ROW_COUNT, **ROW_FLAGS, "tag": tag_width})
 
 
 class RowRequests(wiring.Component):
@@ -79,6 +79,9 @@ class RowRequests(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(~valid),
             nest.load.eq(self.i.valid & ~valid),
+            nest.follow.eq(nest.load),
+            nest.ones.eq(i.ones),
+            nest.twos.eq(i.twos),
             nest.base.eq(i.address),
             nest.count_0.eq(i.rows),
             nest.count_1.eq(i.planes),

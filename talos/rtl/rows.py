@@ -12,12 +12,15 @@ from talos.isa import ADDRESS, INSTRUCTIONS, Opcode
 from talos.rtl.loopnest import LoopNest
 from talos.rtl.spare import SpareBuffer
 
-__all__ = ["ROW_COUNT", "RowWalker", "beat_layout", "row_layout", "rows_layout"]
+__all__ = ["ROW_COUNT", "ROW_FLAGS", "RowWalker", "beat_layout", "row_layout", "rows_layout"]
 
 _WIDTHS = {field.name: field.width for field in INSTRUCTIONS[Opcode.LOAD].fields}
 
 ROW_COUNT = {name: _WIDTHS[name] for name in ("row_bytes", "rows", "planes")}
 """Widths of the counts of a rows × planes instruction."""
+
+ROW_FLAGS = {"ones": 2, "twos": 2}
+"""`LoopNest`'s flags of rows and planes."""
 
 
 def rows_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
@@ -30,6 +33,7 @@ def rows_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout:
     return data.StructLayout(
         {
             **ROW_COUNT,
+            **ROW_FLAGS,
             "offset": segment,
             "offset_row_stride": segment,
             "offset_plane_stride": segment,
@@ -115,6 +119,9 @@ class RowWalker(wiring.Component):
         ):
             m.d.comb += [
                 nest.load.eq(load),
+                nest.follow.eq(load),
+                nest.ones.eq(i.ones),
+                nest.twos.eq(i.twos),
                 nest.step.eq(step),
                 nest.base.eq(base),
                 nest.count_0.eq(i.rows),

@@ -30,7 +30,7 @@ class Semaphores(wiring.Component):
         Unit p posts one to each unit in the mask `post[p]`.
     overflow[p]
         A semaphore that unit p posts to is above 255: it was posted to at least two cycles before. The run must then be stopped before
-        255 more posts.
+        255 more posts. A register.
     """
 
     def __init__(self) -> None:
@@ -48,34 +48,34 @@ class Semaphores(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        available = [[Signal(name=f"available_{p}_{w}") for w in range(COUNT)] for p in range(COUNT)]
-        overflow = [[self._elaborate_pair(m, p, w, available[p][w]) for w in range(COUNT)] for p in range(COUNT)]
+        pairs = [[self._elaborate_pair(m, p, w) for w in range(COUNT)] for p in range(COUNT)]
         for w in range(COUNT):
-            m.d.sync += self.ready[w].eq(Cat(~self.first[w][p] | available[p][w] for p in range(COUNT)).all())
+            m.d.sync += self.ready[w].eq(Cat(~self.first[w][p] | pairs[p][w][0] for p in range(COUNT)).all())
         for p in range(COUNT):
-            m.d.comb += self.overflow[p].eq(Cat(overflow[p]).any())
+            m.d.sync += self.overflow[p].eq(Cat(overflow for _, overflow in pairs[p]).any())
         return m
 
-    def _elaborate_pair(self, m: Module, p: int, w: int, available: Signal) -> Value:
-        """One semaphore; its overflow. `start` and `done` come late in a cycle: two flags follow them at once, the count a cycle later."""
-        several = Signal(name=f"several_{p}_{w}")  # above 1, as `available` is above 0
+    def _elaborate_pair(self, m: Module, p: int, w: int) -> tuple[Value, Value]:
+        """One semaphore; returns whether it is above 0 in this cycle, and above 255 in the next.
+
+        `start` and `done` come late in a cycle: two registers keep what they do, the count and its flags follow a cycle later.
+        """
         count = Signal(range(2 * (SEMAPHORE_MAXIMUM + 1)), name=f"count_{p}_{w}")  # without `up` and `down`
+        available = Signal(name=f"available_{p}_{w}")  # count > 0
+        several = Signal(name=f"several_{p}_{w}")  # count > 1
         up = Signal(name=f"up_{p}_{w}")
         down = Signal(name=f"down_{p}_{w}")
-        many = Signal(name=f"many_{p}_{w}")  # above 2, with `up`
         post = Signal(name=f"post_{p}_{w}")
         take = Signal(name=f"take_{p}_{w}")
+        total = Signal.like(count, name=f"total_{p}_{w}")
+        above = Signal(name=f"above_{p}_{w}")  # count + up − down > 0
         m.d.comb += [
             post.eq(self.done[p] & self.post[p][w]),
             take.eq(self.start[w] & self.wait[w][p]),
-            # count > 1 or > 2; looked at in a take only, and then `down` is 0
-            many.eq(count[2:].any() | Mux(up, count[1], count[:2].all())),
+            total.eq(count + Cat(Const(1, 1), down.replicate(len(count) - 1))),  # plus or minus one
+            above.eq(up | Mux(down, several, available)),
         ]
-        m.d.sync += [up.eq(post & ~take), down.eq(take & ~post)]
-        with m.If(post & ~take):
-            m.d.sync += [available.eq(1), several.eq(available)]
-        with m.Elif(take & ~post):
-            m.d.sync += [available.eq(several), several.eq(many)]
+        m.d.sync += [up.eq(post & ~take), down.eq(take & ~post), available.eq(above)]
         with m.If(up | down):
-            m.d.sync += count.eq(count + Cat(Const(1, 1), down.replicate(len(count) - 1)))  # plus or minus one
-        return count[-1]
+            m.d.sync += [count.eq(total), several.eq(Mux(up, available, count[2:].any() | count[:2].all()))]
+        return above, Mux(up | down, total[-1], count[-1])

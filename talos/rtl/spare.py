@@ -27,13 +27,14 @@ class SpareBuffer(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         full = Signal()
+        free = Signal(init=1)  # ~full, in a register of its own: both have many readers
         spare = Signal(self.shape, reset_less=True)
         m.d.comb += [
             self.o.valid.eq(self.i.valid | full),
             self.o.payload.eq(Mux(full, spare, self.i.payload)),
-            self.i.ready.eq(~full),
+            self.i.ready.eq(free),
         ]
-        m.d.sync += full.eq(self.o.valid & ~self.o.ready)
+        m.d.sync += [full.eq(self.o.valid & ~self.o.ready), free.eq(~self.o.valid | self.o.ready)]
         # Written whether or not it will be used: so the late `o.ready` enables nothing but `full`.
         with m.If(~full):
             m.d.sync += spare.eq(self.i.payload)

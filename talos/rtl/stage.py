@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from talos.config import AcceleratorConfig
 from talos.isa import ADDRESS
 from talos.rtl.requests import request_layout
-from talos.rtl.rows import ROW_COUNT, rows_layout
+from talos.rtl.rows import ROW_COUNT, ROW_FLAGS, rows_layout
 
 __all__ = ["RowStage", "stage_layout"]
 
@@ -22,6 +22,7 @@ def stage_layout(config: AcceleratorConfig, tag_width: int) -> data.StructLayout
             "row_stride": signed(32),
             "plane_stride": signed(32),
             **ROW_COUNT,
+            **ROW_FLAGS,
             "local": ADDRESS,
             "local_row_stride": ADDRESS,
             "local_plane_stride": ADDRESS,
@@ -104,7 +105,10 @@ class RowStage(wiring.Component):
         with m.If(join_free):
             m.d.sync += [
                 join_valid.eq(walks),
-                *(join[name].eq(stage[name]) for name in (*ROW_COUNT, "local", "local_row_stride", "local_plane_stride", "tag")),
+                *(
+                    join[name].eq(stage[name])
+                    for name in (*ROW_COUNT, *ROW_FLAGS, "local", "local_row_stride", "local_plane_stride", "tag")
+                ),
                 join.offset.eq(Mux(in_dram, stage.address, 0)),
                 join.offset_row_stride.eq(Mux(in_dram, stage.row_stride, 0)),
                 join.offset_plane_stride.eq(Mux(in_dram, stage.plane_stride, 0)),

@@ -2,21 +2,23 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
-from talos.isa import Opcode, Unit
+from talos.isa import ADDRESS, Opcode, Unit
 from talos.latency import ACT_READ, MAX_WRITES, STORE_AHEAD
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_request_layout
 from talos.rtl.axi_write import write_data_layout
 from talos.rtl.fifo import Fifo
 from talos.rtl.layouts import header_view, instruction_view
+from talos.rtl.loopnest import count_flags
 from talos.rtl.requests import RowRequests, region_address
 from talos.rtl.rows import ROW_COUNT, RowWalker
+from talos.rtl.skid import SkidBuffer
 from talos.rtl.stage import RowStage
 from talos.rtl.unit import ReadPort, unit_ports
 
@@ -91,11 +93,11 @@ class StoreUnit(wiring.Component):
         ]
         m.d.sync += self.error.eq(self.b.valid & self.b.payload)
         self._elaborate_start(m, stage)
-        reserved = self._elaborate_data(m, walker)
+        moving = self._elaborate_data(m, walker)
 
         running = Signal()
         m.d.comb += [
-            running.eq(stage.active | requests.active | walker.active | (reserved != 0) | responses.o.valid),
+            running.eq(stage.active | requests.active | walker.active | moving | responses.o.valid),
             self.idle.eq(~running),
             self.busy.eq(self.w.valid & self.w.ready),
             self.stall.eq(running & ~self.busy),
@@ -106,7 +108,10 @@ class StoreUnit(wiring.Component):
     def _elaborate_start(self, m: Module, stage: RowStage) -> None:
         instr = instruction_view(Opcode.STORE, self.instr.payload)
         to: Any = stage.instruction
+        ones, twos = count_flags((instr.rows, instr.planes))
         m.d.comb += [
+            to.ones.eq(ones),
+            to.twos.eq(twos),
             stage.load.eq(self.start),
             stage.asks.eq(1),
             to.address.eq(region_address(self.bases, instr.region, instr.address)),
@@ -119,32 +124,47 @@ class StoreUnit(wiring.Component):
             to.tag.eq(instr.post),
         ]
 
-    def _elaborate_data(self, m: Module, walker: RowWalker) -> Signal:
-        """From the walker's beats to `w`. Returns the number of beats granted and not yet gone."""
+    def _elaborate_data(self, m: Module, walker: RowWalker) -> Value:
+        """From the walker's beats to `w`. Returns whether a beat is on its way."""
         top = self.config.beat_bytes - 1
+        beat_lane = exact_log2(self.config.beat_bytes)
         m.submodules.fifo = fifo = Fifo(shape=write_data_layout(self.config), depth=STORE_AHEAD)
         wiring.connect(m, wiring.flipped(self.w), fifo.o)
 
-        beat = walker.beat.payload
+        # The grant comes late: between it and the walker is a buffer.
+        asked_layout = data.StructLayout({"address": ADDRESS, "start": beat_lane, "stop": beat_lane, "last": 1})
+        m.submodules.asked = asked = SkidBuffer(shape=asked_layout)
+        m.d.comb += [
+            asked.i.valid.eq(walker.beat.valid),
+            asked.i.payload.address.eq(walker.beat.payload.address),
+            asked.i.payload.start.eq(walker.beat.payload.start),
+            asked.i.payload.stop.eq(walker.beat.payload.stop),
+            asked.i.payload.last.eq(walker.beat.payload.burst_last),
+            walker.beat.ready.eq(asked.i.ready),
+        ]
+        beat = asked.o.payload
         reserved = Signal(range(STORE_AHEAD + 1), name="reserved")
         room = Signal()
         issued = Signal()
         taken = Signal()
         m.d.comb += [
             room.eq(~reserved[exact_log2(STORE_AHEAD)]),
-            self.read.valid.eq(walker.beat.valid & room),
+            self.read.valid.eq(asked.o.valid & room),
             self.read.address.eq(beat.address),
-            walker.beat.ready.eq(self.read.grant & room),
+            asked.o.ready.eq(self.read.grant & room),
             issued.eq(self.read.valid & self.read.grant),
             taken.eq(self.w.valid & self.w.ready),
         ]
-        m.d.sync += reserved.eq(reserved + issued - taken)
+        # The late `issued` selects one of two sums; with it, a beat that is taken takes the carry.
+        more, fewer = Signal.like(reserved), Signal.like(reserved)
+        m.d.comb += [more.eq(reserved + ~taken), fewer.eq(reserved - taken)]
+        m.d.sync += reserved.eq(Mux(issued, more, fewer))
 
         # What is known about a beat accompanies its read.
-        travelling = data.StructLayout({"start": beat.start.shape(), "stop": beat.stop.shape(), "last": 1})
+        travelling = data.StructLayout({"start": beat_lane, "stop": beat_lane, "last": 1})
         valid = issued
         info = Signal(travelling, name="info_0")
-        m.d.comb += [info.start.eq(beat.start), info.stop.eq(beat.stop), info.last.eq(beat.burst_last)]
+        m.d.comb += [info.start.eq(beat.start), info.stop.eq(beat.stop), info.last.eq(beat.last)]
         for stage in range(1, ACT_READ + 1):
             next_valid = Signal(name=f"valid_{stage}")
             next_info = Signal(travelling, name=f"info_{stage}", reset_less=True)
@@ -160,4 +180,4 @@ class StoreUnit(wiring.Component):
             aligned.last.eq(info.last),
         ]
         m.d.comb += [fifo.i.valid.eq(aligned_valid), fifo.i.payload.eq(aligned)]
-        return reserved
+        return asked.o.valid | (reserved != 0)

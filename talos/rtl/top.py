@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, ResetInserter
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, DomainRenamer, Module, ResetInserter, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -16,7 +16,7 @@ from talos.rtl.control import Control
 from talos.rtl.fetch import TARGETS, Fetch
 from talos.rtl.layouts import header_view
 from talos.rtl.load import LoadUnit
-from talos.rtl.matrix import MatrixUnit
+from talos.rtl.matrix import COUNTS, MatrixUnit, decode_counts
 from talos.rtl.queue import InstructionQueue
 from talos.rtl.store import StoreUnit
 from talos.rtl.vector import VectorUnit
@@ -25,7 +25,9 @@ from talos.rtl.weights import WeightsUnit
 __all__ = ["Talos"]
 
 UNITS = len(Unit)
-_FINISHING = ("read", "write", "activation", "store")
+_MASTERS = ("read", "write")
+_FINISHING = ("activation", "store")
+_STOPPING, _ENDING = "stopping", "ending"  # clock domains: the one clock, reset by `unit_reset` and by `core_reset`
 
 
 class Talos(wiring.Component):
@@ -72,11 +74,20 @@ class Talos(wiring.Component):
             "vector": VectorUnit(config=config),
             "store": StoreUnit(config),
         }
-        queues: dict[Unit, InstructionQueue] = {unit: InstructionQueue(config, unit=unit) for unit in TARGETS}
+        queues: dict[Unit, InstructionQueue] = {
+            unit: InstructionQueue(config, unit=unit, beside=COUNTS.size if unit == Unit.MATRIX else 0) for unit in TARGETS
+        }
         # Between runs everything but the control plane is in reset, so that every run starts from the same state. An error or an abort
-        # resets what is not needed to finish the bursts under way at once.
+        # resets what is not needed to finish the bursts under way at once. These resets are registers, which `rst` sets: so it need not
+        # reach all that is behind them, which would put a gate in front of every register there. Only the bus must be quiet at once.
+        for domain, reset in ((_STOPPING, control.unit_reset), (_ENDING, control.core_reset)):
+            m.domains += ClockDomain(domain, local=True)
+            m.d.comb += [ClockSignal(domain).eq(ClockSignal()), ResetSignal(domain).eq(reset)]
         for name, part in (*parts.items(), *((f"{unit.name.lower()}_queue", queue) for unit, queue in queues.items())):
-            m.submodules[name] = ResetInserter(control.core_reset if name in _FINISHING else control.unit_reset)(part)
+            if name in _MASTERS:
+                m.submodules[name] = ResetInserter(control.core_reset)(part)
+            else:
+                m.submodules[name] = DomainRenamer(_ENDING if name in _FINISHING else _STOPPING)(part)
 
         for owner in (control, *self._masters.values()):
             for name, member in owner.signature.members.items():
@@ -128,16 +139,25 @@ class Talos(wiring.Component):
         for unit, queue in queues.items():
             name = unit.name.lower()
             part = parts[name]
-            wiring.connect(m, getattr(fetch, name), queue.i)
-            wiring.connect(m, queue.o, part.instr)
+            arriving = getattr(fetch, name)
+            made = decode_counts(arriving.payload) if unit == Unit.MATRIX else Const(0, 0)
             m.d.comb += [
+                queue.i.valid.eq(arriving.valid),
+                queue.i.payload.eq(Cat(arriving.payload, made)),
+                arriving.ready.eq(queue.i.ready),
+                part.instr.valid.eq(queue.o.valid),
+                part.instr.payload.eq(queue.o.payload),
+                queue.o.ready.eq(part.instr.ready),
                 control.first[unit].eq(header_view(queue.first).wait),
                 control.wait[unit].eq(part.wait),
                 part.sync_ready.eq(control.sync_ready[unit]),
                 control.post[unit].eq(part.post),
                 control.idle[unit].eq(part.idle & ~queue.filled[0]),
             ]
-        m.d.comb += control.idle[Unit.FETCH].eq(fetch.idle)
+        m.d.comb += [
+            control.idle[Unit.FETCH].eq(fetch.idle),
+            parts["matrix"].counts.eq(queues[Unit.MATRIX].o.payload[-COUNTS.size :]),
+        ]
         units = [parts[unit.name.lower()] for unit in Unit]
         for signal in ("start", "done", "busy", "sync", "stall"):
             m.d.comb += getattr(control, signal).eq(Cat(getattr(part, signal) for part in units))

@@ -11,7 +11,7 @@ from talos.rtl.lane import constants_layout
 from talos.rtl.lanes import LaneGroup, modes_layout
 from talos.rtl.layouts import header_view, instruction_layout, instruction_view
 from talos.rtl.parameters import ParameterFetch
-from talos.rtl.pixelnest import pixel_nest
+from talos.rtl.pixelnest import PIXEL_FLAGS, pixel_flags, pixel_nest
 from talos.rtl.unit import ReadPort, WritePort, unit_ports
 
 __all__ = ["VectorUnit"]
@@ -68,6 +68,8 @@ class VectorUnit(wiring.Component):
         m.submodules.lanes = lanes = LaneGroup(config=config)
 
         current = Signal(instruction_layout(Opcode.VECTOR), reset_less=True)
+        flags = Signal(PIXEL_FLAGS, reset_less=True)  # of its counts
+        free = Signal(init=1)  # the state is IDLE: a register, for `start`
         draining = Signal()  # the instruction before has reads or writes under way
         post = Signal(4, reset_less=True)  # its mask
         finished = Signal()  # its last byte is written in this cycle
@@ -75,7 +77,9 @@ class VectorUnit(wiring.Component):
         head = header_view(self.instr.payload)
         m.d.comb += [
             self.wait.eq(Mux(self.instr.valid, head.wait, 0)),
+            self.start.eq(self.instr.valid & self.sync_ready & free),
             self.instr.ready.eq(self.start),
+            running.eq(~free | draining),
             self.done.eq(finished | fetch.table_done),
             self.post.eq(Mux(fetch.table_done, current.post, post)),
             self.sync.eq(~running & self.instr.valid & ~self.sync_ready),
@@ -86,12 +90,13 @@ class VectorUnit(wiring.Component):
 
         load = Signal()
         vector_head = instruction_view(Opcode.VECTOR, self.instr.payload)
-        with m.FSM(name="state") as fsm:
+        with m.FSM(name="state"):
             with m.State("IDLE"):
                 # The head is copied before it is known whether it starts: `start` comes late.
-                m.d.comb += [self.start.eq(self.instr.valid & self.sync_ready), fetch.follow.eq(1)]
-                m.d.sync += current.eq(vector_head)
+                m.d.comb += fetch.follow.eq(1)
+                m.d.sync += [current.eq(vector_head), flags.eq(pixel_flags(config, vector_head))]
                 with m.If(self.start):
+                    m.d.sync += free.eq(0)
                     with m.If(head.opcode == Opcode.TABLE):
                         m.next = "TABLE"
                     with m.Else():
@@ -104,13 +109,14 @@ class VectorUnit(wiring.Component):
                 m.d.comb += load.eq(1)
                 m.next = "ISSUE"
             with m.State("ISSUE"), m.If(issue.end):
+                m.d.sync += free.eq(1)
                 m.next = "IDLE"
             with m.State("TABLE"), m.If(~draining):
                 m.d.comb += fetch.table.eq(1)
                 m.next = "COPY"
             with m.State("COPY"), m.If(fetch.table_done):
+                m.d.sync += free.eq(1)
                 m.next = "IDLE"
-            m.d.comb += running.eq(~fsm.ongoing("IDLE") | draining)
         with m.If(load):
             m.d.sync += [draining.eq(1), post.eq(current.post)]
         with m.Elif(finished):
@@ -128,13 +134,14 @@ class VectorUnit(wiring.Component):
             fetch.write_data.eq(self.param_data),
             issue.load.eq(load),
             issue.instruction.eq(current),
+            issue.flags.eq(flags),
             issue.ready.eq(fetch.ready),
             issue.ready_after.eq(fetch.ready_after),
         ]
         wiring.connect(m, wiring.flipped(self.act_read), issue.act_read)
         wiring.connect(m, wiring.flipped(self.acc_read), issue.acc_read)
         self._elaborate_lanes(m, lanes, issue, fetch, load, current)
-        self._elaborate_writes(m, lanes, load, current, finished)
+        self._elaborate_writes(m, lanes, load, current, flags, finished)
         return m
 
     def _elaborate_lanes(
@@ -192,8 +199,10 @@ class VectorUnit(wiring.Component):
                     constants.high[1].eq(current.high),
                 ]
 
-    def _elaborate_writes(self, m: Module, lanes: LaneGroup, load: Signal, current: data.View, finished: Signal) -> None:
-        nest = pixel_nest(m, "destination_nest", self.config, current, "dst")
+    def _elaborate_writes(
+        self, m: Module, lanes: LaneGroup, load: Signal, current: data.View, flags: data.View, finished: Signal
+    ) -> None:
+        nest = pixel_nest(m, "destination_nest", self.config, current, flags, "dst")
         tail = Signal(range(self.config.cols + 1), reset_less=True)
         with m.If(load):
             m.d.sync += tail.eq(current.tail + 1)

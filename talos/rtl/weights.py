@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,10 +10,11 @@ from amaranth.utils import exact_log2
 
 from talos.config import AcceleratorConfig
 from talos.isa import INSTRUCTIONS, Opcode, Unit
-from talos.latency import urgent_beats
+from talos.latency import NEAR_BEATS, urgent_beats
 from talos.registers import REGIONS
 from talos.rtl.axi_read import read_data_layout, read_request_layout
 from talos.rtl.burst import BurstSplitter
+from talos.rtl.fifo import Fifo
 from talos.rtl.layouts import header_view, instruction_view
 from talos.rtl.memories import NO_COLLISION
 from talos.rtl.requests import region_address
@@ -29,12 +30,13 @@ class WeightFifo(wiring.Component):
 
     ::
 
-        i ──► block RAM ──► register ──► word register(s) ──► o
+        i ──► block RAM ──► its output register ──► near queue ──► word register(s) ──► o
 
-    The three stages behind the RAM move whenever the next one is free. A beat written in cycle t is read from the RAM in t + 1 at
-    the earliest, is in the register in t + 3 and in the word register in t + 4. A word of several beats is on offer when its last
-    beat is there, and leaves in the same cycle as the first beat of the next word enters; a beat of several words stays until its
-    last word leaves. So neither width loses a cycle.
+    A beat is read from the RAM when the near queue has a place for it, beside those that are on their way there; so nothing stops on
+    that way, and the word's way back ends at the near queue. A beat written in cycle t is read in t + 1 at the earliest, is at the
+    near queue's head in t + 4 and in the word register in t + 5. A word of several beats is on offer when its last beat is there, and
+    leaves in the same cycle as the first beat of the next word enters; a beat of several words stays until its last word leaves. So
+    neither width loses a cycle.
 
     Members
     -------
@@ -62,45 +64,43 @@ class WeightFifo(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.memory = memory = Memory(shape=self.config.axi_data_width, depth=self.depth, init=[], attrs=NO_COLLISION)
+        m.submodules.near = near = Fifo(shape=unsigned(self.config.axi_data_width), depth=NEAR_BEATS)
         write = memory.write_port()
         read = memory.read_port()
-        fetch = Signal()
         head = Signal(range(self.depth))
         tail = Signal(range(self.depth))
-        fetched = Signal()  # the RAM's output holds a beat
-        held_valid = Signal()
+        stored = Signal()  # level != 0
+        places = Signal(NEAR_BEATS, init=(1 << NEAR_BEATS) - 1)  # bit i: more than i are free in the near queue
+        under_way = Signal(2)  # to the near queue: bit 0 at the RAM's output, bit 1 in the register behind it
         held = Signal(self.config.axi_data_width, reset_less=True)
-        held_free = Signal()
-        accept = Signal()  # the word register takes the held beat
-
+        leaves = Signal()  # the near queue's head goes into the word register
         m.d.comb += [
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
             write.en.eq(self.i.valid),
-            held_free.eq(~held_valid | accept),
             read.addr.eq(head),
-            read.en.eq(fetch),
-            fetch.eq(~fetched | held_free),
-            self.freed.eq(fetch & (self.level != 0)),
+            self.freed.eq(stored & places[0]),
+            near.i.valid.eq(under_way[1]),
+            near.i.payload.eq(held),
+            leaves.eq(near.o.valid & near.o.ready),
         ]
-        # `freed` is the end of a long path, so it only enables.
-        m.d.sync += tail.eq(tail + self.i.valid)
+        m.d.sync += [tail.eq(tail + self.i.valid), under_way.eq(Cat(self.freed, under_way)), held.eq(read.data)]
         with m.If(self.freed):
             m.d.sync += head.eq(head + 1)
         with m.If(self.freed ^ self.i.valid):
-            m.d.sync += self.level.eq(self.level + Mux(self.i.valid, 1, -1))
-        with m.If(fetch):
-            m.d.sync += fetched.eq(self.level != 0)
-        with m.If(held_free):
-            m.d.sync += [held.eq(read.data), held_valid.eq(fetched)]
+            m.d.sync += [self.level.eq(self.level + Mux(self.i.valid, 1, -1)), stored.eq(self.i.valid | (self.level != 1))]
+        with m.If(leaves & ~self.freed):
+            m.d.sync += places.eq(Cat(Const(1, 1), places))
+        with m.Elif(self.freed & ~leaves):
+            m.d.sync += places.eq(places[1:])
 
         if self.config.cols < self.config.beat_bytes:
-            self._elaborate_split(m, held, held_valid, accept)
+            self._elaborate_split(m, near)
         else:
-            self._elaborate_join(m, held, held_valid, accept)
+            self._elaborate_join(m, near)
         return m
 
-    def _elaborate_split(self, m: Module, held: Signal, held_valid: Signal, accept: Signal) -> None:
+    def _elaborate_split(self, m: Module, near: Fifo) -> None:
         """A beat is several words: they leave from the low end."""
         words = self.config.beat_bytes // self.config.cols
         valid = Signal(name="word_valid")
@@ -109,16 +109,14 @@ class WeightFifo(wiring.Component):
         m.d.comb += [
             self.o.valid.eq(valid),
             self.o.payload.eq(beat),
-            accept.eq(held_valid & (~valid | (self.o.ready & (left == 0)))),
+            near.o.ready.eq(~valid | (self.o.ready & (left == 0))),
         ]
-        with m.If(accept):
-            m.d.sync += [valid.eq(1), beat.eq(held), left.eq(words - 1)]
+        with m.If(near.o.ready):
+            m.d.sync += [valid.eq(near.o.valid), beat.eq(near.o.payload), left.eq(words - 1)]
         with m.Elif(self.o.ready):
             m.d.sync += [beat.eq(beat >> (8 * self.config.cols)), left.eq(left - 1)]
-            with m.If(left == 0):
-                m.d.sync += valid.eq(0)
 
-    def _elaborate_join(self, m: Module, held: Signal, held_valid: Signal, accept: Signal) -> None:
+    def _elaborate_join(self, m: Module, near: Fifo) -> None:
         """A word is one or several beats: they are put in place in turn."""
         beats = self.config.cols // self.config.beat_bytes
         filled = Signal(range(beats + 1), name="beats_filled")
@@ -128,12 +126,12 @@ class WeightFifo(wiring.Component):
             self.o.valid.eq(filled == beats),
             self.o.payload.eq(word),
             place.eq(Mux(self.o.valid & self.o.ready, 0, filled)),
-            accept.eq(held_valid & (~self.o.valid | self.o.ready)),
+            near.o.ready.eq(~self.o.valid | self.o.ready),
         ]
-        m.d.sync += filled.eq(place + accept)
-        with m.If(accept):
+        m.d.sync += filled.eq(place + (near.o.valid & near.o.ready))
+        with m.If(near.o.valid & near.o.ready):
             # The word shifts down, so that the first beat ends at the low end.
-            m.d.sync += word.eq(((held << (8 * self.config.cols)) | word) >> self.config.axi_data_width)
+            m.d.sync += word.eq(((near.o.payload << (8 * self.config.cols)) | word) >> self.config.axi_data_width)
 
 
 class WeightsUnit(wiring.Component):
@@ -184,24 +182,24 @@ class WeightsUnit(wiring.Component):
         run_valid = Signal()
         run = Signal.like(splitter.run.payload, reset_less=True)
         # What was asked for and freed in a cycle is counted in the next one: `space` is of the cycle before, and a burst asked for since
-        # takes the room of a longest one.
+        # takes the room of a longest one. `room` is space >= 0, or space >= burst after a burst was asked for: a register.
         burst = self.config.max_burst
         space = Signal(signed(exact_log2(fifo.depth) + 2), init=fifo.depth - burst)  # beats beside the longest burst
-        under_way = Signal(range(fifo.depth + 1))
+        under_way = Signal(range(fifo.depth + 1))  # with the beat received in the cycle before
+        received = Signal()
         asked = Signal()
-        room = Signal()
+        room = Signal(init=1)
         was_asked = Signal()
         was_freed = Signal()
-        beats = Signal.like(self.ar.payload.beats, name="beats_asked", reset_less=True)  # minus one
-        counted = Signal(range(burst + 1))
+        counted = Signal(signed(len(self.ar.payload.beats) + 1))  # minus the beats asked for in the cycle before
+        space_left = Signal.like(space)
         m.d.comb += [
             self.wait.eq(Mux(self.instr.valid, header_view(self.instr.payload).wait, 0)),
             self.start.eq(self.instr.valid & self.sync_ready & ~run_valid),
             self.instr.ready.eq(self.start),
             splitter.run.valid.eq(run_valid),
             splitter.run.payload.eq(run),
-            room.eq((space >= 0) & (~was_asked | (space >= burst))),
-            counted.eq(Mux(was_asked, beats + 1, 0)),
+            space_left.eq(Cat(1, space).as_signed() + Cat(was_freed, counted).as_signed() >> 1),
             self.ar.valid.eq(splitter.burst.valid & room),
             self.ar.payload.eq(splitter.burst.payload),
             splitter.burst.ready.eq(self.ar.ready & room),
@@ -215,9 +213,11 @@ class WeightsUnit(wiring.Component):
         m.d.sync += [
             was_asked.eq(asked),
             was_freed.eq(fifo.freed),
-            beats.eq(self.ar.payload.beats),
-            space.eq(space - counted + was_freed),
-            under_way.eq(under_way + counted - self.r.valid),
+            counted.eq(Mux(asked, ~Cat(self.ar.payload.beats, 0).as_signed(), 0)),
+            space.eq(space_left),
+            room.eq(~space_left[-1] & (~asked | space_left[exact_log2(burst) : -1].any())),
+            received.eq(self.r.valid),
+            under_way.eq(under_way - counted - received),
             self.urgent.eq(space > fifo.depth - burst - urgent_beats(self.config)),
             self.error.eq(self.r.valid & self.r.payload.error),
         ]
@@ -233,7 +233,7 @@ class WeightsUnit(wiring.Component):
 
         running = Signal()
         m.d.comb += [
-            running.eq(run_valid | splitter.burst.valid | was_asked | (under_way != 0)),
+            running.eq(run_valid | splitter.burst.valid | was_asked | (under_way != received)),
             self.idle.eq(~running),
             self.busy.eq(self.r.valid),
             self.stall.eq(running & ~self.r.valid),

@@ -11,22 +11,21 @@ WINDOW_WIDTH = 24
 
 
 class WindowReducer(wiring.Component):
-    """`values` is the maximum or sum of the int8 `data` of this cycle and those of the window so far.
+    """`values` is, WINDOW cycles after a position, the maximum or sum of the int8 `data` of its window up to it.
 
-    A sum begins with 0, left behind by the window before; a maximum takes its first position whatever there is. Of a maximum only the
-    low byte is given; what is above it is the sum's.
+    Of a maximum only the low byte is given; what is above it is the sum's.
 
     Parameters
     ----------
     columns : bytes of `data`.
-    present : without it every window has one position, and `values` is `data`.
+    present : without it every window has one position, and `values` is its `data`.
 
     Members
     -------
     valid
         `data` is a window's next position.
-    first, last
-        With `valid`: it is the window's first, or last.
+    first
+        With `valid`: it is the window's first.
     sum
         Static: sum (1) or maximum (0).
     """
@@ -39,7 +38,6 @@ class WindowReducer(wiring.Component):
                 "data": In(8 * columns),
                 "valid": In(1),
                 "first": In(1),
-                "last": In(1),
                 "sum": In(1),
                 "values": Out(data.ArrayLayout(signed(WINDOW_WIDTH), columns)),
             }
@@ -47,22 +45,23 @@ class WindowReducer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        codes = data.View(data.ArrayLayout(signed(8), self.columns), self.data)
+        codes = Signal(data.ArrayLayout(signed(8), self.columns), reset_less=True)
+        valid = Signal()
+        first = Signal(reset_less=True)
+        m.d.sync += [codes.eq(self.data), valid.eq(self.valid), first.eq(self.first)]
         for c in range(self.columns):
+            so_far = Signal(signed(WINDOW_WIDTH if self.present else 8), name=f"so_far_{c}", reset_less=True)
+            m.d.comb += self.values[c].eq(so_far)
             if not self.present:
-                m.d.comb += self.values[c].eq(codes[c])
+                m.d.sync += so_far.eq(codes[c])
                 continue
-            so_far = Signal(signed(WINDOW_WIDTH), name=f"so_far_{c}")
             total = Signal(signed(WINDOW_WIDTH), name=f"total_{c}")
-            maximum = Signal(signed(8), name=f"maximum_{c}")
             low = so_far[:8].as_signed()
+            takes = Signal(name=f"takes_{c}")
             m.d.comb += [
-                total.eq(so_far + codes[c]),
-                maximum.eq(Mux(self.first | (codes[c] > low), codes[c], low)),
-                self.values[c].eq(Cat(Mux(self.sum, total[:8], maximum[:8]), total[8:])),
+                total.eq(Mux(first, 0, so_far) + codes[c]),
+                takes.eq(first | (codes[c] > low)),
             ]
-            with m.If(self.last):
-                m.d.sync += so_far.eq(0)
-            with m.Elif(self.valid):
-                m.d.sync += so_far.eq(self.values[c])
+            with m.If(valid):
+                m.d.sync += so_far.eq(Cat(Mux(self.sum, total[:8], Mux(takes, codes[c], low)[:8]), total[8:]))
         return m

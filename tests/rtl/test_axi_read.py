@@ -72,7 +72,7 @@ class Bench:
         ):
             ctx.set(signal, value)
 
-        grant = axi_read_grant(model, arready, *(offer is not None for offer in self.offers), urgent)
+        grant = axi_read_grant(model, *(offer is not None for offer in self.offers), urgent)
         ready = [ctx.get(getattr(dut, f"{name}_ar").ready) and self.offers[i] is not None for i, name in enumerate(READ_CLIENTS)]
         assert ready == [grant == i for i in range(3)]
         assert ctx.get(dut.m_axi_arvalid) == model[AXI_READ_ARVALID]

@@ -63,6 +63,9 @@ def simulate(config, instructions, ready_chance, rng):
             if start:
                 for name, value in waiting[0].items():
                     ctx.set(getattr(dut.i.payload, name), value - (name in ("row_bytes", "rows", "planes")))
+                for flag, count in (("ones", 1), ("twos", 2)):
+                    flags = (waiting[0]["rows"] == count) | (waiting[0]["planes"] == count) << 1
+                    ctx.set(getattr(dut.i.payload, flag), flags)
             ctx.set(dut.i.valid, start)
             ctx.set(dut.burst.ready, ready)
             valid = ctx.get(dut.burst.valid)

@@ -43,6 +43,9 @@ def test_walks_nests_back_to_back(levels):
         def load(nest):
             base, counts, strides = nest
             ctx.set(dut.load, 1)
+            ctx.set(dut.follow, 1)
+            ctx.set(dut.ones, sum((count == 1) << i for i, count in enumerate(counts)))
+            ctx.set(dut.twos, sum((count == 2) << i for i, count in enumerate(counts)))
             ctx.set(dut.base, base)
             for i in range(levels):
                 ctx.set(getattr(dut, f"count_{i}"), counts[i] - 1)
@@ -54,6 +57,11 @@ def test_walks_nests_back_to_back(levels):
         for n in range(len(nests)):
             while True:
                 ctx.set(dut.load, 0)
+                # At the last element counts and strides may be taken ahead of the load, from whatever is there.
+                follow = ctx.get(dut.last) and rng.random() < 0.5
+                ctx.set(dut.follow, follow)
+                if follow:
+                    ctx.set(dut.ones, rng.randrange(1 << levels))
                 step = rng.random() < 0.8
                 ctx.set(dut.step, step)
                 seen_now = (n, ctx.get(dut.address), ctx.get(dut.firsts), ctx.get(dut.lasts))

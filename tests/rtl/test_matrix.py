@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from amaranth import Module
 from amaranth.sim import Simulator
 
 from talos.config import PRESETS
@@ -12,7 +13,7 @@ from talos.isa import Instruction, Opcode
 from talos.latency import ACC_READ, ACC_SUMS, ACT_READ, RMW, array_latency
 from talos.model.timing import matrix as model
 from talos.model.timing.fields import instruction_rows
-from talos.rtl.matrix import MatrixUnit
+from talos.rtl.matrix import MatrixUnit, decode_counts
 from talos.rtl.verilog import to_verilog
 
 MEMORY = 1 << 12  # bytes of activation memory in these tests; addresses wrap
@@ -191,7 +192,10 @@ def simulate(config, instructions, memory, weights, behaviour, rng):
                 result.accumulators[entry - ACC_READ] = data
             await ctx.tick()
 
-    simulator = Simulator(dut)
+    m = Module()
+    m.submodules.dut = dut
+    m.d.comb += dut.counts.eq(decode_counts(dut.instr.payload))
+    simulator = Simulator(m)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()

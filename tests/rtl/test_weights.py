@@ -9,6 +9,7 @@ from amaranth.sim import Simulator
 
 from talos.config import PRESETS
 from talos.isa import Instruction, Opcode
+from talos.latency import NEAR_BEATS
 from talos.model.timing import weights as model
 from talos.model.timing.fields import instruction_rows
 from talos.rtl.weights import WeightsUnit
@@ -93,8 +94,10 @@ def simulate(config, instructions, dram, rng, *, chance=1.0, use=1.0, latency=0,
             taken = word_valid and word_ready
             if taken:
                 result.words.append((cycle, ctx.get(dut.words.payload).to_bytes(config.cols, "little")))
-            # Behind the block RAM there is room for two beats and the word or beat register.
-            assert asked_beats - len(result.words) * config.cols // beat_bytes <= depth + 2 + max(1, config.cols // beat_bytes)
+            # Behind the block RAM there is room for NEAR_BEATS beats and the word or beat register.
+            assert asked_beats - len(result.words) * config.cols // beat_bytes <= depth + NEAR_BEATS + max(
+                1, config.cols // beat_bytes
+            )
             done = model.weights_done(state, asked)
             assert ctx.get(dut.done) == (done >= 0)
             if done >= 0:
@@ -162,7 +165,7 @@ def test_a_beat_per_cycle(name):
     stream = Instruction(Opcode.STREAM, bytes=beats * config.beat_bytes)
     result = simulate(config, [stream], dram, random.Random(1))
     cycles = [cycle for cycle, _ in result.words]
-    assert cycles[0] == result.first_beat + 4 + max(1, config.cols // config.beat_bytes) - 1
+    assert cycles[0] == result.first_beat + 5 + max(1, config.cols // config.beat_bytes) - 1
     assert cycles[-1] - cycles[0] + 1 <= max(beats, len(cycles)) + 1
 
 

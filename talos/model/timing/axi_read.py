@@ -4,7 +4,7 @@ In each cycle:
 
 1. To the bus, from the state: `AXI_READ_ARVALID`, `AXI_READ_ARID`, `AXI_READ_ARBEATS`, and `axi_read_ready` (rready).
    To the clients: `axi_read_client` (0 fetch, 1 load, 2 weights: whose beat is offered; -1 for none) and `AXI_READ_LAST`.
-2. `axi_read_grant(state, arready, fetch, load, weights, urgent)`: the client whose request is accepted, or -1.
+2. `axi_read_grant(state, fetch, load, weights, urgent)`: the client whose request is accepted, or -1.
 3. `axi_read_clock(state, arready, grant, beats, rvalid, rid, rlast, taken)` ends the cycle: `beats` of the request granted; rvalid,
    rid, rlast as the bus shows them; `taken` = the offered beat's client is ready (looked at only if one is offered).
 """
@@ -37,7 +37,10 @@ _SPARE_ID = 6
 _SPARE_LAST = 7
 _UNDER_WAY = 8  # beats of each client between AR and the end of R
 _LIMIT = 11
-_SIZE = 12
+_AR_LEVEL = 12  # requests in AR's two-entry buffer
+_AR_SPARE_ID = 13
+_AR_SPARE_BEATS = 14
+_SIZE = 15
 
 
 def axi_read_state(config: AcceleratorConfig) -> NDArray[np.int64]:
@@ -60,9 +63,9 @@ def axi_read_client(state: NDArray[np.int64]) -> int:
 
 
 @compiled
-def axi_read_grant(state: NDArray[np.int64], arready: int, fetch: int, load: int, weights: int, urgent: int) -> int:
+def axi_read_grant(state: NDArray[np.int64], fetch: int, load: int, weights: int, urgent: int) -> int:
     """The client whose request is accepted in this cycle, -1 for none. `fetch`, `load` and `weights`: not 0 if a request is offered."""
-    if state[AXI_READ_ARVALID] and not arready:
+    if state[_AR_LEVEL] == 2:
         return -1
     if fetch:
         return 0
@@ -78,13 +81,22 @@ def axi_read_clock(
     state: NDArray[np.int64], arready: int, grant: int, beats: int, rvalid: int, rid: int, rlast: int, taken: int
 ) -> None:
     """End the cycle."""
+    requests = state[_AR_LEVEL]
+    if requests and arready:
+        requests -= 1
+        state[AXI_READ_ARID] = state[_AR_SPARE_ID]
+        state[AXI_READ_ARBEATS] = state[_AR_SPARE_BEATS]
     if grant >= 0:
-        state[AXI_READ_ARVALID] = 1
-        state[AXI_READ_ARID] = grant
-        state[AXI_READ_ARBEATS] = beats
+        if requests:
+            state[_AR_SPARE_ID] = grant
+            state[_AR_SPARE_BEATS] = beats
+        else:
+            state[AXI_READ_ARID] = grant
+            state[AXI_READ_ARBEATS] = beats
         state[_UNDER_WAY + grant] += beats
-    elif arready:
-        state[AXI_READ_ARVALID] = 0
+        requests += 1
+    state[_AR_LEVEL] = requests
+    state[AXI_READ_ARVALID] = requests != 0
     level = state[_LEVEL]
     arrived = rvalid and level < 2
     if level and taken:

@@ -239,7 +239,7 @@ def _run(state, rows, targets, lists, finished, bases, starts, ends, counters, c
         fetch_beats = fetch_request(fetch)
         beats_load = load_beats(load)
         beats_weights = weights_beats(weights)
-        granted = axi_read_grant(axi, memory[MEM_ARREADY], fetch_beats, beats_load, beats_weights, weights[WEIGHTS_URGENT])
+        granted = axi_read_grant(axi, fetch_beats, beats_load, beats_weights, weights[WEIGHTS_URGENT])
         granted_beats = fetch_beats if granted == 0 else beats_load if granted == 1 else beats_weights
 
         # Weight words.

@@ -70,7 +70,10 @@ _OPENED = STORE_AWVALID + 9  # bursts whose address entered AW and whose last be
 _ANSWERED = STORE_AWVALID + 10  # a response came in the cycle before
 _HEAD = STORE_AWVALID + 11
 _TAIL = STORE_AWVALID + 12
-_RING = STORE_AWVALID + 13  # of each burst without a response: mask to post if it is its instruction's last, else -1
+_ASKED = STORE_AWVALID + 13  # beats whose read is asked for: at most two, the first of them in this cycle
+_ASKED_ADDRESS = STORE_AWVALID + 14  # of each
+_ASKED_LAST = STORE_AWVALID + 16
+_RING = STORE_AWVALID + 18  # of each burst without a response: mask to post if it is its instruction's last, else -1
 _SIZE = _RING + MAX_WRITES
 
 _STAGES = ACT_READ + 1
@@ -116,6 +119,7 @@ def store_idle(state: NDArray[np.int64]) -> bool:
     return (
         state[_HEAD] == state[_TAIL]
         and state[_RESERVED] == 0
+        and state[_ASKED] == 0
         and not rows_active(state, _WALKER)
         and not requests_active(state, _REQUESTS)
     )
@@ -124,9 +128,9 @@ def store_idle(state: NDArray[np.int64]) -> bool:
 @compiled
 def store_request(state: NDArray[np.int64]) -> int:
     """Address of the activation read asked for in this cycle, -1 for none."""
-    if state[_WALKER + BEAT_VALID] == 0 or state[_RESERVED] == STORE_AHEAD:
+    if state[_ASKED] == 0 or state[_RESERVED] == STORE_AHEAD:
         return -1
-    return state[_WALKER + BEAT_ADDRESS]
+    return state[_ASKED_ADDRESS]
 
 
 @compiled
@@ -187,7 +191,7 @@ def store_clock(
     if reading >> (_STAGES - 1) & 1:
         state[_QUEUED_LAST] |= (state[_READING_LAST] >> (_STAGES - 1) & 1) << state[_QUEUED]
         state[_QUEUED] += 1
-    last = 1 if grant != 0 and beat_burst_last(state, _WALKER) else 0
+    last = 1 if grant != 0 and state[_ASKED_LAST] != 0 else 0
     state[_READING] = (reading << 1 | (grant != 0)) & ((1 << _STAGES) - 1)
     state[_READING_LAST] = (state[_READING_LAST] << 1 | last) & ((1 << _STAGES) - 1)
     state[_RESERVED] += grant != 0
@@ -206,8 +210,19 @@ def store_clock(
     state[_TAIL] += asked
     state[_ANSWERED] = bvalid != 0
 
+    # The beats whose read is asked for: the walker's is taken while there are fewer than two.
+    taken = 1 if state[_WALKER + BEAT_VALID] != 0 and state[_ASKED] < 2 else 0
+    if grant != 0:
+        state[_ASKED] -= 1
+        state[_ASKED_ADDRESS] = state[_ASKED_ADDRESS + 1]
+        state[_ASKED_LAST] = state[_ASKED_LAST + 1]
+    if taken != 0:
+        state[_ASKED_ADDRESS + state[_ASKED]] = state[_WALKER + BEAT_ADDRESS]
+        state[_ASKED_LAST + state[_ASKED]] = beat_burst_last(state, _WALKER)
+        state[_ASKED] += 1
+
     requests_clock(state, _REQUESTS, asked)
-    rows_clock(state, _WALKER, grant)
+    rows_clock(state, _WALKER, taken)
     if start != 0:
         address = bases[row[_REGION]] + row[_ADDRESS]
         requests_stage(

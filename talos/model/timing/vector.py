@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode, Source
-from talos.latency import ACC_READ, ACT_READ, LANE, RECORD_DELAY, SET_RELEASE
+from talos.latency import ACC_READ, ACT_READ, LANE, RECORD_DELAY, SET_RELEASE, WINDOW
 from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import COLUMNS, OPCODE, POST, column
 from talos.model.timing.nest import NEST_SIZE, nest_address, nest_begin, nest_last, nest_level, nest_step
@@ -100,7 +100,7 @@ _DST_FIELD, _DST_PIXEL, _DST_ROW = _columns("dst", "dst_pixel_stride", "dst_row_
 def vector_state(config: AcceleratorConfig) -> NDArray[np.int64]:
     """The state after reset, 1-D int64."""
     substeps = config.cols // config.lanes
-    longest = max(ACC_READ, ACT_READ) + 2 + 2 * (substeps - 1) + 2 * LANE
+    longest = max(ACC_READ, ACT_READ + WINDOW) + 2 + 2 * (substeps - 1) + 2 * LANE
     state = np.zeros(_RING + (1 << longest.bit_length()), np.int64)
     state[_COLS] = config.cols
     state[_SUBSTEPS] = substeps
@@ -226,7 +226,7 @@ def _load(state: NDArray[np.int64]) -> None:
     state[_BLOCKS] = current[_BLOCKS_FIELD]
     state[_DRAINING] = state[_BLOCK_PIXELS] * state[_BLOCKS]
 
-    arrival = ACC_READ if from_acc else ACT_READ
+    arrival = ACC_READ if from_acc else ACT_READ + WINDOW
     last_substep = arrival + 1 + (state[_SUBSTEPS] - 1) * (1 + two_pass)
     state[_RELEASE_AFTER] = last_substep + SET_RELEASE
     state[_WRITE_AFTER] = last_substep + LANE * (1 + two_pass) + 1

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from talos.config import AcceleratorConfig
 from talos.isa import Opcode
-from talos.latency import urgent_beats
+from talos.latency import NEAR_BEATS, urgent_beats
 from talos.model.timing.compiled import compiled
 from talos.model.timing.fields import POST, column
 from talos.model.timing.requests import (
@@ -53,12 +53,13 @@ _REQUESTS = _FIXED
 _COMMITTED = _REQUESTS + REQUESTS_SIZE  # beats in block RAM and under way a cycle ago
 _LEVEL = _COMMITTED + 1  # beats in block RAM
 _FETCHED = _COMMITTED + 2  # the RAM's output holds a beat
-_HELD = _COMMITTED + 3  # the register holds a beat
-_FILLED = _COMMITTED + 4  # beats in the word register, or words in the beat register
-WEIGHTS_URGENT = _COMMITTED + 5
-_WAS_ASKED = _COMMITTED + 6  # beats asked for in the cycle before
-_WAS_FREED = _COMMITTED + 7
-_SIZE = _COMMITTED + 8
+_HELD = _COMMITTED + 3  # the register behind it holds a beat
+_NEAR = _COMMITTED + 4  # beats in the near queue
+_FILLED = _COMMITTED + 5  # beats in the word register, or words in the beat register
+WEIGHTS_URGENT = _COMMITTED + 6
+_WAS_ASKED = _COMMITTED + 7  # beats asked for in the cycle before
+_WAS_FREED = _COMMITTED + 8
+_SIZE = _COMMITTED + 9
 
 _REGION, _ADDRESS, _BYTES = (column(Opcode.STREAM, name) for name in ("region", "address", "bytes"))
 
@@ -134,24 +135,20 @@ def weights_clock(
     committed = state[_COMMITTED]
     level = state[_LEVEL]
     filled = state[_FILLED]
-    held = state[_HELD]
+    near = state[_NEAR]
     state[WEIGHTS_URGENT] = committed < state[_URGENT_BELOW]
 
-    # From the end of the pipeline to its beginning: each stage moves if the next one is free.
+    # A beat leaves the RAM if the near queue has a place for it beside those on their way.
+    freed = 1 if level != 0 and state[_FETCHED] + state[_HELD] + near < NEAR_BEATS else 0
     if state[_BEATS_PER_WORD] > 1 or state[_WORDS_PER_BEAT] == 1:
-        accept = held != 0 and (filled < state[_BEATS_PER_WORD] or taken != 0)
+        accept = near != 0 and (filled < state[_BEATS_PER_WORD] or taken != 0)
         state[_FILLED] = (0 if taken != 0 else filled) + accept
     else:
-        accept = held != 0 and (filled == 0 or (taken != 0 and filled == 1))
+        accept = near != 0 and (filled == 0 or (taken != 0 and filled == 1))
         state[_FILLED] = state[_WORDS_PER_BEAT] if accept else filled - (taken != 0)
-    held_free = held == 0 or accept
-    fetched = state[_FETCHED]
-    if held_free:
-        state[_HELD] = fetched
-    freed = 0
-    if fetched == 0 or held_free:
-        freed = 1 if level != 0 else 0
-        state[_FETCHED] = freed
+    state[_NEAR] = near + state[_HELD] - accept
+    state[_HELD] = state[_FETCHED]
+    state[_FETCHED] = freed
     state[_LEVEL] = level + (beat != 0) - freed
     state[_COMMITTED] = committed + state[_WAS_ASKED] - state[_WAS_FREED]
     state[_WAS_ASKED] = requests_beats(state, _REQUESTS) if asked != 0 else 0
