@@ -65,7 +65,7 @@ def synthesize_board(board: Board, folder: Path, stage: Callable[[str], None]) -
         if rest and number.count(".") == 1:
             stage(f"synthesizing ({rest.split(' ')[0]})")
 
-    script = f"read_rtlil design.il; {_DEVICE.family.synthesis} -top {BOARD_MODULE}; write_json {_NETLIST}"
+    script = f"read_rtlil design.il; {_DEVICE.family.synthesis.format(top=BOARD_MODULE)}; write_json {_NETLIST}"
     run_tool(YOSYS, ["-p", script], folder, line)
     assert _DEVICE.family.pack is not None
     design = json.loads((folder / _NETLIST).read_bytes())

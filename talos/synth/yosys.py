@@ -35,7 +35,7 @@ def synthesize_netlist(
         "read_rtlil design.il",
         f"read_verilog {_HARNESS}",
         f"hierarchy -top {TOP}",
-        f"{family.synthesis} -top {TOP}",
+        family.synthesis.format(top=TOP),
         "autoname",
         f"write_rtlil {_CELLS}",
         *([f"write_json {NETLIST}"] if placed else []),
