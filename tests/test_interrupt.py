@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
 
+from talos.runtime.tool_runs import ToolRuns
 from tests.cli_runner import DIGITS, MODELS
 
+_HUNG = 300  # seconds; nothing here takes one: a process that ignores the signal fails the test and does not hold up the run
 _HANDLER = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # where the test run ignores the signal
 _COMMAND = f"{_HANDLER}from talos.cli import main; main()"
 
@@ -29,7 +32,11 @@ def interrupted(code: str, arguments: list[str], pipe: Path, **environment: str)
     )
     with pipe.open("wb"):
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate()
+        try:
+            out, err = process.communicate(timeout=_HUNG)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
     return subprocess.CompletedProcess([], process.returncode, out, err)
 
 
@@ -58,6 +65,14 @@ def test_an_interrupt_ends_the_compilers_of_a_build(tmp_path: Path, pipe: Path) 
     assert done.stderr.rstrip().endswith("KeyboardInterrupt")
     left = [path for path in (tmp_path / "cache").rglob("*") if path.suffix in (".so", ".o") or path.name.startswith("build-")]
     assert left == []
+
+
+def test_a_stopped_build_starts_no_other_tool(tmp_path: Path) -> None:
+    runs = ToolRuns(tmp_path, tmp_path / "log")
+    runs.stop()
+    with pytest.raises(CancelledError):
+        runs.run("tool", ["touch", "started"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_during_the_first_imports_is_quiet(tmp_path: Path) -> None:

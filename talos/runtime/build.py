@@ -9,19 +9,18 @@ Results live in a cache keyed by everything they depend on, so that a second use
 
 import fcntl
 import hashlib
-import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from talos.cache import cache_directory, mark_used, require_cache
 from talos.errors import TalosError
+from talos.runtime.tool_runs import ToolRuns
 from talos.toolchain import Verilator, find_compiler, find_tool, find_verilator
 
 __all__ = ["WaveFormat", "build"]
@@ -80,7 +79,7 @@ class _Builder:
                 runtime = self._runtime_objects()
                 with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as folder:
                     log.write_text("")
-                    work = _Work(Path(folder), log)
+                    work = ToolRuns(Path(folder), log)
                     self._translate(work, verilog)
                     objects = self._compile(work, self._units(work), widths)
                     made = work.folder / library.name
@@ -107,7 +106,7 @@ class _Builder:
             defines.append(f"-I{_HARNESS / 'fst'}")
         return [*_COMPILE_FLAGS, *defines, "-DVM_TIMING=0", f"-I{include}", f"-I{include / 'vltstd'}"]
 
-    def _translate(self, work: "_Work", verilog: str) -> None:
+    def _translate(self, work: ToolRuns, verilog: str) -> None:
         flags = [*_VERILATOR_FLAGS]
         if self.waves is not None:
             flags.append(f"--trace-{self.waves}")
@@ -117,7 +116,7 @@ class _Builder:
         work.run("Verilator", [self.verilator.executable, *flags, "talos.v"], self.verilator.environment())
 
     @staticmethod
-    def _units(work: "_Work") -> list[Path]:
+    def _units(work: ToolRuns) -> list[Path]:
         """Files to compile side by side, the longest first: the model's clocked code, its start-up code, and the harness."""
         sources = sorted((work.folder / "obj").glob("*.cpp"))
         groups = {"fast.cpp": [s for s in sources if "Slow" not in s.name], _START_UP: [s for s in sources if "Slow" in s.name]}
@@ -126,7 +125,7 @@ class _Builder:
             (work.folder / name).write_text(text)
         return [*(work.folder / name for name in groups), _HARNESS / "core.cpp"]
 
-    def _compile(self, work: "_Work", sources: Sequence[Path], extra: Sequence[str] = ()) -> list[Path]:
+    def _compile(self, work: ToolRuns, sources: Sequence[Path], extra: Sequence[str] = ()) -> list[Path]:
         """Objects in the work folder, a few compilers at a time."""
         objects = [work.folder / f"{source.stem}.o" for source in sources]
         flags = [*self._flags(), *extra, "-I.", "-Iobj", f"-I{_HARNESS}"]
@@ -156,57 +155,11 @@ class _Builder:
                     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="build-") as parent:
                         made = Path(parent) / "objects"
                         made.mkdir()
-                        work = _Work(made, folder.with_suffix(".log"))
+                        work = ToolRuns(made, folder.with_suffix(".log"))
                         work.log.write_text("")
                         self._compile(work, [self.verilator.include / f"{name}.cpp" for name in names])
                         made.rename(folder)
         return objects
-
-
-@dataclass(frozen=True)
-class _Work:
-    """A temporary folder to run tools in, and the file that keeps what they print."""
-
-    folder: Path
-    log: Path
-    running: set["subprocess.Popen[str]"] = field(default_factory=set)
-
-    def stop(self) -> None:
-        """End the tools under way: an interrupt must not wait for a compiler in another thread."""
-        for process in tuple(self.running):
-            _kill(process)
-
-    def run(self, what: str, command: Sequence[str | Path], environment: dict[str, str] | None = None) -> None:
-        """Run a tool in the folder; TalosError with its first error line and the log's place if it fails."""
-        with subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            process_group=0,
-        ) as process:
-            self.running.add(process)
-            try:
-                printed = process.communicate()[0]
-            except BaseException:
-                _kill(process)
-                raise
-            finally:
-                self.running.discard(process)
-        with self.log.open("a") as log:
-            log.write(f"$ {' '.join(map(str, command))}\n{printed}\n")
-        if process.returncode:
-            lines = [line.strip() for line in printed.splitlines()]
-            first = next((line for line in lines if "error" in line.lower()), f"exit status {process.returncode}")
-            raise TalosError(f"{what} failed while building the simulation: {first[:200]}; everything it said is in {self.log}")
-
-
-def _kill(process: "subprocess.Popen[str]") -> None:
-    """End a tool and the programs that it runs (a compiler is several), which are a process group of their own."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _digest(parts: Sequence[str]) -> str:
