@@ -14,6 +14,7 @@ from talos.program import write_atomically
 from talos.runtime.progress import Progress, silent
 from talos.synth.collisions import declare_collisions
 from talos.synth.devices import DEVICES
+from talos.synth.place import place_blocks
 from talos.synth.resources import Hierarchy, NetlistCell, Resources, count_cells
 from talos.yowasp import YOSYS, Tool, run_tool, tool_version
 
@@ -104,6 +105,9 @@ def build_bitstream(board: Board, constraints: str, path: Path, *, seed: int = 1
         (folder / _CONSTRAINTS).write_text(constraints)
         arguments = [argument.format(speed=_SPEED) for argument in _DEVICE.arguments]
         arguments += ["--json", _NETLIST, "--lpf", _CONSTRAINTS, "--textcfg", _CONFIG, "--report", _REPORT, "--seed", str(seed)]
+        assert _DEVICE.floor is not None
+        stage("placing blocks")
+        place_blocks(folder / _NETLIST, _DEVICE.floor, seed)
         stage("placing")
         run_tool(placer, [*arguments, "--timing-allow-fail"], folder, line)
         fmax = min(clock["achieved"] for clock in json.loads((folder / _REPORT).read_text())["fmax"].values())

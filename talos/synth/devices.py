@@ -6,6 +6,7 @@ from typing import Any
 
 from talos.errors import TalosError
 from talos.synth.pack_registers import pack_registers
+from talos.synth.sites import Floor
 from talos.yowasp import Tool
 
 __all__ = ["DEVICES", "Cell", "Device", "Family", "find_device"]
@@ -41,7 +42,7 @@ class Device:
     """One device. speeds: grades that can be asked for, the first is the default; empty if there is only one or none is known.
 
     arguments: nextpnr's, `{speed}` stands for the grade. target: MHz that nextpnr aims at. capacity: resource → how many there are;
-    empty for a family of many sizes.
+    empty for a family of many sizes. floor: where its blocks are, for a device whose blocks get their sites before nextpnr.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Device:
     arguments: tuple[str, ...] = ()
     target: int = 200
     capacity: tuple[tuple[str, int], ...] = ()
+    floor: Floor | None = None
 
 
 # A carry cell is two LUTs; 16 × 4 bits of distributed RAM take four LUTs and, for the write port, two more.
@@ -91,25 +93,27 @@ _XC7 = Family("xc7", "synth_xilinx -family xc7 -flatten -top {top}", _XC7_CELLS)
 _GW2A = Family("gw2a", "synth_gowin -family gw2a -top {top}", _GOWIN_CELLS)
 
 
-def _ecp5(size: str, package: str, lut: int, dsp: int, bram: int) -> Device:
+def _ecp5(size: str, package: str, lut: int, dsp: int, bram: int, floor: Floor) -> Device:
     return Device(
         f"ecp5-{size}",
         _ECP5,
         f"Lattice LFE5U-{size[:-1]}F",
         (6, 7, 8),
-        # The electrostatic placer: a sixth less wire than the default one here, and up to 20 % more clock (docs/silicon.md).
+        # The electrostatic placer: up to 20 % more clock than the default one here (docs/silicon.md). With the blocks on sites of
+        # their own beforehand: by itself it moves them far, and never ends if it has only a few.
         (f"--{size}", "--package", package, "--speed", "{speed}", "--placer", "static"),
         200,
         (("lut", lut), ("ff", lut), ("dsp", dsp), ("bram", bram)),
+        floor,
     )
 
 
 DEVICES: dict[str, Device] = {
     device.name: device
     for device in (
-        _ecp5("25k", "CABGA256", 24288, 28, 56),
-        _ecp5("45k", "CABGA256", 43848, 72, 108),
-        _ecp5("85k", "CABGA381", 83640, 156, 208),
+        _ecp5("25k", "CABGA256", 24288, 28, 56, Floor(72, 50, 3, 4, (13,), (25, 37))),
+        _ecp5("45k", "CABGA256", 43848, 72, 108, Floor(90, 71, 4, 5, (22, 46), (10, 34, 58))),
+        _ecp5("85k", "CABGA381", 83640, 156, 208, Floor(126, 95, 7, 6, (10, 34, 58), (22, 46, 70, 82))),
         Device(
             "ice40-up5k",
             _UP5K,

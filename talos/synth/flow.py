@@ -162,7 +162,6 @@ def _placement(
     own.mkdir()
     with gzip.open(folder / _PACKED) as packed, (own / NETLIST).open("wb") as netlist:
         shutil.copyfileobj(packed, netlist)
-    stage("placing")
     result = place(own, NETLIST, device, speed, seed, hierarchy, stage)
     _write_json(known, result.to_json())
     return result

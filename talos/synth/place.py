@@ -9,9 +9,10 @@ from typing import Any
 from talos.errors import TalosError
 from talos.synth.devices import Device
 from talos.synth.resources import Hierarchy
+from talos.synth.sites import Floor
 from talos.yowasp import run_tool
 
-__all__ = ["CriticalPath", "Placement", "Step", "parse_report", "place"]
+__all__ = ["CriticalPath", "Placement", "Step", "parse_report", "place", "place_blocks"]
 
 _REPORT = "report.json"
 
@@ -75,10 +76,15 @@ def place(
 ) -> Placement:
     """Place and route `netlist`, a file in `folder`, with one seed.
 
-    stage: called with what nextpnr is doing. Raises TalosError if nextpnr is missing or fails, e.g. because the design does not fit.
+    stage: called with what is done. Raises TalosError if nextpnr or scipy is missing, or nextpnr fails, e.g. because the design does
+    not fit.
     """
     tool = device.family.placer
     assert tool is not None, device.name
+    if device.floor is not None:
+        stage("placing blocks")
+        place_blocks(folder / netlist, device.floor, seed)
+    stage("placing")
     arguments = [argument.format(speed=speed) for argument in device.arguments]
     # A path slower than the target is a result here, not a failure.
     arguments += [
@@ -100,6 +106,21 @@ def place(
 
     run_tool(tool, [*arguments, *device.family.options], folder, line)
     return parse_report(json.loads((folder / _REPORT).read_text()), seed, hierarchy)
+
+
+def place_blocks(path: Path, floor: Floor, seed: int) -> None:
+    """Give the multipliers and block RAMs of the top module of a netlist's file their sites. TalosError if scipy is missing."""
+    try:
+        from talos.synth.floorplan import floorplan
+    except ModuleNotFoundError as error:
+        raise TalosError(
+            f"place and route needs the package '{error.name}'; install it with: pip install 'talos-accelerator[synth]'"
+        ) from error
+    design = json.loads(path.read_bytes())
+    for module in design["modules"].values():
+        if int(module["attributes"].get("top", "0"), 2):
+            floorplan(module, floor, seed)
+    path.write_text(json.dumps(design))
 
 
 def parse_report(report: dict[str, Any], seed: int, hierarchy: Hierarchy) -> Placement:

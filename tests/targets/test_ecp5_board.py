@@ -92,6 +92,7 @@ def test_a_clock_that_is_not_reached(monkeypatch, tmp_path):
         (folder / "report.json").write_text('{"fmax": {"a": {"achieved": 300.0}, "b": {"achieved": 49.4}}}')
 
     monkeypatch.setattr(bitstream, "synthesize_board", lambda board, folder, stage: Resources(lut=100))
+    monkeypatch.setattr(bitstream, "place_blocks", lambda path, floor, seed: None)
     monkeypatch.setattr(bitstream, "run_tool", place)
     with pytest.raises(
         TalosError, match=r"4x4 reaches 49\.4 MHz on the board, not 50; choose a lower --clock-mhz or another --seed"
