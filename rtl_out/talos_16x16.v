@@ -593,7 +593,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .matrix_read__data(act__data),
     .matrix_read__grant(act__grant),
     .matrix_read__valid(matrix_read__valid),
-    .\port$13687$1 (\$31 ),
+    .\port$13675$1 (\$31 ),
     .store_read__address(store_read__address),
     .store_read__data(read__data),
     .store_read__grant(read__grant),
@@ -628,33 +628,33 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(idle),
     .irq(irq),
     .pending(pending),
-    .\port$12237$0 (\o__ready$348 ),
-    .\port$12241$0 (\done$374 ),
-    .\port$12268$0 (\busy$381 ),
-    .\port$12270$0 (\stall$395 ),
-    .\port$12274$0 (\sync$388 ),
-    .\port$13351$0 (\start$362 ),
-    .\port$13483$0 (\done$370 ),
-    .\port$1740$0 (o__ready),
-    .\port$1789$0 (\busy$377 ),
-    .\port$1791$0 (\stall$391 ),
-    .\port$1795$0 (\sync$384 ),
-    .\port$2179$0 (\o__ready$285 ),
-    .\port$2185$0 (\done$371 ),
-    .\port$2192$0 (\stall$392 ),
-    .\port$2196$0 (\sync$385 ),
-    .\port$2312$0 (\busy$379 ),
-    .\port$2333$0 (\o__ready$306 ),
-    .\port$2343$0 (\done$372 ),
-    .\port$2345$0 (\stall$393 ),
-    .\port$2349$0 (\sync$386 ),
-    .\port$4516$0 (\o__ready$327 ),
-    .\port$4519$0 (\done$373 ),
-    .\port$4524$0 (\sync$387 ),
-    .\port$4526$0 (\busy$380 ),
-    .\port$4732$0 (\stall$394 ),
-    .\port$741$0 (\r__valid$150 ),
-    .\port$868$0 (\stall$390 ),
+    .\port$12227$0 (\o__ready$348 ),
+    .\port$12231$0 (\done$374 ),
+    .\port$12258$0 (\busy$381 ),
+    .\port$12260$0 (\stall$395 ),
+    .\port$12264$0 (\sync$388 ),
+    .\port$13343$0 (\start$362 ),
+    .\port$13471$0 (\done$370 ),
+    .\port$1726$0 (o__ready),
+    .\port$1775$0 (\busy$377 ),
+    .\port$1777$0 (\stall$391 ),
+    .\port$1781$0 (\sync$384 ),
+    .\port$2167$0 (\o__ready$285 ),
+    .\port$2173$0 (\done$371 ),
+    .\port$2180$0 (\stall$392 ),
+    .\port$2184$0 (\sync$385 ),
+    .\port$2301$0 (\busy$379 ),
+    .\port$2327$0 (\o__ready$306 ),
+    .\port$2337$0 (\done$372 ),
+    .\port$2339$0 (\stall$393 ),
+    .\port$2343$0 (\sync$386 ),
+    .\port$4506$0 (\o__ready$327 ),
+    .\port$4509$0 (\done$373 ),
+    .\port$4514$0 (\sync$387 ),
+    .\port$4516$0 (\busy$380 ),
+    .\port$4722$0 (\stall$394 ),
+    .\port$735$0 (\r__valid$150 ),
+    .\port$866$0 (\stall$390 ),
     .post__0(post__1),
     .\post__1$74 (post__3),
     .post__2(post__4),
@@ -729,7 +729,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .instr__payload(instr__payload),
     .instr__valid(instr__valid),
     .param_valid(param_valid),
-    .\port$13687$1 (\$31 ),
+    .\port$13675$1 (\$31 ),
     .post(post__1),
     .r__payload(r__payload),
     .r__ready(load_r__ready),
@@ -769,7 +769,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(\idle$315 ),
     .instr__valid(\instr__valid$302 ),
     .issue(\busy$379 ),
-    .\port$21534$0 (\o__payload$305 ),
+    .\port$21526$0 (\o__payload$305 ),
     .post(post__3),
     .stall(\stall$393 ),
     .start(\o__ready$306 ),
@@ -794,7 +794,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$11$0 (\$10 ),
     .\port$12$0 (\$11 ),
     .\port$13$0 (\$12 ),
-    .\port$13365$0 (\i__payload$319 [241:0]),
+    .\port$13357$0 (\i__payload$319 [241:0]),
     .\port$14$0 (\$13 ),
     .\port$15$0 (\$14 ),
     .\port$16$0 (\$15 ),
@@ -1286,7 +1286,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign idle[1] = \$2 ;
 endmodule
 
-module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$13687$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
+module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$13675$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$7  = 0;
   output matrix_read__grant;
@@ -1313,8 +1313,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   reg [127:0] vector_read__data = 128'h00000000000000000000000000000000;
   output [127:0] store_read__data;
   reg [127:0] store_read__data = 128'h00000000000000000000000000000000;
-  input [154:0] \port$13687$1 ;
-  wire [154:0] \port$13687$1 ;
+  input [154:0] \port$13675$1 ;
+  wire [154:0] \port$13675$1 ;
   input matrix_read__valid;
   wire matrix_read__valid;
   input [21:0] matrix_read__address;
@@ -1761,142 +1761,142 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire \$482 ;
   wire \$483 ;
   wire \$484 ;
-  wire \$485 ;
-  wire \$486 ;
-  wire \$487 ;
-  wire \$488 ;
-  wire \$489 ;
+  wire [10:0] \$485 ;
+  wire [10:0] \$486 ;
+  wire [10:0] \$487 ;
+  wire [10:0] \$488 ;
+  wire [10:0] \$489 ;
   wire \$49 ;
-  wire \$490 ;
-  wire \$491 ;
-  wire \$492 ;
-  wire \$493 ;
-  wire \$494 ;
-  wire \$495 ;
-  wire \$496 ;
-  wire \$497 ;
-  wire \$498 ;
-  wire \$499 ;
+  wire [10:0] \$490 ;
+  wire [10:0] \$491 ;
+  wire [10:0] \$492 ;
+  wire [10:0] \$493 ;
+  wire [10:0] \$494 ;
+  wire [10:0] \$495 ;
+  wire [10:0] \$496 ;
+  wire [10:0] \$497 ;
+  wire [10:0] \$498 ;
+  wire [10:0] \$499 ;
   wire \$5 ;
   wire \$50 ;
-  wire \$500 ;
-  wire \$501 ;
-  wire \$502 ;
-  wire \$503 ;
-  wire \$504 ;
-  wire \$505 ;
-  wire \$506 ;
-  wire \$507 ;
-  wire \$508 ;
-  wire \$509 ;
+  wire [10:0] \$500 ;
+  wire [127:0] \$501 ;
+  wire [127:0] \$502 ;
+  wire [127:0] \$503 ;
+  wire [127:0] \$504 ;
+  wire [127:0] \$505 ;
+  wire [127:0] \$506 ;
+  wire [127:0] \$507 ;
+  wire [127:0] \$508 ;
+  wire [127:0] \$509 ;
   wire \$51 ;
-  wire \$510 ;
-  wire \$511 ;
-  wire \$512 ;
-  wire \$513 ;
-  wire \$514 ;
-  wire \$515 ;
-  wire \$516 ;
-  wire \$517 ;
-  wire \$518 ;
-  wire \$519 ;
+  wire [127:0] \$510 ;
+  wire [127:0] \$511 ;
+  wire [127:0] \$512 ;
+  wire [127:0] \$513 ;
+  wire [127:0] \$514 ;
+  wire [127:0] \$515 ;
+  wire [127:0] \$516 ;
+  wire [127:0] \$517 ;
+  wire [127:0] \$518 ;
+  wire [127:0] \$519 ;
   wire \$52 ;
-  wire \$520 ;
-  wire \$521 ;
-  wire \$522 ;
-  wire \$523 ;
-  wire \$524 ;
-  wire \$525 ;
-  wire \$526 ;
-  wire \$527 ;
-  wire \$528 ;
-  wire \$529 ;
+  wire [127:0] \$520 ;
+  wire [127:0] \$521 ;
+  wire [127:0] \$522 ;
+  wire [127:0] \$523 ;
+  wire [127:0] \$524 ;
+  wire [127:0] \$525 ;
+  wire [127:0] \$526 ;
+  wire [127:0] \$527 ;
+  wire [127:0] \$528 ;
+  wire [127:0] \$529 ;
   wire \$53 ;
-  wire \$530 ;
-  wire \$531 ;
-  wire \$532 ;
-  wire \$533 ;
-  wire \$534 ;
-  wire \$535 ;
-  wire \$536 ;
-  wire \$537 ;
-  wire \$538 ;
-  wire \$539 ;
+  wire [127:0] \$530 ;
+  wire [127:0] \$531 ;
+  wire [127:0] \$532 ;
+  wire [127:0] \$533 ;
+  wire [127:0] \$534 ;
+  wire [127:0] \$535 ;
+  wire [127:0] \$536 ;
+  wire [127:0] \$537 ;
+  wire [127:0] \$538 ;
+  wire [127:0] \$539 ;
   wire \$54 ;
-  wire \$540 ;
-  wire \$541 ;
-  wire \$542 ;
+  wire [127:0] \$540 ;
+  wire [127:0] \$541 ;
+  wire [127:0] \$542 ;
   wire \$543 ;
   wire \$544 ;
   wire \$545 ;
   wire \$546 ;
-  wire [10:0] \$547 ;
-  wire [10:0] \$548 ;
-  wire [10:0] \$549 ;
+  wire \$547 ;
+  wire \$548 ;
+  wire \$549 ;
   wire \$55 ;
-  wire [10:0] \$550 ;
-  wire [10:0] \$551 ;
-  wire [10:0] \$552 ;
-  wire [10:0] \$553 ;
-  wire [10:0] \$554 ;
-  wire [10:0] \$555 ;
-  wire [10:0] \$556 ;
-  wire [10:0] \$557 ;
-  wire [10:0] \$558 ;
-  wire [10:0] \$559 ;
+  wire \$550 ;
+  wire \$551 ;
+  wire \$552 ;
+  wire \$553 ;
+  wire \$554 ;
+  wire \$555 ;
+  wire \$556 ;
+  wire \$557 ;
+  wire \$558 ;
+  wire \$559 ;
   wire \$56 ;
-  wire [10:0] \$560 ;
-  wire [10:0] \$561 ;
-  wire [10:0] \$562 ;
+  wire \$560 ;
+  wire \$561 ;
+  wire \$562 ;
   wire \$563 ;
   wire \$564 ;
-  wire [10:0] \$565 ;
+  wire \$565 ;
   wire \$566 ;
-  wire [15:0] \$567 ;
-  wire [15:0] \$568 ;
-  wire [15:0] \$569 ;
+  wire \$567 ;
+  wire \$568 ;
+  wire \$569 ;
   wire \$57 ;
-  wire [15:0] \$570 ;
-  wire [15:0] \$571 ;
+  wire \$570 ;
+  wire \$571 ;
   wire \$572 ;
-  wire [15:0] \$573 ;
-  wire [15:0] \$574 ;
-  wire [15:0] \$575 ;
-  wire [15:0] \$576 ;
-  wire [15:0] \$577 ;
-  wire [15:0] \$578 ;
-  wire [10:0] \$579 ;
+  wire \$573 ;
+  wire \$574 ;
+  wire \$575 ;
+  wire \$576 ;
+  wire \$577 ;
+  wire \$578 ;
+  wire \$579 ;
   wire \$58 ;
   wire \$580 ;
-  wire [15:0] \$581 ;
-  wire [15:0] \$582 ;
-  wire [15:0] \$583 ;
-  wire [15:0] \$584 ;
-  wire [15:0] \$585 ;
+  wire \$581 ;
+  wire \$582 ;
+  wire \$583 ;
+  wire \$584 ;
+  wire \$585 ;
   wire \$586 ;
-  wire [15:0] \$587 ;
-  wire [15:0] \$588 ;
-  wire [15:0] \$589 ;
+  wire \$587 ;
+  wire \$588 ;
+  wire \$589 ;
   wire \$59 ;
-  wire [15:0] \$590 ;
-  wire [15:0] \$591 ;
-  wire [15:0] \$592 ;
-  wire [10:0] \$593 ;
+  wire \$590 ;
+  wire \$591 ;
+  wire \$592 ;
+  wire \$593 ;
   wire \$594 ;
-  wire [15:0] \$595 ;
-  wire [15:0] \$596 ;
-  wire [15:0] \$597 ;
-  wire [15:0] \$598 ;
-  wire [15:0] \$599 ;
+  wire \$595 ;
+  wire \$596 ;
+  wire \$597 ;
+  wire \$598 ;
+  wire \$599 ;
   wire \$6 ;
   wire \$60 ;
   wire \$600 ;
-  wire [15:0] \$601 ;
-  wire [15:0] \$602 ;
-  wire [15:0] \$603 ;
-  wire [15:0] \$604 ;
-  wire [15:0] \$605 ;
-  wire [15:0] \$606 ;
+  wire \$601 ;
+  wire \$602 ;
+  wire \$603 ;
+  wire \$604 ;
+  wire \$605 ;
+  wire \$606 ;
   wire [10:0] \$607 ;
   wire \$608 ;
   wire [15:0] \$609 ;
@@ -1974,28 +1974,64 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [15:0] \$674 ;
   wire [15:0] \$675 ;
   wire [15:0] \$676 ;
-  reg [127:0] \$677 ;
-  reg [127:0] \$678 ;
-  reg [127:0] \$679 ;
+  wire [10:0] \$677 ;
+  wire \$678 ;
+  wire [15:0] \$679 ;
   wire \$68 ;
-  reg [127:0] \$680 ;
-  reg [127:0] \$681 ;
-  reg [127:0] \$682 ;
-  reg \$683 ;
-  reg \$684 ;
-  reg [15:0] \$685 ;
-  reg [15:0] \$686 ;
-  reg [15:0] \$687 ;
-  reg [15:0] \$688 ;
-  reg [15:0] \$689 ;
+  wire [15:0] \$680 ;
+  wire [15:0] \$681 ;
+  wire [15:0] \$682 ;
+  wire [15:0] \$683 ;
+  wire \$684 ;
+  wire [15:0] \$685 ;
+  wire [15:0] \$686 ;
+  wire [15:0] \$687 ;
+  wire [15:0] \$688 ;
+  wire [15:0] \$689 ;
   wire \$69 ;
-  reg [15:0] \$690 ;
-  reg [15:0] \$691 ;
-  reg [15:0] \$692 ;
+  wire [15:0] \$690 ;
+  wire [10:0] \$691 ;
+  wire \$692 ;
+  wire [15:0] \$693 ;
+  wire [15:0] \$694 ;
+  wire [15:0] \$695 ;
+  wire [15:0] \$696 ;
+  wire [15:0] \$697 ;
+  wire \$698 ;
+  wire [15:0] \$699 ;
   wire \$7 ;
   wire \$70 ;
+  wire [15:0] \$700 ;
+  wire [15:0] \$701 ;
+  wire [15:0] \$702 ;
+  wire [15:0] \$703 ;
+  wire [15:0] \$704 ;
+  wire [10:0] \$705 ;
+  wire \$706 ;
+  wire [15:0] \$707 ;
+  wire [15:0] \$708 ;
+  wire [15:0] \$709 ;
   wire \$71 ;
+  wire [15:0] \$710 ;
+  wire [15:0] \$711 ;
+  wire \$712 ;
+  wire [15:0] \$713 ;
+  wire [15:0] \$714 ;
+  wire [15:0] \$715 ;
+  wire [15:0] \$716 ;
+  wire [15:0] \$717 ;
+  wire [15:0] \$718 ;
+  reg \$719 ;
   wire \$72 ;
+  reg \$720 ;
+  reg [15:0] \$721 ;
+  reg [15:0] \$722 ;
+  reg [15:0] \$723 ;
+  reg [15:0] \$724 ;
+  reg [15:0] \$725 ;
+  reg [15:0] \$726 ;
+  reg [15:0] \$727 ;
+  reg [15:0] \$728 ;
   wire \$73 ;
   wire \$74 ;
   wire [2:0] \$75 ;
@@ -2026,29 +2062,29 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire \$98 ;
   wire \$99 ;
   reg [10:0] \$signature__addr  = 11'h000;
-  reg [10:0] \$signature__addr$138  = 11'h000;
-  reg [10:0] \$signature__addr$144  = 11'h000;
-  reg [10:0] \$signature__addr$150  = 11'h000;
-  reg [10:0] \$signature__addr$156  = 11'h000;
-  reg [10:0] \$signature__addr$162  = 11'h000;
-  reg [10:0] \$signature__addr$168  = 11'h000;
-  reg [10:0] \$signature__addr$174  = 11'h000;
+  reg [10:0] \$signature__addr$134  = 11'h000;
+  reg [10:0] \$signature__addr$140  = 11'h000;
+  reg [10:0] \$signature__addr$146  = 11'h000;
+  reg [10:0] \$signature__addr$152  = 11'h000;
+  reg [10:0] \$signature__addr$158  = 11'h000;
+  reg [10:0] \$signature__addr$164  = 11'h000;
+  reg [10:0] \$signature__addr$170  = 11'h000;
   wire [127:0] \$signature__data ;
-  wire [127:0] \$signature__data$140 ;
-  wire [127:0] \$signature__data$146 ;
-  wire [127:0] \$signature__data$152 ;
-  wire [127:0] \$signature__data$158 ;
-  wire [127:0] \$signature__data$164 ;
-  wire [127:0] \$signature__data$170 ;
-  wire [127:0] \$signature__data$176 ;
+  wire [127:0] \$signature__data$136 ;
+  wire [127:0] \$signature__data$142 ;
+  wire [127:0] \$signature__data$148 ;
+  wire [127:0] \$signature__data$154 ;
+  wire [127:0] \$signature__data$160 ;
+  wire [127:0] \$signature__data$166 ;
+  wire [127:0] \$signature__data$172 ;
   reg [15:0] \$signature__en  = 16'h0000;
-  reg [15:0] \$signature__en$142  = 16'h0000;
-  reg [15:0] \$signature__en$148  = 16'h0000;
-  reg [15:0] \$signature__en$154  = 16'h0000;
-  reg [15:0] \$signature__en$160  = 16'h0000;
-  reg [15:0] \$signature__en$166  = 16'h0000;
-  reg [15:0] \$signature__en$172  = 16'h0000;
-  reg [15:0] \$signature__en$178  = 16'h0000;
+  reg [15:0] \$signature__en$138  = 16'h0000;
+  reg [15:0] \$signature__en$144  = 16'h0000;
+  reg [15:0] \$signature__en$150  = 16'h0000;
+  reg [15:0] \$signature__en$156  = 16'h0000;
+  reg [15:0] \$signature__en$162  = 16'h0000;
+  reg [15:0] \$signature__en$168  = 16'h0000;
+  reg [15:0] \$signature__en$174  = 16'h0000;
   reg [127:0] line_0_0 = 128'h00000000000000000000000000000000;
   reg [127:0] line_0_1 = 128'h00000000000000000000000000000000;
   reg [127:0] line_1_0 = 128'h00000000000000000000000000000000;
@@ -2060,7 +2096,6 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [21:0] load_write__address;
   wire [4:0] load_write__count;
   wire [127:0] load_write__data;
-  reg [4:0] load_write_count_1 = 5'h00;
   wire load_write_crosses;
   reg load_write_crosses_1 = 1'h0;
   reg [127:0] load_write_data_1 = 128'h00000000000000000000000000000000;
@@ -2092,8 +2127,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [127:0] load_write_rotate_3;
   wire [7:0] load_write_sub_banks_1;
   wire [1:0] load_write_touches;
-  wire [15:0] load_write_upper;
-  wire [15:0] load_write_wanted;
+  reg [15:0] load_write_upper_1 = 16'h0000;
+  reg [15:0] load_write_wanted_1 = 16'h0000;
   wire matrix_read_crosses;
   (* init = 128'h00000000000000000000000000000000 *)
   wire [127:0] matrix_read_data;
@@ -2138,13 +2173,13 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   reg [10:0] \read__addr$6  = 11'h000;
   reg [10:0] \read__addr$8  = 11'h000;
   wire [127:0] read__data;
+  wire [127:0] \read__data$181 ;
+  wire [127:0] \read__data$183 ;
   wire [127:0] \read__data$185 ;
   wire [127:0] \read__data$187 ;
   wire [127:0] \read__data$189 ;
   wire [127:0] \read__data$191 ;
   wire [127:0] \read__data$193 ;
-  wire [127:0] \read__data$195 ;
-  wire [127:0] \read__data$197 ;
   wire [7:0] read_asks_0;
   wire [7:0] read_asks_1;
   wire [7:0] read_asks_2;
@@ -2234,7 +2269,6 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [151:0] vector_read_shift_2;
   wire [183:0] vector_read_shift_3;
   wire [1:0] vector_read_touches;
-  reg [4:0] vector_write_count_1 = 5'h00;
   wire vector_write_crosses;
   reg vector_write_crosses_1 = 1'h0;
   reg [127:0] vector_write_data_1 = 128'h00000000000000000000000000000000;
@@ -2266,8 +2300,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [127:0] vector_write_rotate_3;
   wire [7:0] vector_write_sub_banks_1;
   wire [1:0] vector_write_touches;
-  wire [15:0] vector_write_upper;
-  wire [15:0] vector_write_wanted;
+  reg [15:0] vector_write_upper_1 = 16'h0000;
+  reg [15:0] vector_write_wanted_1 = 16'h0000;
   wire [7:0] write_asks_0;
   wire [7:0] write_asks_1;
   (* init = 16'h0000 *)
@@ -2366,44 +2400,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$142 [0])
-      memory_0_odd[\$signature__addr$138 ][7:0] <= \$signature__data$140 [7:0];
-    if (\$signature__en$142 [1])
-      memory_0_odd[\$signature__addr$138 ][15:8] <= \$signature__data$140 [15:8];
-    if (\$signature__en$142 [2])
-      memory_0_odd[\$signature__addr$138 ][23:16] <= \$signature__data$140 [23:16];
-    if (\$signature__en$142 [3])
-      memory_0_odd[\$signature__addr$138 ][31:24] <= \$signature__data$140 [31:24];
-    if (\$signature__en$142 [4])
-      memory_0_odd[\$signature__addr$138 ][39:32] <= \$signature__data$140 [39:32];
-    if (\$signature__en$142 [5])
-      memory_0_odd[\$signature__addr$138 ][47:40] <= \$signature__data$140 [47:40];
-    if (\$signature__en$142 [6])
-      memory_0_odd[\$signature__addr$138 ][55:48] <= \$signature__data$140 [55:48];
-    if (\$signature__en$142 [7])
-      memory_0_odd[\$signature__addr$138 ][63:56] <= \$signature__data$140 [63:56];
-    if (\$signature__en$142 [8])
-      memory_0_odd[\$signature__addr$138 ][71:64] <= \$signature__data$140 [71:64];
-    if (\$signature__en$142 [9])
-      memory_0_odd[\$signature__addr$138 ][79:72] <= \$signature__data$140 [79:72];
-    if (\$signature__en$142 [10])
-      memory_0_odd[\$signature__addr$138 ][87:80] <= \$signature__data$140 [87:80];
-    if (\$signature__en$142 [11])
-      memory_0_odd[\$signature__addr$138 ][95:88] <= \$signature__data$140 [95:88];
-    if (\$signature__en$142 [12])
-      memory_0_odd[\$signature__addr$138 ][103:96] <= \$signature__data$140 [103:96];
-    if (\$signature__en$142 [13])
-      memory_0_odd[\$signature__addr$138 ][111:104] <= \$signature__data$140 [111:104];
-    if (\$signature__en$142 [14])
-      memory_0_odd[\$signature__addr$138 ][119:112] <= \$signature__data$140 [119:112];
-    if (\$signature__en$142 [15])
-      memory_0_odd[\$signature__addr$138 ][127:120] <= \$signature__data$140 [127:120];
+    if (\$signature__en$138 [0])
+      memory_0_odd[\$signature__addr$134 ][7:0] <= \$signature__data$136 [7:0];
+    if (\$signature__en$138 [1])
+      memory_0_odd[\$signature__addr$134 ][15:8] <= \$signature__data$136 [15:8];
+    if (\$signature__en$138 [2])
+      memory_0_odd[\$signature__addr$134 ][23:16] <= \$signature__data$136 [23:16];
+    if (\$signature__en$138 [3])
+      memory_0_odd[\$signature__addr$134 ][31:24] <= \$signature__data$136 [31:24];
+    if (\$signature__en$138 [4])
+      memory_0_odd[\$signature__addr$134 ][39:32] <= \$signature__data$136 [39:32];
+    if (\$signature__en$138 [5])
+      memory_0_odd[\$signature__addr$134 ][47:40] <= \$signature__data$136 [47:40];
+    if (\$signature__en$138 [6])
+      memory_0_odd[\$signature__addr$134 ][55:48] <= \$signature__data$136 [55:48];
+    if (\$signature__en$138 [7])
+      memory_0_odd[\$signature__addr$134 ][63:56] <= \$signature__data$136 [63:56];
+    if (\$signature__en$138 [8])
+      memory_0_odd[\$signature__addr$134 ][71:64] <= \$signature__data$136 [71:64];
+    if (\$signature__en$138 [9])
+      memory_0_odd[\$signature__addr$134 ][79:72] <= \$signature__data$136 [79:72];
+    if (\$signature__en$138 [10])
+      memory_0_odd[\$signature__addr$134 ][87:80] <= \$signature__data$136 [87:80];
+    if (\$signature__en$138 [11])
+      memory_0_odd[\$signature__addr$134 ][95:88] <= \$signature__data$136 [95:88];
+    if (\$signature__en$138 [12])
+      memory_0_odd[\$signature__addr$134 ][103:96] <= \$signature__data$136 [103:96];
+    if (\$signature__en$138 [13])
+      memory_0_odd[\$signature__addr$134 ][111:104] <= \$signature__data$136 [111:104];
+    if (\$signature__en$138 [14])
+      memory_0_odd[\$signature__addr$134 ][119:112] <= \$signature__data$136 [119:112];
+    if (\$signature__en$138 [15])
+      memory_0_odd[\$signature__addr$134 ][127:120] <= \$signature__data$136 [127:120];
   end
   reg [127:0] _1_;
   always @(posedge ending_clk) begin
     _1_ <= memory_0_odd[\read__addr$2 ];
   end
-  assign \read__data$185  = _1_;
+  assign \read__data$181  = _1_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_1_even [2047:0];
 `ifndef SYNTHESIS
@@ -2413,44 +2447,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$148 [0])
-      memory_1_even[\$signature__addr$144 ][7:0] <= \$signature__data$146 [7:0];
-    if (\$signature__en$148 [1])
-      memory_1_even[\$signature__addr$144 ][15:8] <= \$signature__data$146 [15:8];
-    if (\$signature__en$148 [2])
-      memory_1_even[\$signature__addr$144 ][23:16] <= \$signature__data$146 [23:16];
-    if (\$signature__en$148 [3])
-      memory_1_even[\$signature__addr$144 ][31:24] <= \$signature__data$146 [31:24];
-    if (\$signature__en$148 [4])
-      memory_1_even[\$signature__addr$144 ][39:32] <= \$signature__data$146 [39:32];
-    if (\$signature__en$148 [5])
-      memory_1_even[\$signature__addr$144 ][47:40] <= \$signature__data$146 [47:40];
-    if (\$signature__en$148 [6])
-      memory_1_even[\$signature__addr$144 ][55:48] <= \$signature__data$146 [55:48];
-    if (\$signature__en$148 [7])
-      memory_1_even[\$signature__addr$144 ][63:56] <= \$signature__data$146 [63:56];
-    if (\$signature__en$148 [8])
-      memory_1_even[\$signature__addr$144 ][71:64] <= \$signature__data$146 [71:64];
-    if (\$signature__en$148 [9])
-      memory_1_even[\$signature__addr$144 ][79:72] <= \$signature__data$146 [79:72];
-    if (\$signature__en$148 [10])
-      memory_1_even[\$signature__addr$144 ][87:80] <= \$signature__data$146 [87:80];
-    if (\$signature__en$148 [11])
-      memory_1_even[\$signature__addr$144 ][95:88] <= \$signature__data$146 [95:88];
-    if (\$signature__en$148 [12])
-      memory_1_even[\$signature__addr$144 ][103:96] <= \$signature__data$146 [103:96];
-    if (\$signature__en$148 [13])
-      memory_1_even[\$signature__addr$144 ][111:104] <= \$signature__data$146 [111:104];
-    if (\$signature__en$148 [14])
-      memory_1_even[\$signature__addr$144 ][119:112] <= \$signature__data$146 [119:112];
-    if (\$signature__en$148 [15])
-      memory_1_even[\$signature__addr$144 ][127:120] <= \$signature__data$146 [127:120];
+    if (\$signature__en$144 [0])
+      memory_1_even[\$signature__addr$140 ][7:0] <= \$signature__data$142 [7:0];
+    if (\$signature__en$144 [1])
+      memory_1_even[\$signature__addr$140 ][15:8] <= \$signature__data$142 [15:8];
+    if (\$signature__en$144 [2])
+      memory_1_even[\$signature__addr$140 ][23:16] <= \$signature__data$142 [23:16];
+    if (\$signature__en$144 [3])
+      memory_1_even[\$signature__addr$140 ][31:24] <= \$signature__data$142 [31:24];
+    if (\$signature__en$144 [4])
+      memory_1_even[\$signature__addr$140 ][39:32] <= \$signature__data$142 [39:32];
+    if (\$signature__en$144 [5])
+      memory_1_even[\$signature__addr$140 ][47:40] <= \$signature__data$142 [47:40];
+    if (\$signature__en$144 [6])
+      memory_1_even[\$signature__addr$140 ][55:48] <= \$signature__data$142 [55:48];
+    if (\$signature__en$144 [7])
+      memory_1_even[\$signature__addr$140 ][63:56] <= \$signature__data$142 [63:56];
+    if (\$signature__en$144 [8])
+      memory_1_even[\$signature__addr$140 ][71:64] <= \$signature__data$142 [71:64];
+    if (\$signature__en$144 [9])
+      memory_1_even[\$signature__addr$140 ][79:72] <= \$signature__data$142 [79:72];
+    if (\$signature__en$144 [10])
+      memory_1_even[\$signature__addr$140 ][87:80] <= \$signature__data$142 [87:80];
+    if (\$signature__en$144 [11])
+      memory_1_even[\$signature__addr$140 ][95:88] <= \$signature__data$142 [95:88];
+    if (\$signature__en$144 [12])
+      memory_1_even[\$signature__addr$140 ][103:96] <= \$signature__data$142 [103:96];
+    if (\$signature__en$144 [13])
+      memory_1_even[\$signature__addr$140 ][111:104] <= \$signature__data$142 [111:104];
+    if (\$signature__en$144 [14])
+      memory_1_even[\$signature__addr$140 ][119:112] <= \$signature__data$142 [119:112];
+    if (\$signature__en$144 [15])
+      memory_1_even[\$signature__addr$140 ][127:120] <= \$signature__data$142 [127:120];
   end
   reg [127:0] _2_;
   always @(posedge ending_clk) begin
     _2_ <= memory_1_even[\read__addr$4 ];
   end
-  assign \read__data$187  = _2_;
+  assign \read__data$183  = _2_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_1_odd [2047:0];
 `ifndef SYNTHESIS
@@ -2460,44 +2494,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$154 [0])
-      memory_1_odd[\$signature__addr$150 ][7:0] <= \$signature__data$152 [7:0];
-    if (\$signature__en$154 [1])
-      memory_1_odd[\$signature__addr$150 ][15:8] <= \$signature__data$152 [15:8];
-    if (\$signature__en$154 [2])
-      memory_1_odd[\$signature__addr$150 ][23:16] <= \$signature__data$152 [23:16];
-    if (\$signature__en$154 [3])
-      memory_1_odd[\$signature__addr$150 ][31:24] <= \$signature__data$152 [31:24];
-    if (\$signature__en$154 [4])
-      memory_1_odd[\$signature__addr$150 ][39:32] <= \$signature__data$152 [39:32];
-    if (\$signature__en$154 [5])
-      memory_1_odd[\$signature__addr$150 ][47:40] <= \$signature__data$152 [47:40];
-    if (\$signature__en$154 [6])
-      memory_1_odd[\$signature__addr$150 ][55:48] <= \$signature__data$152 [55:48];
-    if (\$signature__en$154 [7])
-      memory_1_odd[\$signature__addr$150 ][63:56] <= \$signature__data$152 [63:56];
-    if (\$signature__en$154 [8])
-      memory_1_odd[\$signature__addr$150 ][71:64] <= \$signature__data$152 [71:64];
-    if (\$signature__en$154 [9])
-      memory_1_odd[\$signature__addr$150 ][79:72] <= \$signature__data$152 [79:72];
-    if (\$signature__en$154 [10])
-      memory_1_odd[\$signature__addr$150 ][87:80] <= \$signature__data$152 [87:80];
-    if (\$signature__en$154 [11])
-      memory_1_odd[\$signature__addr$150 ][95:88] <= \$signature__data$152 [95:88];
-    if (\$signature__en$154 [12])
-      memory_1_odd[\$signature__addr$150 ][103:96] <= \$signature__data$152 [103:96];
-    if (\$signature__en$154 [13])
-      memory_1_odd[\$signature__addr$150 ][111:104] <= \$signature__data$152 [111:104];
-    if (\$signature__en$154 [14])
-      memory_1_odd[\$signature__addr$150 ][119:112] <= \$signature__data$152 [119:112];
-    if (\$signature__en$154 [15])
-      memory_1_odd[\$signature__addr$150 ][127:120] <= \$signature__data$152 [127:120];
+    if (\$signature__en$150 [0])
+      memory_1_odd[\$signature__addr$146 ][7:0] <= \$signature__data$148 [7:0];
+    if (\$signature__en$150 [1])
+      memory_1_odd[\$signature__addr$146 ][15:8] <= \$signature__data$148 [15:8];
+    if (\$signature__en$150 [2])
+      memory_1_odd[\$signature__addr$146 ][23:16] <= \$signature__data$148 [23:16];
+    if (\$signature__en$150 [3])
+      memory_1_odd[\$signature__addr$146 ][31:24] <= \$signature__data$148 [31:24];
+    if (\$signature__en$150 [4])
+      memory_1_odd[\$signature__addr$146 ][39:32] <= \$signature__data$148 [39:32];
+    if (\$signature__en$150 [5])
+      memory_1_odd[\$signature__addr$146 ][47:40] <= \$signature__data$148 [47:40];
+    if (\$signature__en$150 [6])
+      memory_1_odd[\$signature__addr$146 ][55:48] <= \$signature__data$148 [55:48];
+    if (\$signature__en$150 [7])
+      memory_1_odd[\$signature__addr$146 ][63:56] <= \$signature__data$148 [63:56];
+    if (\$signature__en$150 [8])
+      memory_1_odd[\$signature__addr$146 ][71:64] <= \$signature__data$148 [71:64];
+    if (\$signature__en$150 [9])
+      memory_1_odd[\$signature__addr$146 ][79:72] <= \$signature__data$148 [79:72];
+    if (\$signature__en$150 [10])
+      memory_1_odd[\$signature__addr$146 ][87:80] <= \$signature__data$148 [87:80];
+    if (\$signature__en$150 [11])
+      memory_1_odd[\$signature__addr$146 ][95:88] <= \$signature__data$148 [95:88];
+    if (\$signature__en$150 [12])
+      memory_1_odd[\$signature__addr$146 ][103:96] <= \$signature__data$148 [103:96];
+    if (\$signature__en$150 [13])
+      memory_1_odd[\$signature__addr$146 ][111:104] <= \$signature__data$148 [111:104];
+    if (\$signature__en$150 [14])
+      memory_1_odd[\$signature__addr$146 ][119:112] <= \$signature__data$148 [119:112];
+    if (\$signature__en$150 [15])
+      memory_1_odd[\$signature__addr$146 ][127:120] <= \$signature__data$148 [127:120];
   end
   reg [127:0] _3_;
   always @(posedge ending_clk) begin
     _3_ <= memory_1_odd[\read__addr$6 ];
   end
-  assign \read__data$189  = _3_;
+  assign \read__data$185  = _3_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_2_even [2047:0];
 `ifndef SYNTHESIS
@@ -2507,44 +2541,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$160 [0])
-      memory_2_even[\$signature__addr$156 ][7:0] <= \$signature__data$158 [7:0];
-    if (\$signature__en$160 [1])
-      memory_2_even[\$signature__addr$156 ][15:8] <= \$signature__data$158 [15:8];
-    if (\$signature__en$160 [2])
-      memory_2_even[\$signature__addr$156 ][23:16] <= \$signature__data$158 [23:16];
-    if (\$signature__en$160 [3])
-      memory_2_even[\$signature__addr$156 ][31:24] <= \$signature__data$158 [31:24];
-    if (\$signature__en$160 [4])
-      memory_2_even[\$signature__addr$156 ][39:32] <= \$signature__data$158 [39:32];
-    if (\$signature__en$160 [5])
-      memory_2_even[\$signature__addr$156 ][47:40] <= \$signature__data$158 [47:40];
-    if (\$signature__en$160 [6])
-      memory_2_even[\$signature__addr$156 ][55:48] <= \$signature__data$158 [55:48];
-    if (\$signature__en$160 [7])
-      memory_2_even[\$signature__addr$156 ][63:56] <= \$signature__data$158 [63:56];
-    if (\$signature__en$160 [8])
-      memory_2_even[\$signature__addr$156 ][71:64] <= \$signature__data$158 [71:64];
-    if (\$signature__en$160 [9])
-      memory_2_even[\$signature__addr$156 ][79:72] <= \$signature__data$158 [79:72];
-    if (\$signature__en$160 [10])
-      memory_2_even[\$signature__addr$156 ][87:80] <= \$signature__data$158 [87:80];
-    if (\$signature__en$160 [11])
-      memory_2_even[\$signature__addr$156 ][95:88] <= \$signature__data$158 [95:88];
-    if (\$signature__en$160 [12])
-      memory_2_even[\$signature__addr$156 ][103:96] <= \$signature__data$158 [103:96];
-    if (\$signature__en$160 [13])
-      memory_2_even[\$signature__addr$156 ][111:104] <= \$signature__data$158 [111:104];
-    if (\$signature__en$160 [14])
-      memory_2_even[\$signature__addr$156 ][119:112] <= \$signature__data$158 [119:112];
-    if (\$signature__en$160 [15])
-      memory_2_even[\$signature__addr$156 ][127:120] <= \$signature__data$158 [127:120];
+    if (\$signature__en$156 [0])
+      memory_2_even[\$signature__addr$152 ][7:0] <= \$signature__data$154 [7:0];
+    if (\$signature__en$156 [1])
+      memory_2_even[\$signature__addr$152 ][15:8] <= \$signature__data$154 [15:8];
+    if (\$signature__en$156 [2])
+      memory_2_even[\$signature__addr$152 ][23:16] <= \$signature__data$154 [23:16];
+    if (\$signature__en$156 [3])
+      memory_2_even[\$signature__addr$152 ][31:24] <= \$signature__data$154 [31:24];
+    if (\$signature__en$156 [4])
+      memory_2_even[\$signature__addr$152 ][39:32] <= \$signature__data$154 [39:32];
+    if (\$signature__en$156 [5])
+      memory_2_even[\$signature__addr$152 ][47:40] <= \$signature__data$154 [47:40];
+    if (\$signature__en$156 [6])
+      memory_2_even[\$signature__addr$152 ][55:48] <= \$signature__data$154 [55:48];
+    if (\$signature__en$156 [7])
+      memory_2_even[\$signature__addr$152 ][63:56] <= \$signature__data$154 [63:56];
+    if (\$signature__en$156 [8])
+      memory_2_even[\$signature__addr$152 ][71:64] <= \$signature__data$154 [71:64];
+    if (\$signature__en$156 [9])
+      memory_2_even[\$signature__addr$152 ][79:72] <= \$signature__data$154 [79:72];
+    if (\$signature__en$156 [10])
+      memory_2_even[\$signature__addr$152 ][87:80] <= \$signature__data$154 [87:80];
+    if (\$signature__en$156 [11])
+      memory_2_even[\$signature__addr$152 ][95:88] <= \$signature__data$154 [95:88];
+    if (\$signature__en$156 [12])
+      memory_2_even[\$signature__addr$152 ][103:96] <= \$signature__data$154 [103:96];
+    if (\$signature__en$156 [13])
+      memory_2_even[\$signature__addr$152 ][111:104] <= \$signature__data$154 [111:104];
+    if (\$signature__en$156 [14])
+      memory_2_even[\$signature__addr$152 ][119:112] <= \$signature__data$154 [119:112];
+    if (\$signature__en$156 [15])
+      memory_2_even[\$signature__addr$152 ][127:120] <= \$signature__data$154 [127:120];
   end
   reg [127:0] _4_;
   always @(posedge ending_clk) begin
     _4_ <= memory_2_even[\read__addr$8 ];
   end
-  assign \read__data$191  = _4_;
+  assign \read__data$187  = _4_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_2_odd [2047:0];
 `ifndef SYNTHESIS
@@ -2554,44 +2588,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$166 [0])
-      memory_2_odd[\$signature__addr$162 ][7:0] <= \$signature__data$164 [7:0];
-    if (\$signature__en$166 [1])
-      memory_2_odd[\$signature__addr$162 ][15:8] <= \$signature__data$164 [15:8];
-    if (\$signature__en$166 [2])
-      memory_2_odd[\$signature__addr$162 ][23:16] <= \$signature__data$164 [23:16];
-    if (\$signature__en$166 [3])
-      memory_2_odd[\$signature__addr$162 ][31:24] <= \$signature__data$164 [31:24];
-    if (\$signature__en$166 [4])
-      memory_2_odd[\$signature__addr$162 ][39:32] <= \$signature__data$164 [39:32];
-    if (\$signature__en$166 [5])
-      memory_2_odd[\$signature__addr$162 ][47:40] <= \$signature__data$164 [47:40];
-    if (\$signature__en$166 [6])
-      memory_2_odd[\$signature__addr$162 ][55:48] <= \$signature__data$164 [55:48];
-    if (\$signature__en$166 [7])
-      memory_2_odd[\$signature__addr$162 ][63:56] <= \$signature__data$164 [63:56];
-    if (\$signature__en$166 [8])
-      memory_2_odd[\$signature__addr$162 ][71:64] <= \$signature__data$164 [71:64];
-    if (\$signature__en$166 [9])
-      memory_2_odd[\$signature__addr$162 ][79:72] <= \$signature__data$164 [79:72];
-    if (\$signature__en$166 [10])
-      memory_2_odd[\$signature__addr$162 ][87:80] <= \$signature__data$164 [87:80];
-    if (\$signature__en$166 [11])
-      memory_2_odd[\$signature__addr$162 ][95:88] <= \$signature__data$164 [95:88];
-    if (\$signature__en$166 [12])
-      memory_2_odd[\$signature__addr$162 ][103:96] <= \$signature__data$164 [103:96];
-    if (\$signature__en$166 [13])
-      memory_2_odd[\$signature__addr$162 ][111:104] <= \$signature__data$164 [111:104];
-    if (\$signature__en$166 [14])
-      memory_2_odd[\$signature__addr$162 ][119:112] <= \$signature__data$164 [119:112];
-    if (\$signature__en$166 [15])
-      memory_2_odd[\$signature__addr$162 ][127:120] <= \$signature__data$164 [127:120];
+    if (\$signature__en$162 [0])
+      memory_2_odd[\$signature__addr$158 ][7:0] <= \$signature__data$160 [7:0];
+    if (\$signature__en$162 [1])
+      memory_2_odd[\$signature__addr$158 ][15:8] <= \$signature__data$160 [15:8];
+    if (\$signature__en$162 [2])
+      memory_2_odd[\$signature__addr$158 ][23:16] <= \$signature__data$160 [23:16];
+    if (\$signature__en$162 [3])
+      memory_2_odd[\$signature__addr$158 ][31:24] <= \$signature__data$160 [31:24];
+    if (\$signature__en$162 [4])
+      memory_2_odd[\$signature__addr$158 ][39:32] <= \$signature__data$160 [39:32];
+    if (\$signature__en$162 [5])
+      memory_2_odd[\$signature__addr$158 ][47:40] <= \$signature__data$160 [47:40];
+    if (\$signature__en$162 [6])
+      memory_2_odd[\$signature__addr$158 ][55:48] <= \$signature__data$160 [55:48];
+    if (\$signature__en$162 [7])
+      memory_2_odd[\$signature__addr$158 ][63:56] <= \$signature__data$160 [63:56];
+    if (\$signature__en$162 [8])
+      memory_2_odd[\$signature__addr$158 ][71:64] <= \$signature__data$160 [71:64];
+    if (\$signature__en$162 [9])
+      memory_2_odd[\$signature__addr$158 ][79:72] <= \$signature__data$160 [79:72];
+    if (\$signature__en$162 [10])
+      memory_2_odd[\$signature__addr$158 ][87:80] <= \$signature__data$160 [87:80];
+    if (\$signature__en$162 [11])
+      memory_2_odd[\$signature__addr$158 ][95:88] <= \$signature__data$160 [95:88];
+    if (\$signature__en$162 [12])
+      memory_2_odd[\$signature__addr$158 ][103:96] <= \$signature__data$160 [103:96];
+    if (\$signature__en$162 [13])
+      memory_2_odd[\$signature__addr$158 ][111:104] <= \$signature__data$160 [111:104];
+    if (\$signature__en$162 [14])
+      memory_2_odd[\$signature__addr$158 ][119:112] <= \$signature__data$160 [119:112];
+    if (\$signature__en$162 [15])
+      memory_2_odd[\$signature__addr$158 ][127:120] <= \$signature__data$160 [127:120];
   end
   reg [127:0] _5_;
   always @(posedge ending_clk) begin
     _5_ <= memory_2_odd[\read__addr$10 ];
   end
-  assign \read__data$193  = _5_;
+  assign \read__data$189  = _5_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_3_even [2047:0];
 `ifndef SYNTHESIS
@@ -2601,44 +2635,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$172 [0])
-      memory_3_even[\$signature__addr$168 ][7:0] <= \$signature__data$170 [7:0];
-    if (\$signature__en$172 [1])
-      memory_3_even[\$signature__addr$168 ][15:8] <= \$signature__data$170 [15:8];
-    if (\$signature__en$172 [2])
-      memory_3_even[\$signature__addr$168 ][23:16] <= \$signature__data$170 [23:16];
-    if (\$signature__en$172 [3])
-      memory_3_even[\$signature__addr$168 ][31:24] <= \$signature__data$170 [31:24];
-    if (\$signature__en$172 [4])
-      memory_3_even[\$signature__addr$168 ][39:32] <= \$signature__data$170 [39:32];
-    if (\$signature__en$172 [5])
-      memory_3_even[\$signature__addr$168 ][47:40] <= \$signature__data$170 [47:40];
-    if (\$signature__en$172 [6])
-      memory_3_even[\$signature__addr$168 ][55:48] <= \$signature__data$170 [55:48];
-    if (\$signature__en$172 [7])
-      memory_3_even[\$signature__addr$168 ][63:56] <= \$signature__data$170 [63:56];
-    if (\$signature__en$172 [8])
-      memory_3_even[\$signature__addr$168 ][71:64] <= \$signature__data$170 [71:64];
-    if (\$signature__en$172 [9])
-      memory_3_even[\$signature__addr$168 ][79:72] <= \$signature__data$170 [79:72];
-    if (\$signature__en$172 [10])
-      memory_3_even[\$signature__addr$168 ][87:80] <= \$signature__data$170 [87:80];
-    if (\$signature__en$172 [11])
-      memory_3_even[\$signature__addr$168 ][95:88] <= \$signature__data$170 [95:88];
-    if (\$signature__en$172 [12])
-      memory_3_even[\$signature__addr$168 ][103:96] <= \$signature__data$170 [103:96];
-    if (\$signature__en$172 [13])
-      memory_3_even[\$signature__addr$168 ][111:104] <= \$signature__data$170 [111:104];
-    if (\$signature__en$172 [14])
-      memory_3_even[\$signature__addr$168 ][119:112] <= \$signature__data$170 [119:112];
-    if (\$signature__en$172 [15])
-      memory_3_even[\$signature__addr$168 ][127:120] <= \$signature__data$170 [127:120];
+    if (\$signature__en$168 [0])
+      memory_3_even[\$signature__addr$164 ][7:0] <= \$signature__data$166 [7:0];
+    if (\$signature__en$168 [1])
+      memory_3_even[\$signature__addr$164 ][15:8] <= \$signature__data$166 [15:8];
+    if (\$signature__en$168 [2])
+      memory_3_even[\$signature__addr$164 ][23:16] <= \$signature__data$166 [23:16];
+    if (\$signature__en$168 [3])
+      memory_3_even[\$signature__addr$164 ][31:24] <= \$signature__data$166 [31:24];
+    if (\$signature__en$168 [4])
+      memory_3_even[\$signature__addr$164 ][39:32] <= \$signature__data$166 [39:32];
+    if (\$signature__en$168 [5])
+      memory_3_even[\$signature__addr$164 ][47:40] <= \$signature__data$166 [47:40];
+    if (\$signature__en$168 [6])
+      memory_3_even[\$signature__addr$164 ][55:48] <= \$signature__data$166 [55:48];
+    if (\$signature__en$168 [7])
+      memory_3_even[\$signature__addr$164 ][63:56] <= \$signature__data$166 [63:56];
+    if (\$signature__en$168 [8])
+      memory_3_even[\$signature__addr$164 ][71:64] <= \$signature__data$166 [71:64];
+    if (\$signature__en$168 [9])
+      memory_3_even[\$signature__addr$164 ][79:72] <= \$signature__data$166 [79:72];
+    if (\$signature__en$168 [10])
+      memory_3_even[\$signature__addr$164 ][87:80] <= \$signature__data$166 [87:80];
+    if (\$signature__en$168 [11])
+      memory_3_even[\$signature__addr$164 ][95:88] <= \$signature__data$166 [95:88];
+    if (\$signature__en$168 [12])
+      memory_3_even[\$signature__addr$164 ][103:96] <= \$signature__data$166 [103:96];
+    if (\$signature__en$168 [13])
+      memory_3_even[\$signature__addr$164 ][111:104] <= \$signature__data$166 [111:104];
+    if (\$signature__en$168 [14])
+      memory_3_even[\$signature__addr$164 ][119:112] <= \$signature__data$166 [119:112];
+    if (\$signature__en$168 [15])
+      memory_3_even[\$signature__addr$164 ][127:120] <= \$signature__data$166 [127:120];
   end
   reg [127:0] _6_;
   always @(posedge ending_clk) begin
     _6_ <= memory_3_even[\read__addr$12 ];
   end
-  assign \read__data$195  = _6_;
+  assign \read__data$191  = _6_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_3_odd [2047:0];
 `ifndef SYNTHESIS
@@ -2648,44 +2682,80 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$178 [0])
-      memory_3_odd[\$signature__addr$174 ][7:0] <= \$signature__data$176 [7:0];
-    if (\$signature__en$178 [1])
-      memory_3_odd[\$signature__addr$174 ][15:8] <= \$signature__data$176 [15:8];
-    if (\$signature__en$178 [2])
-      memory_3_odd[\$signature__addr$174 ][23:16] <= \$signature__data$176 [23:16];
-    if (\$signature__en$178 [3])
-      memory_3_odd[\$signature__addr$174 ][31:24] <= \$signature__data$176 [31:24];
-    if (\$signature__en$178 [4])
-      memory_3_odd[\$signature__addr$174 ][39:32] <= \$signature__data$176 [39:32];
-    if (\$signature__en$178 [5])
-      memory_3_odd[\$signature__addr$174 ][47:40] <= \$signature__data$176 [47:40];
-    if (\$signature__en$178 [6])
-      memory_3_odd[\$signature__addr$174 ][55:48] <= \$signature__data$176 [55:48];
-    if (\$signature__en$178 [7])
-      memory_3_odd[\$signature__addr$174 ][63:56] <= \$signature__data$176 [63:56];
-    if (\$signature__en$178 [8])
-      memory_3_odd[\$signature__addr$174 ][71:64] <= \$signature__data$176 [71:64];
-    if (\$signature__en$178 [9])
-      memory_3_odd[\$signature__addr$174 ][79:72] <= \$signature__data$176 [79:72];
-    if (\$signature__en$178 [10])
-      memory_3_odd[\$signature__addr$174 ][87:80] <= \$signature__data$176 [87:80];
-    if (\$signature__en$178 [11])
-      memory_3_odd[\$signature__addr$174 ][95:88] <= \$signature__data$176 [95:88];
-    if (\$signature__en$178 [12])
-      memory_3_odd[\$signature__addr$174 ][103:96] <= \$signature__data$176 [103:96];
-    if (\$signature__en$178 [13])
-      memory_3_odd[\$signature__addr$174 ][111:104] <= \$signature__data$176 [111:104];
-    if (\$signature__en$178 [14])
-      memory_3_odd[\$signature__addr$174 ][119:112] <= \$signature__data$176 [119:112];
-    if (\$signature__en$178 [15])
-      memory_3_odd[\$signature__addr$174 ][127:120] <= \$signature__data$176 [127:120];
+    if (\$signature__en$174 [0])
+      memory_3_odd[\$signature__addr$170 ][7:0] <= \$signature__data$172 [7:0];
+    if (\$signature__en$174 [1])
+      memory_3_odd[\$signature__addr$170 ][15:8] <= \$signature__data$172 [15:8];
+    if (\$signature__en$174 [2])
+      memory_3_odd[\$signature__addr$170 ][23:16] <= \$signature__data$172 [23:16];
+    if (\$signature__en$174 [3])
+      memory_3_odd[\$signature__addr$170 ][31:24] <= \$signature__data$172 [31:24];
+    if (\$signature__en$174 [4])
+      memory_3_odd[\$signature__addr$170 ][39:32] <= \$signature__data$172 [39:32];
+    if (\$signature__en$174 [5])
+      memory_3_odd[\$signature__addr$170 ][47:40] <= \$signature__data$172 [47:40];
+    if (\$signature__en$174 [6])
+      memory_3_odd[\$signature__addr$170 ][55:48] <= \$signature__data$172 [55:48];
+    if (\$signature__en$174 [7])
+      memory_3_odd[\$signature__addr$170 ][63:56] <= \$signature__data$172 [63:56];
+    if (\$signature__en$174 [8])
+      memory_3_odd[\$signature__addr$170 ][71:64] <= \$signature__data$172 [71:64];
+    if (\$signature__en$174 [9])
+      memory_3_odd[\$signature__addr$170 ][79:72] <= \$signature__data$172 [79:72];
+    if (\$signature__en$174 [10])
+      memory_3_odd[\$signature__addr$170 ][87:80] <= \$signature__data$172 [87:80];
+    if (\$signature__en$174 [11])
+      memory_3_odd[\$signature__addr$170 ][95:88] <= \$signature__data$172 [95:88];
+    if (\$signature__en$174 [12])
+      memory_3_odd[\$signature__addr$170 ][103:96] <= \$signature__data$172 [103:96];
+    if (\$signature__en$174 [13])
+      memory_3_odd[\$signature__addr$170 ][111:104] <= \$signature__data$172 [111:104];
+    if (\$signature__en$174 [14])
+      memory_3_odd[\$signature__addr$170 ][119:112] <= \$signature__data$172 [119:112];
+    if (\$signature__en$174 [15])
+      memory_3_odd[\$signature__addr$170 ][127:120] <= \$signature__data$172 [127:120];
   end
   reg [127:0] _7_;
   always @(posedge ending_clk) begin
     _7_ <= memory_3_odd[\read__addr$14 ];
   end
-  assign \read__data$197  = _7_;
+  assign \read__data$193  = _7_;
+  assign \$249  = vector_write_place[1:0] == 1'h1;
+  assign \$250  = \$249  & \$235 ;
+  assign \$251  = vector_write_place[1:0] == 2'h2;
+  assign \$252  = vector_write_place[1:0] == 1'h1;
+  assign \$253  = \$252  & vector_write_near_end;
+  assign \$254  = \$251  | \$253 ;
+  assign \$255  = \$254  & \$234 ;
+  assign \$256  = vector_write_place[1:0] == 2'h2;
+  assign \$257  = \$256  & \$235 ;
+  assign \$258  = vector_write_place[1:0] == 2'h3;
+  assign \$259  = vector_write_place[1:0] == 2'h2;
+  assign \$260  = \$259  & vector_write_near_end;
+  assign \$261  = \$258  | \$260 ;
+  assign \$262  = \$261  & \$234 ;
+  assign \$263  = vector_write_place[1:0] == 2'h3;
+  assign \$264  = \$263  & \$235 ;
+  assign \$265  = & \port$13675$1 [15:5];
+  assign \$266  = \port$13675$1 [4] & \$265 ;
+  assign \$267  = \port$13675$1 [17:16] + \$266 ;
+  assign \$268  = \port$13675$1 [15:5] + \port$13675$1 [4];
+  assign load_write_crosses = \port$13675$1 [3:0] > 1'h0;
+  assign \$269  = ~ \port$13675$1 [4];
+  assign \$270  = \$269  | load_write_crosses;
+  assign \$271  = \port$13675$1 [4] | load_write_crosses;
+  assign \$272  = & \port$13675$1 [15:13];
+  assign load_write_near_end = \port$13675$1 [4] & \$272 ;
+  assign \$273  = ! load_write_place[1:0];
+  assign \$274  = load_write_place[1:0] == 2'h3;
+  assign \$275  = \$274  & load_write_near_end;
+  assign \$276  = \$273  | \$275 ;
+  assign \$277  = \$276  & \$270 ;
+  assign \$278  = ! load_write_place[1:0];
+  assign \$279  = \$278  & \$271 ;
+  assign \$280  = load_write_place[1:0] == 1'h1;
+  assign \$281  = ! load_write_place[1:0];
+  assign \$282  = \$281  & load_write_near_end;
   assign \$283  = \$280  | \$282 ;
   assign \$284  = \$283  & \$270 ;
   assign \$285  = load_write_place[1:0] == 1'h1;
@@ -2745,373 +2815,415 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$339  = vector_write__valid & \$338 ;
   assign load_write__grant = ~ \$340 ;
   assign write_asks_1 = load_write__valid ? load_write_needs : 8'h00;
-  assign \$341  = vector_write_count_1 > 1'h0;
-  assign \$342  = vector_write_count_1 > 1'h1;
-  assign \$343  = vector_write_count_1 > 2'h2;
-  assign \$344  = vector_write_count_1 > 2'h3;
-  assign \$345  = vector_write_count_1 > 3'h4;
-  assign \$346  = vector_write_count_1 > 3'h5;
-  assign \$347  = vector_write_count_1 > 3'h6;
-  assign \$348  = vector_write_count_1 > 3'h7;
-  assign \$349  = vector_write_count_1 > 4'h8;
-  assign \$350  = vector_write_count_1 > 4'h9;
-  assign \$351  = vector_write_count_1 > 4'ha;
-  assign \$352  = vector_write_count_1 > 4'hb;
-  assign \$353  = vector_write_count_1 > 4'hc;
-  assign \$354  = vector_write_count_1 > 4'hd;
-  assign \$355  = vector_write_count_1 > 4'he;
-  assign \$356  = vector_write_count_1 > 4'hf;
-  assign vector_write_mask_0 = vector_write_place_1[5] ? { \$355 , \$354 , \$353 , \$352 , \$351 , \$350 , \$349 , \$348 , \$347 , \$346 , \$345 , \$344 , \$343 , \$342 , \$341 , \$356  } : { \$356 , \$355 , \$354 , \$353 , \$352 , \$351 , \$350 , \$349 , \$348 , \$347 , \$346 , \$345 , \$344 , \$343 , \$342 , \$341  };
+  assign vector_write_mask_0 = vector_write_place_1[5] ? { vector_write_wanted_1[14:0], vector_write_wanted_1[15] } : vector_write_wanted_1;
   assign vector_write_mask_1 = vector_write_place_1[6] ? { vector_write_mask_0[13:0], vector_write_mask_0[15:14] } : vector_write_mask_0;
   assign vector_write_mask_2 = vector_write_place_1[7] ? { vector_write_mask_1[11:0], vector_write_mask_1[15:12] } : vector_write_mask_1;
   assign vector_write_mask_3 = vector_write_place_1[8] ? { vector_write_mask_2[7:0], vector_write_mask_2[15:8] } : vector_write_mask_2;
-  assign \$357  = vector_write_place_1[8:5] <= 1'h0;
-  assign \$358  = vector_write_place_1[8:5] <= 1'h1;
-  assign \$359  = vector_write_place_1[8:5] <= 2'h2;
-  assign \$360  = vector_write_place_1[8:5] <= 2'h3;
-  assign \$361  = vector_write_place_1[8:5] <= 3'h4;
-  assign \$362  = vector_write_place_1[8:5] <= 3'h5;
-  assign \$363  = vector_write_place_1[8:5] <= 3'h6;
-  assign \$364  = vector_write_place_1[8:5] <= 3'h7;
-  assign \$365  = vector_write_place_1[8:5] <= 4'h8;
-  assign \$366  = vector_write_place_1[8:5] <= 4'h9;
-  assign \$367  = vector_write_place_1[8:5] <= 4'ha;
-  assign \$368  = vector_write_place_1[8:5] <= 4'hb;
-  assign \$369  = vector_write_place_1[8:5] <= 4'hc;
-  assign \$370  = vector_write_place_1[8:5] <= 4'hd;
-  assign \$371  = vector_write_place_1[8:5] <= 4'he;
   assign vector_write_rotate_0 = vector_write_place_1[5] ? { vector_write_data_1[119:0], vector_write_data_1[127:120] } : vector_write_data_1;
   assign vector_write_rotate_1 = vector_write_place_1[6] ? { vector_write_rotate_0[111:0], vector_write_rotate_0[127:112] } : vector_write_rotate_0;
   assign vector_write_rotate_2 = vector_write_place_1[7] ? { vector_write_rotate_1[95:0], vector_write_rotate_1[127:96] } : vector_write_rotate_1;
   assign vector_write_rotate_3 = vector_write_place_1[8] ? { vector_write_rotate_2[63:0], vector_write_rotate_2[127:64] } : vector_write_rotate_2;
-  assign \$372  = ! vector_write_place_1[1:0];
-  assign \$373  = ! vector_write_place_1[4];
-  assign \$374  = \$372  & \$373 ;
-  assign \$375  = ! vector_write_place_1[3:2];
-  assign \$377  = \$375  & \$376 ;
-  assign \$378  = \$377  & vector_write_crosses_1;
-  assign \$379  = \$374  | \$378 ;
-  assign \$380  = vector_write_granted_1 & \$379 ;
-  assign \$381  = ! vector_write_place_1[1:0];
-  assign \$383  = \$381  & \$382 ;
-  assign \$384  = ! vector_write_place_1[3:2];
-  assign \$385  = ~ vector_write_place_1[4];
-  assign \$386  = \$384  & \$385 ;
-  assign \$387  = \$386  & vector_write_crosses_1;
-  assign \$388  = \$383  | \$387 ;
-  assign \$389  = vector_write_granted_1 & \$388 ;
-  assign \$390  = vector_write_place_1[1:0] == 1'h1;
-  assign \$391  = ! vector_write_place_1[4];
-  assign \$392  = \$390  & \$391 ;
-  assign \$393  = vector_write_place_1[3:2] == 1'h1;
-  assign \$395  = \$393  & \$394 ;
-  assign \$396  = \$395  & vector_write_crosses_1;
-  assign \$397  = \$392  | \$396 ;
-  assign \$398  = vector_write_granted_1 & \$397 ;
-  assign \$399  = vector_write_place_1[1:0] == 1'h1;
-  assign \$401  = \$399  & \$400 ;
-  assign \$402  = vector_write_place_1[3:2] == 1'h1;
-  assign \$403  = ~ vector_write_place_1[4];
-  assign \$404  = \$402  & \$403 ;
-  assign \$405  = \$404  & vector_write_crosses_1;
-  assign \$406  = \$401  | \$405 ;
-  assign \$407  = vector_write_granted_1 & \$406 ;
-  assign \$408  = vector_write_place_1[1:0] == 2'h2;
-  assign \$409  = ! vector_write_place_1[4];
-  assign \$410  = \$408  & \$409 ;
-  assign \$411  = vector_write_place_1[3:2] == 2'h2;
-  assign \$413  = \$411  & \$412 ;
-  assign \$414  = \$413  & vector_write_crosses_1;
-  assign \$415  = \$410  | \$414 ;
-  assign \$416  = vector_write_granted_1 & \$415 ;
-  assign \$417  = vector_write_place_1[1:0] == 2'h2;
-  assign \$419  = \$417  & \$418 ;
-  assign \$420  = vector_write_place_1[3:2] == 2'h2;
-  assign \$421  = ~ vector_write_place_1[4];
-  assign \$422  = \$420  & \$421 ;
-  assign \$423  = \$422  & vector_write_crosses_1;
-  assign \$424  = \$419  | \$423 ;
-  assign \$425  = vector_write_granted_1 & \$424 ;
-  assign \$426  = vector_write_place_1[1:0] == 2'h3;
-  assign \$427  = ! vector_write_place_1[4];
-  assign \$428  = \$426  & \$427 ;
-  assign \$429  = vector_write_place_1[3:2] == 2'h3;
-  assign \$431  = \$429  & \$430 ;
-  assign \$432  = \$431  & vector_write_crosses_1;
-  assign \$433  = \$428  | \$432 ;
-  assign \$434  = vector_write_granted_1 & \$433 ;
-  assign \$435  = vector_write_place_1[1:0] == 2'h3;
-  assign \$437  = \$435  & \$436 ;
-  assign \$438  = vector_write_place_1[3:2] == 2'h3;
-  assign \$439  = ~ vector_write_place_1[4];
-  assign \$440  = \$438  & \$439 ;
-  assign \$441  = \$440  & vector_write_crosses_1;
-  assign \$442  = \$437  | \$441 ;
-  assign \$443  = vector_write_granted_1 & \$442 ;
-  assign \$444  = load_write_count_1 > 1'h0;
-  assign \$445  = load_write_count_1 > 1'h1;
-  assign \$446  = load_write_count_1 > 2'h2;
-  assign \$447  = load_write_count_1 > 2'h3;
-  assign \$448  = load_write_count_1 > 3'h4;
-  assign \$449  = load_write_count_1 > 3'h5;
-  assign \$450  = load_write_count_1 > 3'h6;
-  assign \$451  = load_write_count_1 > 3'h7;
-  assign \$452  = load_write_count_1 > 4'h8;
-  assign \$453  = load_write_count_1 > 4'h9;
-  assign \$454  = load_write_count_1 > 4'ha;
-  assign \$455  = load_write_count_1 > 4'hb;
-  assign \$456  = load_write_count_1 > 4'hc;
-  assign \$457  = load_write_count_1 > 4'hd;
-  assign \$458  = load_write_count_1 > 4'he;
-  assign \$459  = load_write_count_1 > 4'hf;
-  assign load_write_mask_0 = load_write_place_1[5] ? { \$458 , \$457 , \$456 , \$455 , \$454 , \$453 , \$452 , \$451 , \$450 , \$449 , \$448 , \$447 , \$446 , \$445 , \$444 , \$459  } : { \$459 , \$458 , \$457 , \$456 , \$455 , \$454 , \$453 , \$452 , \$451 , \$450 , \$449 , \$448 , \$447 , \$446 , \$445 , \$444  };
+  assign \$341  = ! vector_write_place_1[1:0];
+  assign \$342  = ! vector_write_place_1[4];
+  assign \$343  = \$341  & \$342 ;
+  assign \$344  = ! vector_write_place_1[3:2];
+  assign \$346  = \$344  & \$345 ;
+  assign \$347  = \$346  & vector_write_crosses_1;
+  assign \$348  = \$343  | \$347 ;
+  assign \$349  = vector_write_granted_1 & \$348 ;
+  assign \$350  = ! vector_write_place_1[1:0];
+  assign \$352  = \$350  & \$351 ;
+  assign \$353  = ! vector_write_place_1[3:2];
+  assign \$354  = ~ vector_write_place_1[4];
+  assign \$355  = \$353  & \$354 ;
+  assign \$356  = \$355  & vector_write_crosses_1;
+  assign \$357  = \$352  | \$356 ;
+  assign \$358  = vector_write_granted_1 & \$357 ;
+  assign \$359  = vector_write_place_1[1:0] == 1'h1;
+  assign \$360  = ! vector_write_place_1[4];
+  assign \$361  = \$359  & \$360 ;
+  assign \$362  = vector_write_place_1[3:2] == 1'h1;
+  assign \$364  = \$362  & \$363 ;
+  assign \$365  = \$364  & vector_write_crosses_1;
+  assign \$366  = \$361  | \$365 ;
+  assign \$367  = vector_write_granted_1 & \$366 ;
+  assign \$368  = vector_write_place_1[1:0] == 1'h1;
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = vector_write_place_1[3:2] == 1'h1;
+  assign \$372  = ~ vector_write_place_1[4];
+  assign \$373  = \$371  & \$372 ;
+  assign \$374  = \$373  & vector_write_crosses_1;
+  assign \$375  = \$370  | \$374 ;
+  assign \$376  = vector_write_granted_1 & \$375 ;
+  assign \$377  = vector_write_place_1[1:0] == 2'h2;
+  assign \$378  = ! vector_write_place_1[4];
+  assign \$379  = \$377  & \$378 ;
+  assign \$380  = vector_write_place_1[3:2] == 2'h2;
+  assign \$382  = \$380  & \$381 ;
+  assign \$383  = \$382  & vector_write_crosses_1;
+  assign \$384  = \$379  | \$383 ;
+  assign \$385  = vector_write_granted_1 & \$384 ;
+  assign \$386  = vector_write_place_1[1:0] == 2'h2;
+  assign \$388  = \$386  & \$387 ;
+  assign \$389  = vector_write_place_1[3:2] == 2'h2;
+  assign \$390  = ~ vector_write_place_1[4];
+  assign \$391  = \$389  & \$390 ;
+  assign \$392  = \$391  & vector_write_crosses_1;
+  assign \$393  = \$388  | \$392 ;
+  assign \$394  = vector_write_granted_1 & \$393 ;
+  assign \$395  = vector_write_place_1[1:0] == 2'h3;
+  assign \$396  = ! vector_write_place_1[4];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = vector_write_place_1[3:2] == 2'h3;
+  assign \$400  = \$398  & \$399 ;
+  assign \$401  = \$400  & vector_write_crosses_1;
+  assign \$402  = \$397  | \$401 ;
+  assign \$403  = vector_write_granted_1 & \$402 ;
+  assign \$404  = vector_write_place_1[1:0] == 2'h3;
+  assign \$406  = \$404  & \$405 ;
+  assign \$407  = vector_write_place_1[3:2] == 2'h3;
+  assign \$408  = ~ vector_write_place_1[4];
+  assign \$409  = \$407  & \$408 ;
+  assign \$410  = \$409  & vector_write_crosses_1;
+  assign \$411  = \$406  | \$410 ;
+  assign \$412  = vector_write_granted_1 & \$411 ;
+  assign load_write_mask_0 = load_write_place_1[5] ? { load_write_wanted_1[14:0], load_write_wanted_1[15] } : load_write_wanted_1;
   assign load_write_mask_1 = load_write_place_1[6] ? { load_write_mask_0[13:0], load_write_mask_0[15:14] } : load_write_mask_0;
   assign load_write_mask_2 = load_write_place_1[7] ? { load_write_mask_1[11:0], load_write_mask_1[15:12] } : load_write_mask_1;
   assign load_write_mask_3 = load_write_place_1[8] ? { load_write_mask_2[7:0], load_write_mask_2[15:8] } : load_write_mask_2;
-  assign \$460  = load_write_place_1[8:5] <= 1'h0;
-  assign \$461  = load_write_place_1[8:5] <= 1'h1;
-  assign \$462  = load_write_place_1[8:5] <= 2'h2;
-  assign \$463  = load_write_place_1[8:5] <= 2'h3;
-  assign \$464  = load_write_place_1[8:5] <= 3'h4;
-  assign \$465  = load_write_place_1[8:5] <= 3'h5;
-  assign \$466  = load_write_place_1[8:5] <= 3'h6;
-  assign \$467  = load_write_place_1[8:5] <= 3'h7;
-  assign \$468  = load_write_place_1[8:5] <= 4'h8;
-  assign \$469  = load_write_place_1[8:5] <= 4'h9;
-  assign \$470  = load_write_place_1[8:5] <= 4'ha;
-  assign \$471  = load_write_place_1[8:5] <= 4'hb;
-  assign \$472  = load_write_place_1[8:5] <= 4'hc;
-  assign \$473  = load_write_place_1[8:5] <= 4'hd;
-  assign \$474  = load_write_place_1[8:5] <= 4'he;
   assign load_write_rotate_0 = load_write_place_1[5] ? { load_write_data_1[119:0], load_write_data_1[127:120] } : load_write_data_1;
   assign load_write_rotate_1 = load_write_place_1[6] ? { load_write_rotate_0[111:0], load_write_rotate_0[127:112] } : load_write_rotate_0;
   assign load_write_rotate_2 = load_write_place_1[7] ? { load_write_rotate_1[95:0], load_write_rotate_1[127:96] } : load_write_rotate_1;
   assign load_write_rotate_3 = load_write_place_1[8] ? { load_write_rotate_2[63:0], load_write_rotate_2[127:64] } : load_write_rotate_2;
-  assign \$475  = ! load_write_place_1[1:0];
-  assign \$476  = ! load_write_place_1[4];
-  assign \$477  = \$475  & \$476 ;
-  assign \$478  = ! load_write_place_1[3:2];
-  assign \$480  = \$478  & \$479 ;
-  assign \$481  = \$480  & load_write_crosses_1;
-  assign \$482  = \$477  | \$481 ;
-  assign \$483  = load_write_granted_1 & \$482 ;
-  assign \$484  = ! load_write_place_1[1:0];
-  assign \$486  = \$484  & \$485 ;
-  assign \$487  = ! load_write_place_1[3:2];
-  assign \$488  = ~ load_write_place_1[4];
-  assign \$489  = \$487  & \$488 ;
-  assign \$490  = \$489  & load_write_crosses_1;
-  assign \$491  = \$486  | \$490 ;
-  assign \$492  = load_write_granted_1 & \$491 ;
-  assign \$493  = load_write_place_1[1:0] == 1'h1;
-  assign \$494  = ! load_write_place_1[4];
-  assign \$495  = \$493  & \$494 ;
-  assign \$496  = load_write_place_1[3:2] == 1'h1;
-  assign \$498  = \$496  & \$497 ;
-  assign \$499  = \$498  & load_write_crosses_1;
-  assign \$500  = \$495  | \$499 ;
-  assign \$501  = load_write_granted_1 & \$500 ;
-  assign \$502  = load_write_place_1[1:0] == 1'h1;
-  assign \$504  = \$502  & \$503 ;
-  assign \$505  = load_write_place_1[3:2] == 1'h1;
-  assign \$506  = ~ load_write_place_1[4];
-  assign \$507  = \$505  & \$506 ;
-  assign \$508  = \$507  & load_write_crosses_1;
-  assign \$509  = \$504  | \$508 ;
-  assign \$510  = load_write_granted_1 & \$509 ;
-  assign \$511  = load_write_place_1[1:0] == 2'h2;
-  assign \$512  = ! load_write_place_1[4];
-  assign \$513  = \$511  & \$512 ;
-  assign \$514  = load_write_place_1[3:2] == 2'h2;
-  assign \$516  = \$514  & \$515 ;
-  assign \$517  = \$516  & load_write_crosses_1;
-  assign \$518  = \$513  | \$517 ;
-  assign \$519  = load_write_granted_1 & \$518 ;
-  assign \$520  = load_write_place_1[1:0] == 2'h2;
-  assign \$522  = \$520  & \$521 ;
-  assign \$523  = load_write_place_1[3:2] == 2'h2;
-  assign \$524  = ~ load_write_place_1[4];
-  assign \$525  = \$523  & \$524 ;
-  assign \$526  = \$525  & load_write_crosses_1;
-  assign \$527  = \$522  | \$526 ;
-  assign \$528  = load_write_granted_1 & \$527 ;
-  assign \$529  = load_write_place_1[1:0] == 2'h3;
-  assign \$530  = ! load_write_place_1[4];
-  assign \$531  = \$529  & \$530 ;
-  assign \$532  = load_write_place_1[3:2] == 2'h3;
-  assign \$534  = \$532  & \$533 ;
-  assign \$535  = \$534  & load_write_crosses_1;
-  assign \$536  = \$531  | \$535 ;
-  assign \$537  = load_write_granted_1 & \$536 ;
-  assign \$538  = load_write_place_1[1:0] == 2'h3;
-  assign \$540  = \$538  & \$539 ;
-  assign \$541  = load_write_place_1[3:2] == 2'h3;
-  assign \$542  = ~ load_write_place_1[4];
-  assign \$543  = \$541  & \$542 ;
-  assign \$544  = \$543  & load_write_crosses_1;
-  assign \$545  = \$540  | \$544 ;
-  assign \$546  = load_write_granted_1 & \$545 ;
+  assign \$413  = ! load_write_place_1[1:0];
+  assign \$414  = ! load_write_place_1[4];
+  assign \$415  = \$413  & \$414 ;
+  assign \$416  = ! load_write_place_1[3:2];
+  assign \$418  = \$416  & \$417 ;
+  assign \$419  = \$418  & load_write_crosses_1;
+  assign \$420  = \$415  | \$419 ;
+  assign \$421  = load_write_granted_1 & \$420 ;
+  assign \$422  = ! load_write_place_1[1:0];
+  assign \$424  = \$422  & \$423 ;
+  assign \$425  = ! load_write_place_1[3:2];
+  assign \$426  = ~ load_write_place_1[4];
+  assign \$427  = \$425  & \$426 ;
+  assign \$428  = \$427  & load_write_crosses_1;
+  assign \$429  = \$424  | \$428 ;
+  assign \$430  = load_write_granted_1 & \$429 ;
+  assign \$431  = load_write_place_1[1:0] == 1'h1;
+  assign \$432  = ! load_write_place_1[4];
+  assign \$433  = \$431  & \$432 ;
+  assign \$434  = load_write_place_1[3:2] == 1'h1;
+  assign \$436  = \$434  & \$435 ;
+  assign \$437  = \$436  & load_write_crosses_1;
+  assign \$438  = \$433  | \$437 ;
+  assign \$439  = load_write_granted_1 & \$438 ;
+  assign \$440  = load_write_place_1[1:0] == 1'h1;
+  assign \$442  = \$440  & \$441 ;
+  assign \$443  = load_write_place_1[3:2] == 1'h1;
+  assign \$444  = ~ load_write_place_1[4];
+  assign \$445  = \$443  & \$444 ;
+  assign \$446  = \$445  & load_write_crosses_1;
+  assign \$447  = \$442  | \$446 ;
+  assign \$448  = load_write_granted_1 & \$447 ;
+  assign \$449  = load_write_place_1[1:0] == 2'h2;
+  assign \$450  = ! load_write_place_1[4];
+  assign \$451  = \$449  & \$450 ;
+  assign \$452  = load_write_place_1[3:2] == 2'h2;
+  assign \$454  = \$452  & \$453 ;
+  assign \$455  = \$454  & load_write_crosses_1;
+  assign \$456  = \$451  | \$455 ;
+  assign \$457  = load_write_granted_1 & \$456 ;
+  assign \$458  = load_write_place_1[1:0] == 2'h2;
+  assign \$460  = \$458  & \$459 ;
+  assign \$461  = load_write_place_1[3:2] == 2'h2;
+  assign \$462  = ~ load_write_place_1[4];
+  assign \$463  = \$461  & \$462 ;
+  assign \$464  = \$463  & load_write_crosses_1;
+  assign \$465  = \$460  | \$464 ;
+  assign \$466  = load_write_granted_1 & \$465 ;
+  assign \$467  = load_write_place_1[1:0] == 2'h3;
+  assign \$468  = ! load_write_place_1[4];
+  assign \$469  = \$467  & \$468 ;
+  assign \$470  = load_write_place_1[3:2] == 2'h3;
+  assign \$472  = \$470  & \$471 ;
+  assign \$473  = \$472  & load_write_crosses_1;
+  assign \$474  = \$469  | \$473 ;
+  assign \$475  = load_write_granted_1 & \$474 ;
+  assign \$476  = load_write_place_1[1:0] == 2'h3;
+  assign \$478  = \$476  & \$477 ;
+  assign \$479  = load_write_place_1[3:2] == 2'h3;
+  assign \$480  = ~ load_write_place_1[4];
+  assign \$481  = \$479  & \$480 ;
+  assign \$482  = \$481  & load_write_crosses_1;
+  assign \$483  = \$478  | \$482 ;
+  assign \$484  = load_write_granted_1 & \$483 ;
   assign \$signature__data  = write_from_load_0_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$140  = write_from_load_0_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$146  = write_from_load_1_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$152  = write_from_load_1_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$158  = write_from_load_2_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$164  = write_from_load_2_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$170  = write_from_load_3_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$176  = write_from_load_3_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$547  = read_asks_1[0] ? \$40 [10:0] : \$76 [10:0];
-  assign \$548  = read_asks_0[0] ? \$4 [10:0] : \$547 ;
-  assign \$549  = read_asks_1[1] ? vector_read__address[15:5] : store_read__address[15:5];
-  assign \$550  = read_asks_0[1] ? matrix_read__address[15:5] : \$549 ;
-  assign \$551  = read_asks_1[2] ? \$40 [10:0] : \$76 [10:0];
-  assign \$552  = read_asks_0[2] ? \$4 [10:0] : \$551 ;
-  assign \$553  = read_asks_1[3] ? vector_read__address[15:5] : store_read__address[15:5];
-  assign \$554  = read_asks_0[3] ? matrix_read__address[15:5] : \$553 ;
-  assign \$555  = read_asks_1[4] ? \$40 [10:0] : \$76 [10:0];
-  assign \$556  = read_asks_0[4] ? \$4 [10:0] : \$555 ;
-  assign \$557  = read_asks_1[5] ? vector_read__address[15:5] : store_read__address[15:5];
-  assign \$558  = read_asks_0[5] ? matrix_read__address[15:5] : \$557 ;
-  assign \$559  = read_asks_1[6] ? \$40 [10:0] : \$76 [10:0];
-  assign \$560  = read_asks_0[6] ? \$4 [10:0] : \$559 ;
-  assign \$561  = read_asks_1[7] ? vector_read__address[15:5] : store_read__address[15:5];
-  assign \$562  = read_asks_0[7] ? matrix_read__address[15:5] : \$561 ;
-  assign \$564  = load_write__valid & load_write__grant;
-  assign \$565  = load_write_sub_banks_1[0] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$566  = ! vector_write_place_1[4];
-  assign \$567  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$568  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$569  = vector_write_mask_3 & \$568 ;
-  assign \$570  = vector_write_place_1[4] ? \$569  : \$567 ;
-  assign \$571  = vector_write_sub_banks_1[0] ? \$570  : 16'h0000;
-  assign \$572  = ! load_write_place_1[4];
-  assign \$573  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$574  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$575  = load_write_mask_3 & \$574 ;
-  assign \$576  = load_write_place_1[4] ? \$575  : \$573 ;
-  assign \$577  = load_write_sub_banks_1[0] ? \$576  : 16'h0000;
-  assign \$578  = \$571  | \$577 ;
-  assign \$579  = load_write_sub_banks_1[1] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$581  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$582  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$583  = vector_write_mask_3 & \$582 ;
-  assign \$584  = \$580  ? \$581  : \$583 ;
-  assign \$585  = vector_write_sub_banks_1[1] ? \$584  : 16'h0000;
-  assign \$587  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$588  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$589  = load_write_mask_3 & \$588 ;
-  assign \$590  = \$586  ? \$587  : \$589 ;
-  assign \$591  = load_write_sub_banks_1[1] ? \$590  : 16'h0000;
-  assign \$592  = \$585  | \$591 ;
-  assign \$593  = load_write_sub_banks_1[2] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$594  = ! vector_write_place_1[4];
-  assign \$595  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$596  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$597  = vector_write_mask_3 & \$596 ;
-  assign \$598  = vector_write_place_1[4] ? \$597  : \$595 ;
-  assign \$599  = vector_write_sub_banks_1[2] ? \$598  : 16'h0000;
-  assign \$600  = ! load_write_place_1[4];
-  assign \$601  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$602  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$603  = load_write_mask_3 & \$602 ;
-  assign \$604  = load_write_place_1[4] ? \$603  : \$601 ;
-  assign \$605  = load_write_sub_banks_1[2] ? \$604  : 16'h0000;
-  assign \$606  = \$599  | \$605 ;
-  assign \$607  = load_write_sub_banks_1[3] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$609  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$610  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$signature__data$136  = write_from_load_0_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$142  = write_from_load_1_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$148  = write_from_load_1_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$154  = write_from_load_2_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$160  = write_from_load_2_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$166  = write_from_load_3_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$172  = write_from_load_3_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$485  = read_asks_1[0] ? \$40 [10:0] : \$76 [10:0];
+  assign \$486  = read_asks_0[0] ? \$4 [10:0] : \$485 ;
+  assign \$487  = read_asks_1[1] ? vector_read__address[15:5] : store_read__address[15:5];
+  assign \$488  = read_asks_0[1] ? matrix_read__address[15:5] : \$487 ;
+  assign \$489  = read_asks_1[2] ? \$40 [10:0] : \$76 [10:0];
+  assign \$490  = read_asks_0[2] ? \$4 [10:0] : \$489 ;
+  assign \$491  = read_asks_1[3] ? vector_read__address[15:5] : store_read__address[15:5];
+  assign \$492  = read_asks_0[3] ? matrix_read__address[15:5] : \$491 ;
+  assign \$493  = read_asks_1[4] ? \$40 [10:0] : \$76 [10:0];
+  assign \$494  = read_asks_0[4] ? \$4 [10:0] : \$493 ;
+  assign \$495  = read_asks_1[5] ? vector_read__address[15:5] : store_read__address[15:5];
+  assign \$496  = read_asks_0[5] ? matrix_read__address[15:5] : \$495 ;
+  assign \$497  = read_asks_1[6] ? \$40 [10:0] : \$76 [10:0];
+  assign \$498  = read_asks_0[6] ? \$4 [10:0] : \$497 ;
+  assign \$499  = read_asks_1[7] ? vector_read__address[15:5] : store_read__address[15:5];
+  assign \$500  = read_asks_0[7] ? matrix_read__address[15:5] : \$499 ;
+  assign \$501  = matrix_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$502  = matrix_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$503  = matrix_read_place_3[0] ? \$501  : \$502 ;
+  assign \$504  = matrix_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$505  = matrix_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$506  = matrix_read_place_3[0] ? \$504  : \$505 ;
+  assign \$507  = matrix_read_place_3[1] ? \$503  : \$506 ;
+  assign \$508  = matrix_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$509  = matrix_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$510  = matrix_read_place_3[2] ? \$508  : \$509 ;
+  assign \$511  = matrix_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$512  = matrix_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$513  = matrix_read_place_3[2] ? \$511  : \$512 ;
+  assign \$514  = matrix_read_place_3[3] ? \$510  : \$513 ;
+  assign \$515  = vector_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$516  = vector_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$517  = vector_read_place_3[0] ? \$515  : \$516 ;
+  assign \$518  = vector_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$519  = vector_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$520  = vector_read_place_3[0] ? \$518  : \$519 ;
+  assign \$521  = vector_read_place_3[1] ? \$517  : \$520 ;
+  assign \$522  = vector_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$523  = vector_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$524  = vector_read_place_3[2] ? \$522  : \$523 ;
+  assign \$525  = vector_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$526  = vector_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$527  = vector_read_place_3[2] ? \$525  : \$526 ;
+  assign \$528  = vector_read_place_3[3] ? \$524  : \$527 ;
+  assign \$529  = store_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$530  = store_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$531  = store_read_place_3[0] ? \$529  : \$530 ;
+  assign \$532  = store_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$533  = store_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$534  = store_read_place_3[0] ? \$532  : \$533 ;
+  assign \$535  = store_read_place_3[1] ? \$531  : \$534 ;
+  assign \$536  = store_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$537  = store_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$538  = store_read_place_3[2] ? \$536  : \$537 ;
+  assign \$539  = store_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$540  = store_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$541  = store_read_place_3[2] ? \$539  : \$540 ;
+  assign \$542  = store_read_place_3[3] ? \$538  : \$541 ;
+  assign \$544  = vector_write__count > 1'h0;
+  assign \$545  = vector_write__count > 1'h1;
+  assign \$546  = vector_write__count > 2'h2;
+  assign \$547  = vector_write__count > 2'h3;
+  assign \$548  = vector_write__count > 3'h4;
+  assign \$549  = vector_write__count > 3'h5;
+  assign \$550  = vector_write__count > 3'h6;
+  assign \$551  = vector_write__count > 3'h7;
+  assign \$552  = vector_write__count > 4'h8;
+  assign \$553  = vector_write__count > 4'h9;
+  assign \$554  = vector_write__count > 4'ha;
+  assign \$555  = vector_write__count > 4'hb;
+  assign \$556  = vector_write__count > 4'hc;
+  assign \$557  = vector_write__count > 4'hd;
+  assign \$558  = vector_write__count > 4'he;
+  assign \$559  = vector_write__count > 4'hf;
+  assign \$560  = vector_write_place[8:5] <= 1'h0;
+  assign \$561  = vector_write_place[8:5] <= 1'h1;
+  assign \$562  = vector_write_place[8:5] <= 2'h2;
+  assign \$563  = vector_write_place[8:5] <= 2'h3;
+  assign \$564  = vector_write_place[8:5] <= 3'h4;
+  assign \$565  = vector_write_place[8:5] <= 3'h5;
+  assign \$566  = vector_write_place[8:5] <= 3'h6;
+  assign \$567  = vector_write_place[8:5] <= 3'h7;
+  assign \$568  = vector_write_place[8:5] <= 4'h8;
+  assign \$569  = vector_write_place[8:5] <= 4'h9;
+  assign \$570  = vector_write_place[8:5] <= 4'ha;
+  assign \$571  = vector_write_place[8:5] <= 4'hb;
+  assign \$572  = vector_write_place[8:5] <= 4'hc;
+  assign \$573  = vector_write_place[8:5] <= 4'hd;
+  assign \$574  = vector_write_place[8:5] <= 4'he;
+  assign \$575  = load_write__valid & load_write__grant;
+  assign \$576  = \port$13675$1 [26:22] > 1'h0;
+  assign \$577  = \port$13675$1 [26:22] > 1'h1;
+  assign \$578  = \port$13675$1 [26:22] > 2'h2;
+  assign \$579  = \port$13675$1 [26:22] > 2'h3;
+  assign \$580  = \port$13675$1 [26:22] > 3'h4;
+  assign \$581  = \port$13675$1 [26:22] > 3'h5;
+  assign \$582  = \port$13675$1 [26:22] > 3'h6;
+  assign \$583  = \port$13675$1 [26:22] > 3'h7;
+  assign \$584  = \port$13675$1 [26:22] > 4'h8;
+  assign \$585  = \port$13675$1 [26:22] > 4'h9;
+  assign \$586  = \port$13675$1 [26:22] > 4'ha;
+  assign \$587  = \port$13675$1 [26:22] > 4'hb;
+  assign \$588  = \port$13675$1 [26:22] > 4'hc;
+  assign \$589  = \port$13675$1 [26:22] > 4'hd;
+  assign \$590  = \port$13675$1 [26:22] > 4'he;
+  assign \$591  = \port$13675$1 [26:22] > 4'hf;
+  assign \$592  = load_write_place[8:5] <= 1'h0;
+  assign \$593  = load_write_place[8:5] <= 1'h1;
+  assign \$594  = load_write_place[8:5] <= 2'h2;
+  assign \$595  = load_write_place[8:5] <= 2'h3;
+  assign \$596  = load_write_place[8:5] <= 3'h4;
+  assign \$597  = load_write_place[8:5] <= 3'h5;
+  assign \$598  = load_write_place[8:5] <= 3'h6;
+  assign \$599  = load_write_place[8:5] <= 3'h7;
+  assign \$600  = load_write_place[8:5] <= 4'h8;
+  assign \$601  = load_write_place[8:5] <= 4'h9;
+  assign \$602  = load_write_place[8:5] <= 4'ha;
+  assign \$603  = load_write_place[8:5] <= 4'hb;
+  assign \$604  = load_write_place[8:5] <= 4'hc;
+  assign \$605  = load_write_place[8:5] <= 4'hd;
+  assign \$606  = load_write_place[8:5] <= 4'he;
+  assign \$607  = load_write_sub_banks_1[0] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$608  = ! vector_write_place_1[4];
+  assign \$609  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$610  = ~ vector_write_upper_1;
   assign \$611  = vector_write_mask_3 & \$610 ;
-  assign \$612  = \$608  ? \$609  : \$611 ;
-  assign \$613  = vector_write_sub_banks_1[3] ? \$612  : 16'h0000;
-  assign \$615  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$616  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$612  = vector_write_place_1[4] ? \$611  : \$609 ;
+  assign \$613  = vector_write_sub_banks_1[0] ? \$612  : 16'h0000;
+  assign \$614  = ! load_write_place_1[4];
+  assign \$615  = load_write_mask_3 & load_write_upper_1;
+  assign \$616  = ~ load_write_upper_1;
   assign \$617  = load_write_mask_3 & \$616 ;
-  assign \$618  = \$614  ? \$615  : \$617 ;
-  assign \$619  = load_write_sub_banks_1[3] ? \$618  : 16'h0000;
+  assign \$618  = load_write_place_1[4] ? \$617  : \$615 ;
+  assign \$619  = load_write_sub_banks_1[0] ? \$618  : 16'h0000;
   assign \$620  = \$613  | \$619 ;
-  assign \$621  = load_write_sub_banks_1[4] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$622  = ! vector_write_place_1[4];
-  assign \$623  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$624  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$621  = load_write_sub_banks_1[1] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$623  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$624  = ~ vector_write_upper_1;
   assign \$625  = vector_write_mask_3 & \$624 ;
-  assign \$626  = vector_write_place_1[4] ? \$625  : \$623 ;
-  assign \$627  = vector_write_sub_banks_1[4] ? \$626  : 16'h0000;
-  assign \$628  = ! load_write_place_1[4];
-  assign \$629  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$630  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$626  = \$622  ? \$623  : \$625 ;
+  assign \$627  = vector_write_sub_banks_1[1] ? \$626  : 16'h0000;
+  assign \$629  = load_write_mask_3 & load_write_upper_1;
+  assign \$630  = ~ load_write_upper_1;
   assign \$631  = load_write_mask_3 & \$630 ;
-  assign \$632  = load_write_place_1[4] ? \$631  : \$629 ;
-  assign \$633  = load_write_sub_banks_1[4] ? \$632  : 16'h0000;
+  assign \$632  = \$628  ? \$629  : \$631 ;
+  assign \$633  = load_write_sub_banks_1[1] ? \$632  : 16'h0000;
   assign \$634  = \$627  | \$633 ;
-  assign \$635  = load_write_sub_banks_1[5] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$637  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$638  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$635  = load_write_sub_banks_1[2] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$636  = ! vector_write_place_1[4];
+  assign \$637  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$638  = ~ vector_write_upper_1;
   assign \$639  = vector_write_mask_3 & \$638 ;
-  assign \$640  = \$636  ? \$637  : \$639 ;
-  assign \$641  = vector_write_sub_banks_1[5] ? \$640  : 16'h0000;
-  assign \$643  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$644  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$640  = vector_write_place_1[4] ? \$639  : \$637 ;
+  assign \$641  = vector_write_sub_banks_1[2] ? \$640  : 16'h0000;
+  assign \$642  = ! load_write_place_1[4];
+  assign \$643  = load_write_mask_3 & load_write_upper_1;
+  assign \$644  = ~ load_write_upper_1;
   assign \$645  = load_write_mask_3 & \$644 ;
-  assign \$646  = \$642  ? \$643  : \$645 ;
-  assign \$647  = load_write_sub_banks_1[5] ? \$646  : 16'h0000;
+  assign \$646  = load_write_place_1[4] ? \$645  : \$643 ;
+  assign \$647  = load_write_sub_banks_1[2] ? \$646  : 16'h0000;
   assign \$648  = \$641  | \$647 ;
-  assign \$649  = load_write_sub_banks_1[6] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$650  = ! vector_write_place_1[4];
-  assign \$651  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$652  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$649  = load_write_sub_banks_1[3] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$651  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$652  = ~ vector_write_upper_1;
   assign \$653  = vector_write_mask_3 & \$652 ;
-  assign \$654  = vector_write_place_1[4] ? \$653  : \$651 ;
-  assign \$655  = vector_write_sub_banks_1[6] ? \$654  : 16'h0000;
-  assign \$656  = ! load_write_place_1[4];
-  assign \$657  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$658  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$654  = \$650  ? \$651  : \$653 ;
+  assign \$655  = vector_write_sub_banks_1[3] ? \$654  : 16'h0000;
+  assign \$657  = load_write_mask_3 & load_write_upper_1;
+  assign \$658  = ~ load_write_upper_1;
   assign \$659  = load_write_mask_3 & \$658 ;
-  assign \$660  = load_write_place_1[4] ? \$659  : \$657 ;
-  assign \$661  = load_write_sub_banks_1[6] ? \$660  : 16'h0000;
+  assign \$660  = \$656  ? \$657  : \$659 ;
+  assign \$661  = load_write_sub_banks_1[3] ? \$660  : 16'h0000;
   assign \$662  = \$655  | \$661 ;
-  assign \$663  = load_write_sub_banks_1[7] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$665  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$666  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$663  = load_write_sub_banks_1[4] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$664  = ! vector_write_place_1[4];
+  assign \$665  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$666  = ~ vector_write_upper_1;
   assign \$667  = vector_write_mask_3 & \$666 ;
-  assign \$668  = \$664  ? \$665  : \$667 ;
-  assign \$669  = vector_write_sub_banks_1[7] ? \$668  : 16'h0000;
-  assign \$671  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$672  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$668  = vector_write_place_1[4] ? \$667  : \$665 ;
+  assign \$669  = vector_write_sub_banks_1[4] ? \$668  : 16'h0000;
+  assign \$670  = ! load_write_place_1[4];
+  assign \$671  = load_write_mask_3 & load_write_upper_1;
+  assign \$672  = ~ load_write_upper_1;
   assign \$673  = load_write_mask_3 & \$672 ;
-  assign \$674  = \$670  ? \$671  : \$673 ;
-  assign \$675  = load_write_sub_banks_1[7] ? \$674  : 16'h0000;
+  assign \$674  = load_write_place_1[4] ? \$673  : \$671 ;
+  assign \$675  = load_write_sub_banks_1[4] ? \$674  : 16'h0000;
   assign \$676  = \$669  | \$675 ;
+  assign \$677  = load_write_sub_banks_1[5] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$679  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$680  = ~ vector_write_upper_1;
+  assign \$681  = vector_write_mask_3 & \$680 ;
+  assign \$682  = \$678  ? \$679  : \$681 ;
+  assign \$683  = vector_write_sub_banks_1[5] ? \$682  : 16'h0000;
+  assign \$685  = load_write_mask_3 & load_write_upper_1;
+  assign \$686  = ~ load_write_upper_1;
+  assign \$687  = load_write_mask_3 & \$686 ;
+  assign \$688  = \$684  ? \$685  : \$687 ;
+  assign \$689  = load_write_sub_banks_1[5] ? \$688  : 16'h0000;
+  assign \$690  = \$683  | \$689 ;
+  assign \$691  = load_write_sub_banks_1[6] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$692  = ! vector_write_place_1[4];
+  assign \$693  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$694  = ~ vector_write_upper_1;
+  assign \$695  = vector_write_mask_3 & \$694 ;
+  assign \$696  = vector_write_place_1[4] ? \$695  : \$693 ;
+  assign \$697  = vector_write_sub_banks_1[6] ? \$696  : 16'h0000;
+  assign \$698  = ! load_write_place_1[4];
+  assign \$699  = load_write_mask_3 & load_write_upper_1;
+  assign \$700  = ~ load_write_upper_1;
+  assign \$701  = load_write_mask_3 & \$700 ;
+  assign \$702  = load_write_place_1[4] ? \$701  : \$699 ;
+  assign \$703  = load_write_sub_banks_1[6] ? \$702  : 16'h0000;
+  assign \$704  = \$697  | \$703 ;
+  assign \$705  = load_write_sub_banks_1[7] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$707  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$708  = ~ vector_write_upper_1;
+  assign \$709  = vector_write_mask_3 & \$708 ;
+  assign \$710  = \$706  ? \$707  : \$709 ;
+  assign \$711  = vector_write_sub_banks_1[7] ? \$710  : 16'h0000;
+  assign \$713  = load_write_mask_3 & load_write_upper_1;
+  assign \$714  = ~ load_write_upper_1;
+  assign \$715  = load_write_mask_3 & \$714 ;
+  assign \$716  = \$712  ? \$713  : \$715 ;
+  assign \$717  = load_write_sub_banks_1[7] ? \$716  : 16'h0000;
+  assign \$718  = \$711  | \$717 ;
   always @(posedge ending_clk)
-    read__addr <= \$548 ;
+    read__addr <= \$486 ;
   always @(posedge ending_clk)
     line_0_0 <= read__data;
   always @(posedge ending_clk)
-    \read__addr$2  <= \$550 ;
+    \read__addr$2  <= \$488 ;
   always @(posedge ending_clk)
-    line_0_1 <= \read__data$185 ;
+    line_0_1 <= \read__data$181 ;
   always @(posedge ending_clk)
-    \read__addr$4  <= \$552 ;
+    \read__addr$4  <= \$490 ;
   always @(posedge ending_clk)
-    line_1_0 <= \read__data$187 ;
+    line_1_0 <= \read__data$183 ;
   always @(posedge ending_clk)
-    \read__addr$6  <= \$554 ;
+    \read__addr$6  <= \$492 ;
   always @(posedge ending_clk)
-    line_1_1 <= \read__data$189 ;
+    line_1_1 <= \read__data$185 ;
   always @(posedge ending_clk)
-    \read__addr$8  <= \$556 ;
+    \read__addr$8  <= \$494 ;
   always @(posedge ending_clk)
-    line_2_0 <= \read__data$191 ;
+    line_2_0 <= \read__data$187 ;
   always @(posedge ending_clk)
-    \read__addr$10  <= \$558 ;
+    \read__addr$10  <= \$496 ;
   always @(posedge ending_clk)
-    line_2_1 <= \read__data$193 ;
+    line_2_1 <= \read__data$189 ;
   always @(posedge ending_clk)
-    \read__addr$12  <= \$560 ;
+    \read__addr$12  <= \$498 ;
   always @(posedge ending_clk)
-    line_3_0 <= \read__data$195 ;
+    line_3_0 <= \read__data$191 ;
   always @(posedge ending_clk)
-    \read__addr$14  <= \$562 ;
+    \read__addr$14  <= \$500 ;
   always @(posedge ending_clk)
-    line_3_1 <= \read__data$197 ;
+    line_3_1 <= \read__data$193 ;
   always @(posedge ending_clk)
     matrix_read_place_1 <= matrix_read_place;
   always @(posedge ending_clk)
@@ -3119,9 +3231,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     matrix_read_place_3 <= matrix_read_place_2;
   always @(posedge ending_clk)
-    matrix_read_first <= \$677 ;
+    matrix_read_first <= \$507 ;
   always @(posedge ending_clk)
-    matrix_read_second <= \$678 ;
+    matrix_read_second <= \$514 ;
   always @(posedge ending_clk)
     matrix_read_offset <= matrix_read_place_3[8:5];
   always @(posedge ending_clk)
@@ -3133,9 +3245,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     vector_read_place_3 <= vector_read_place_2;
   always @(posedge ending_clk)
-    vector_read_first <= \$679 ;
+    vector_read_first <= \$521 ;
   always @(posedge ending_clk)
-    vector_read_second <= \$680 ;
+    vector_read_second <= \$528 ;
   always @(posedge ending_clk)
     vector_read_offset <= vector_read_place_3[8:5];
   always @(posedge ending_clk)
@@ -3147,9 +3259,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     store_read_place_3 <= store_read_place_2;
   always @(posedge ending_clk)
-    store_read_first <= \$681 ;
+    store_read_first <= \$535 ;
   always @(posedge ending_clk)
-    store_read_second <= \$682 ;
+    store_read_second <= \$542 ;
   always @(posedge ending_clk)
     store_read_offset <= store_read_place_3[8:5];
   always @(posedge ending_clk)
@@ -3157,7 +3269,7 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     vector_write_place_1 <= vector_write_place;
   always @(posedge ending_clk)
-    vector_write_granted_1 <= \$683 ;
+    vector_write_granted_1 <= \$719 ;
   always @(posedge ending_clk)
     vector_write_crosses_1 <= vector_write_crosses;
   always @(posedge ending_clk)
@@ -3165,7 +3277,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     vector_write_odd_row_1 <= vector_write__address[15:5];
   always @(posedge ending_clk)
-    vector_write_count_1 <= vector_write__count;
+    vector_write_wanted_1 <= { \$559 , \$558 , \$557 , \$556 , \$555 , \$554 , \$553 , \$552 , \$551 , \$550 , \$549 , \$548 , \$547 , \$546 , \$545 , \$544  };
+  always @(posedge ending_clk)
+    vector_write_upper_1 <= { 1'h1, \$574 , \$573 , \$572 , \$571 , \$570 , \$569 , \$568 , \$567 , \$566 , \$565 , \$564 , \$563 , \$562 , \$561 , \$560  };
   always @(posedge ending_clk)
     vector_write_data_1 <= vector_write__data;
   always @(posedge ending_clk)
@@ -3173,67 +3287,69 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     load_write_place_1 <= load_write_place;
   always @(posedge ending_clk)
-    load_write_granted_1 <= \$684 ;
+    load_write_granted_1 <= \$720 ;
   always @(posedge ending_clk)
     load_write_crosses_1 <= load_write_crosses;
   always @(posedge ending_clk)
     load_write_even_row_1 <= \$268 [10:0];
   always @(posedge ending_clk)
-    load_write_odd_row_1 <= \port$13687$1 [15:5];
+    load_write_odd_row_1 <= \port$13675$1 [15:5];
   always @(posedge ending_clk)
-    load_write_count_1 <= \port$13687$1 [26:22];
+    load_write_wanted_1 <= { \$591 , \$590 , \$589 , \$588 , \$587 , \$586 , \$585 , \$584 , \$583 , \$582 , \$581 , \$580 , \$579 , \$578 , \$577 , \$576  };
   always @(posedge ending_clk)
-    load_write_data_1 <= \port$13687$1 [154:27];
+    load_write_upper_1 <= { 1'h1, \$606 , \$605 , \$604 , \$603 , \$602 , \$601 , \$600 , \$599 , \$598 , \$597 , \$596 , \$595 , \$594 , \$593 , \$592  };
+  always @(posedge ending_clk)
+    load_write_data_1 <= \port$13675$1 [154:27];
   always @(posedge ending_clk)
     load_write_data_2 <= load_write_rotate_3;
   always @(posedge ending_clk)
     write_from_load_0_0 <= load_write_sub_banks_1[0];
   always @(posedge ending_clk)
-    \$signature__addr  <= \$565 ;
+    \$signature__addr  <= \$607 ;
   always @(posedge ending_clk)
-    \$signature__en  <= \$685 ;
+    \$signature__en  <= \$721 ;
   always @(posedge ending_clk)
     write_from_load_0_1 <= load_write_sub_banks_1[1];
   always @(posedge ending_clk)
-    \$signature__addr$138  <= \$579 ;
+    \$signature__addr$134  <= \$621 ;
   always @(posedge ending_clk)
-    \$signature__en$142  <= \$686 ;
+    \$signature__en$138  <= \$722 ;
   always @(posedge ending_clk)
     write_from_load_1_0 <= load_write_sub_banks_1[2];
   always @(posedge ending_clk)
-    \$signature__addr$144  <= \$593 ;
+    \$signature__addr$140  <= \$635 ;
   always @(posedge ending_clk)
-    \$signature__en$148  <= \$687 ;
+    \$signature__en$144  <= \$723 ;
   always @(posedge ending_clk)
     write_from_load_1_1 <= load_write_sub_banks_1[3];
   always @(posedge ending_clk)
-    \$signature__addr$150  <= \$607 ;
+    \$signature__addr$146  <= \$649 ;
   always @(posedge ending_clk)
-    \$signature__en$154  <= \$688 ;
+    \$signature__en$150  <= \$724 ;
   always @(posedge ending_clk)
     write_from_load_2_0 <= load_write_sub_banks_1[4];
   always @(posedge ending_clk)
-    \$signature__addr$156  <= \$621 ;
+    \$signature__addr$152  <= \$663 ;
   always @(posedge ending_clk)
-    \$signature__en$160  <= \$689 ;
+    \$signature__en$156  <= \$725 ;
   always @(posedge ending_clk)
     write_from_load_2_1 <= load_write_sub_banks_1[5];
   always @(posedge ending_clk)
-    \$signature__addr$162  <= \$635 ;
+    \$signature__addr$158  <= \$677 ;
   always @(posedge ending_clk)
-    \$signature__en$166  <= \$690 ;
+    \$signature__en$162  <= \$726 ;
   always @(posedge ending_clk)
     write_from_load_3_0 <= load_write_sub_banks_1[6];
   always @(posedge ending_clk)
-    \$signature__addr$168  <= \$649 ;
+    \$signature__addr$164  <= \$691 ;
   always @(posedge ending_clk)
-    \$signature__en$172  <= \$691 ;
+    \$signature__en$168  <= \$727 ;
   always @(posedge ending_clk)
     write_from_load_3_1 <= load_write_sub_banks_1[7];
   always @(posedge ending_clk)
-    \$signature__addr$174  <= \$663 ;
+    \$signature__addr$170  <= \$705 ;
   always @(posedge ending_clk)
-    \$signature__en$178  <= \$692 ;
+    \$signature__en$174  <= \$728 ;
   assign \$1  = & matrix_read__address[15:5];
   assign \$2  = matrix_read__address[4] & \$1 ;
   assign \$3  = matrix_read__address[17:16] + \$2 ;
@@ -3502,242 +3618,74 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$246  = \$245  & vector_write_near_end;
   assign \$247  = \$244  | \$246 ;
   assign \$248  = \$247  & \$234 ;
-  assign \$249  = vector_write_place[1:0] == 1'h1;
-  assign \$250  = \$249  & \$235 ;
-  assign \$251  = vector_write_place[1:0] == 2'h2;
-  assign \$252  = vector_write_place[1:0] == 1'h1;
-  assign \$253  = \$252  & vector_write_near_end;
-  assign \$254  = \$251  | \$253 ;
-  assign \$255  = \$254  & \$234 ;
-  assign \$256  = vector_write_place[1:0] == 2'h2;
-  assign \$257  = \$256  & \$235 ;
-  assign \$258  = vector_write_place[1:0] == 2'h3;
-  assign \$259  = vector_write_place[1:0] == 2'h2;
-  assign \$260  = \$259  & vector_write_near_end;
-  assign \$261  = \$258  | \$260 ;
-  assign \$262  = \$261  & \$234 ;
-  assign \$263  = vector_write_place[1:0] == 2'h3;
-  assign \$264  = \$263  & \$235 ;
-  assign \$265  = & \port$13687$1 [15:5];
-  assign \$266  = \port$13687$1 [4] & \$265 ;
-  assign \$267  = \port$13687$1 [17:16] + \$266 ;
-  assign \$268  = \port$13687$1 [15:5] + \port$13687$1 [4];
-  assign load_write_crosses = \port$13687$1 [3:0] > 1'h0;
-  assign \$269  = ~ \port$13687$1 [4];
-  assign \$270  = \$269  | load_write_crosses;
-  assign \$271  = \port$13687$1 [4] | load_write_crosses;
-  assign \$272  = & \port$13687$1 [15:13];
-  assign load_write_near_end = \port$13687$1 [4] & \$272 ;
-  assign \$273  = ! load_write_place[1:0];
-  assign \$274  = load_write_place[1:0] == 2'h3;
-  assign \$275  = \$274  & load_write_near_end;
-  assign \$276  = \$273  | \$275 ;
-  assign \$277  = \$276  & \$270 ;
-  assign \$278  = ! load_write_place[1:0];
-  assign \$279  = \$278  & \$271 ;
-  assign \$280  = load_write_place[1:0] == 1'h1;
-  assign \$281  = ! load_write_place[1:0];
-  assign \$282  = \$281  & load_write_near_end;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ matrix_read_place_3[1:0], matrix_read_place_3[4] })
-      3'h0:
-          \$677  = line_0_0;
-      3'h1:
-          \$677  = line_0_1;
-      3'h2:
-          \$677  = line_1_0;
-      3'h3:
-          \$677  = line_1_1;
-      3'h4:
-          \$677  = line_2_0;
-      3'h5:
-          \$677  = line_2_1;
-      3'h6:
-          \$677  = line_3_0;
-      3'h7:
-          \$677  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ matrix_read_place_3[3:2], matrix_read_place_3[4] })
-      3'h0:
-          \$678  = line_0_1;
-      3'h1:
-          \$678  = line_0_0;
-      3'h2:
-          \$678  = line_1_1;
-      3'h3:
-          \$678  = line_1_0;
-      3'h4:
-          \$678  = line_2_1;
-      3'h5:
-          \$678  = line_2_0;
-      3'h6:
-          \$678  = line_3_1;
-      3'h7:
-          \$678  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ vector_read_place_3[1:0], vector_read_place_3[4] })
-      3'h0:
-          \$679  = line_0_0;
-      3'h1:
-          \$679  = line_0_1;
-      3'h2:
-          \$679  = line_1_0;
-      3'h3:
-          \$679  = line_1_1;
-      3'h4:
-          \$679  = line_2_0;
-      3'h5:
-          \$679  = line_2_1;
-      3'h6:
-          \$679  = line_3_0;
-      3'h7:
-          \$679  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ vector_read_place_3[3:2], vector_read_place_3[4] })
-      3'h0:
-          \$680  = line_0_1;
-      3'h1:
-          \$680  = line_0_0;
-      3'h2:
-          \$680  = line_1_1;
-      3'h3:
-          \$680  = line_1_0;
-      3'h4:
-          \$680  = line_2_1;
-      3'h5:
-          \$680  = line_2_0;
-      3'h6:
-          \$680  = line_3_1;
-      3'h7:
-          \$680  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ store_read_place_3[1:0], store_read_place_3[4] })
-      3'h0:
-          \$681  = line_0_0;
-      3'h1:
-          \$681  = line_0_1;
-      3'h2:
-          \$681  = line_1_0;
-      3'h3:
-          \$681  = line_1_1;
-      3'h4:
-          \$681  = line_2_0;
-      3'h5:
-          \$681  = line_2_1;
-      3'h6:
-          \$681  = line_3_0;
-      3'h7:
-          \$681  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ store_read_place_3[3:2], store_read_place_3[4] })
-      3'h0:
-          \$682  = line_0_1;
-      3'h1:
-          \$682  = line_0_0;
-      3'h2:
-          \$682  = line_1_1;
-      3'h3:
-          \$682  = line_1_0;
-      3'h4:
-          \$682  = line_2_1;
-      3'h5:
-          \$682  = line_2_0;
-      3'h6:
-          \$682  = line_3_1;
-      3'h7:
-          \$682  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$683  = \$563 ;
+    \$719  = \$543 ;
     if (ending_rst) begin
-      \$683  = 1'h0;
+      \$719  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$684  = \$564 ;
+    \$720  = \$575 ;
     if (ending_rst) begin
-      \$684  = 1'h0;
+      \$720  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$685  = \$578 ;
+    \$721  = \$620 ;
     if (ending_rst) begin
-      \$685  = 16'h0000;
+      \$721  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$686  = \$592 ;
+    \$722  = \$634 ;
     if (ending_rst) begin
-      \$686  = 16'h0000;
+      \$722  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$687  = \$606 ;
+    \$723  = \$648 ;
     if (ending_rst) begin
-      \$687  = 16'h0000;
+      \$723  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$688  = \$620 ;
+    \$724  = \$662 ;
     if (ending_rst) begin
-      \$688  = 16'h0000;
+      \$724  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$689  = \$634 ;
+    \$725  = \$676 ;
     if (ending_rst) begin
-      \$689  = 16'h0000;
+      \$725  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$690  = \$648 ;
+    \$726  = \$690 ;
     if (ending_rst) begin
-      \$690  = 16'h0000;
+      \$726  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$691  = \$662 ;
+    \$727  = \$704 ;
     if (ending_rst) begin
-      \$691  = 16'h0000;
+      \$727  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$692  = \$676 ;
+    \$728  = \$718 ;
     if (ending_rst) begin
-      \$692  = 16'h0000;
+      \$728  = 16'h0000;
     end
   end
   assign read_row_0_0 = read__addr;
@@ -3766,32 +3714,28 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign vector_write_even_row = \$232 [10:0];
   assign vector_write_odd_row = vector_write__address[15:5];
   assign vector_write_touches = { \$235 , \$234  };
-  assign load_write__address = \port$13687$1 [21:0];
+  assign load_write__address = \port$13675$1 [21:0];
   assign load_write_even_row = \$268 [10:0];
-  assign load_write_odd_row = \port$13687$1 [15:5];
+  assign load_write_odd_row = \port$13675$1 [15:5];
   assign load_write_touches = { \$271 , \$270  };
-  assign vector_write_wanted = { \$356 , \$355 , \$354 , \$353 , \$352 , \$351 , \$350 , \$349 , \$348 , \$347 , \$346 , \$345 , \$344 , \$343 , \$342 , \$341  };
-  assign vector_write_upper = { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign load_write_wanted = { \$459 , \$458 , \$457 , \$456 , \$455 , \$454 , \$453 , \$452 , \$451 , \$450 , \$449 , \$448 , \$447 , \$446 , \$445 , \$444  };
-  assign load_write_upper = { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
   assign write_row_0_0 = \$signature__addr ;
   assign write_enable_0_0 = \$signature__en ;
-  assign write_row_0_1 = \$signature__addr$138 ;
-  assign write_enable_0_1 = \$signature__en$142 ;
-  assign write_row_1_0 = \$signature__addr$144 ;
-  assign write_enable_1_0 = \$signature__en$148 ;
-  assign write_row_1_1 = \$signature__addr$150 ;
-  assign write_enable_1_1 = \$signature__en$154 ;
-  assign write_row_2_0 = \$signature__addr$156 ;
-  assign write_enable_2_0 = \$signature__en$160 ;
-  assign write_row_2_1 = \$signature__addr$162 ;
-  assign write_enable_2_1 = \$signature__en$166 ;
-  assign write_row_3_0 = \$signature__addr$168 ;
-  assign write_enable_3_0 = \$signature__en$172 ;
-  assign write_row_3_1 = \$signature__addr$174 ;
-  assign write_enable_3_1 = \$signature__en$178 ;
-  assign load_write__count = \port$13687$1 [26:22];
-  assign load_write__data = \port$13687$1 [154:27];
+  assign write_row_0_1 = \$signature__addr$134 ;
+  assign write_enable_0_1 = \$signature__en$138 ;
+  assign write_row_1_0 = \$signature__addr$140 ;
+  assign write_enable_1_0 = \$signature__en$144 ;
+  assign write_row_1_1 = \$signature__addr$146 ;
+  assign write_enable_1_1 = \$signature__en$150 ;
+  assign write_row_2_0 = \$signature__addr$152 ;
+  assign write_enable_2_0 = \$signature__en$156 ;
+  assign write_row_2_1 = \$signature__addr$158 ;
+  assign write_enable_2_1 = \$signature__en$162 ;
+  assign write_row_3_0 = \$signature__addr$164 ;
+  assign write_enable_3_0 = \$signature__en$168 ;
+  assign write_row_3_1 = \$signature__addr$170 ;
+  assign write_enable_3_1 = \$signature__en$174 ;
+  assign load_write__count = \port$13675$1 [26:22];
+  assign load_write__data = \port$13675$1 [154:27];
   assign \matrix_read_place.bank  = matrix_read_place[1:0];
   assign \matrix_read_place.next_bank  = matrix_read_place[3:2];
   assign \matrix_read_place.parity  = matrix_read_place[4];
@@ -3856,22 +3800,22 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \store_read_place_3.next_bank  = store_read_place_3[3:2];
   assign \store_read_place_3.parity  = store_read_place_3[4];
   assign \store_read_place_3.offset  = store_read_place_3[8:5];
-  assign load_write_sub_banks_1[7] = \$546 ;
-  assign load_write_sub_banks_1[6] = \$537 ;
-  assign load_write_sub_banks_1[5] = \$528 ;
-  assign load_write_sub_banks_1[4] = \$519 ;
-  assign load_write_sub_banks_1[3] = \$510 ;
-  assign load_write_sub_banks_1[2] = \$501 ;
-  assign load_write_sub_banks_1[1] = \$492 ;
-  assign load_write_sub_banks_1[0] = \$483 ;
-  assign vector_write_sub_banks_1[7] = \$443 ;
-  assign vector_write_sub_banks_1[6] = \$434 ;
-  assign vector_write_sub_banks_1[5] = \$425 ;
-  assign vector_write_sub_banks_1[4] = \$416 ;
-  assign vector_write_sub_banks_1[3] = \$407 ;
-  assign vector_write_sub_banks_1[2] = \$398 ;
-  assign vector_write_sub_banks_1[1] = \$389 ;
-  assign vector_write_sub_banks_1[0] = \$380 ;
+  assign load_write_sub_banks_1[7] = \$484 ;
+  assign load_write_sub_banks_1[6] = \$475 ;
+  assign load_write_sub_banks_1[5] = \$466 ;
+  assign load_write_sub_banks_1[4] = \$457 ;
+  assign load_write_sub_banks_1[3] = \$448 ;
+  assign load_write_sub_banks_1[2] = \$439 ;
+  assign load_write_sub_banks_1[1] = \$430 ;
+  assign load_write_sub_banks_1[0] = \$421 ;
+  assign vector_write_sub_banks_1[7] = \$412 ;
+  assign vector_write_sub_banks_1[6] = \$403 ;
+  assign vector_write_sub_banks_1[5] = \$394 ;
+  assign vector_write_sub_banks_1[4] = \$385 ;
+  assign vector_write_sub_banks_1[3] = \$376 ;
+  assign vector_write_sub_banks_1[2] = \$367 ;
+  assign vector_write_sub_banks_1[1] = \$358 ;
+  assign vector_write_sub_banks_1[0] = \$349 ;
   assign load_write_needs[7] = \$300 ;
   assign load_write_needs[6] = \$298 ;
   assign load_write_needs[5] = \$293 ;
@@ -3881,9 +3825,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign load_write_needs[1] = \$279 ;
   assign load_write_needs[0] = \$277 ;
   assign load_write_place[3:2] = \$267 [1:0];
-  assign load_write_place[1:0] = \port$13687$1 [17:16];
-  assign load_write_place[4] = \port$13687$1 [4];
-  assign load_write_place[8:5] = \port$13687$1 [3:0];
+  assign load_write_place[1:0] = \port$13675$1 [17:16];
+  assign load_write_place[4] = \port$13675$1 [4];
+  assign load_write_place[8:5] = \port$13675$1 [3:0];
   assign vector_write_needs[7] = \$264 ;
   assign vector_write_needs[6] = \$262 ;
   assign vector_write_needs[5] = \$257 ;
@@ -3938,37 +3882,37 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$301  = 1'h0;
   assign vector_write__grant = 1'h1;
   assign \$340  = \$339 ;
-  assign \$382  = vector_write_place_1[4];
-  assign \$400  = vector_write_place_1[4];
-  assign \$418  = vector_write_place_1[4];
-  assign \$436  = vector_write_place_1[4];
-  assign \$485  = load_write_place_1[4];
-  assign \$503  = load_write_place_1[4];
-  assign \$521  = load_write_place_1[4];
-  assign \$539  = load_write_place_1[4];
-  assign \$563  = vector_write__valid;
-  assign \$580  = vector_write_place_1[4];
-  assign \$586  = load_write_place_1[4];
-  assign \$608  = vector_write_place_1[4];
-  assign \$614  = load_write_place_1[4];
-  assign \$636  = vector_write_place_1[4];
-  assign \$642  = load_write_place_1[4];
-  assign \$664  = vector_write_place_1[4];
-  assign \$670  = load_write_place_1[4];
-  assign \$376  = vector_write_place_1[4];
-  assign \$394  = vector_write_place_1[4];
-  assign \$412  = vector_write_place_1[4];
-  assign \$430  = vector_write_place_1[4];
-  assign \$479  = load_write_place_1[4];
-  assign \$497  = load_write_place_1[4];
-  assign \$515  = load_write_place_1[4];
-  assign \$533  = load_write_place_1[4];
+  assign \$351  = vector_write_place_1[4];
+  assign \$369  = vector_write_place_1[4];
+  assign \$387  = vector_write_place_1[4];
+  assign \$405  = vector_write_place_1[4];
+  assign \$423  = load_write_place_1[4];
+  assign \$441  = load_write_place_1[4];
+  assign \$459  = load_write_place_1[4];
+  assign \$477  = load_write_place_1[4];
+  assign \$543  = vector_write__valid;
+  assign \$622  = vector_write_place_1[4];
+  assign \$628  = load_write_place_1[4];
+  assign \$650  = vector_write_place_1[4];
+  assign \$656  = load_write_place_1[4];
+  assign \$678  = vector_write_place_1[4];
+  assign \$684  = load_write_place_1[4];
+  assign \$706  = vector_write_place_1[4];
+  assign \$712  = load_write_place_1[4];
+  assign \$345  = vector_write_place_1[4];
+  assign \$363  = vector_write_place_1[4];
+  assign \$381  = vector_write_place_1[4];
+  assign \$399  = vector_write_place_1[4];
+  assign \$417  = load_write_place_1[4];
+  assign \$435  = load_write_place_1[4];
+  assign \$453  = load_write_place_1[4];
+  assign \$471  = load_write_place_1[4];
 endmodule
 
-module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$741$0 , \port$868$0 , bad_opcode, wait__0, \port$1740$0 , \port$1789$0 , \port$1791$0 , \port$1795$0 
-, \port$2179$0 , \port$2185$0 , \port$2192$0 , \port$2196$0 , \port$2312$0 , \port$2333$0 , \wait__1$72 , \port$2343$0 , \port$2345$0 , \port$2349$0 , wait__2, \port$4516$0 , \port$4519$0 , post__2, \port$4524$0 , \port$4526$0 , \port$4732$0 , \wait__3$84 , \port$12237$0 , \port$12241$0 , \port$12268$0 
-, \port$12270$0 , \port$12274$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
-, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$13351$0 , bad_index, \port$13483$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
+module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$735$0 , \port$866$0 , bad_opcode, wait__0, \port$1726$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 
+, \port$2167$0 , \port$2173$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2327$0 , \wait__1$72 , \port$2337$0 , \port$2339$0 , \port$2343$0 , wait__2, \port$4506$0 , \port$4509$0 , post__2, \port$4514$0 , \port$4516$0 , \port$4722$0 , \wait__3$84 , \port$12227$0 , \port$12231$0 , \port$12258$0 
+, \port$12260$0 , \port$12264$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
+, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$13343$0 , bad_index, \port$13471$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
   reg \$auto$verilog_backend.cc:2505:dump_module$8  = 0;
   input [2:0] s_axil_awprot;
   wire [2:0] s_axil_awprot;
@@ -3996,68 +3940,68 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire rst;
   input pending;
   wire pending;
-  input \port$741$0 ;
-  wire \port$741$0 ;
-  input \port$868$0 ;
-  wire \port$868$0 ;
+  input \port$735$0 ;
+  wire \port$735$0 ;
+  input \port$866$0 ;
+  wire \port$866$0 ;
   input bad_opcode;
   wire bad_opcode;
   input [3:0] wait__0;
   wire [3:0] wait__0;
-  input \port$1740$0 ;
-  wire \port$1740$0 ;
-  input \port$1789$0 ;
-  wire \port$1789$0 ;
-  input \port$1791$0 ;
-  wire \port$1791$0 ;
-  input \port$1795$0 ;
-  wire \port$1795$0 ;
-  input \port$2179$0 ;
-  wire \port$2179$0 ;
-  input \port$2185$0 ;
-  wire \port$2185$0 ;
-  input \port$2192$0 ;
-  wire \port$2192$0 ;
-  input \port$2196$0 ;
-  wire \port$2196$0 ;
-  input \port$2312$0 ;
-  wire \port$2312$0 ;
-  input \port$2333$0 ;
-  wire \port$2333$0 ;
+  input \port$1726$0 ;
+  wire \port$1726$0 ;
+  input \port$1775$0 ;
+  wire \port$1775$0 ;
+  input \port$1777$0 ;
+  wire \port$1777$0 ;
+  input \port$1781$0 ;
+  wire \port$1781$0 ;
+  input \port$2167$0 ;
+  wire \port$2167$0 ;
+  input \port$2173$0 ;
+  wire \port$2173$0 ;
+  input \port$2180$0 ;
+  wire \port$2180$0 ;
+  input \port$2184$0 ;
+  wire \port$2184$0 ;
+  input \port$2301$0 ;
+  wire \port$2301$0 ;
+  input \port$2327$0 ;
+  wire \port$2327$0 ;
   input [3:0] \wait__1$72 ;
   wire [3:0] \wait__1$72 ;
+  input \port$2337$0 ;
+  wire \port$2337$0 ;
+  input \port$2339$0 ;
+  wire \port$2339$0 ;
   input \port$2343$0 ;
   wire \port$2343$0 ;
-  input \port$2345$0 ;
-  wire \port$2345$0 ;
-  input \port$2349$0 ;
-  wire \port$2349$0 ;
   input [3:0] wait__2;
   wire [3:0] wait__2;
-  input \port$4516$0 ;
-  wire \port$4516$0 ;
-  input \port$4519$0 ;
-  wire \port$4519$0 ;
+  input \port$4506$0 ;
+  wire \port$4506$0 ;
+  input \port$4509$0 ;
+  wire \port$4509$0 ;
   input [3:0] post__2;
   wire [3:0] post__2;
-  input \port$4524$0 ;
-  wire \port$4524$0 ;
-  input \port$4526$0 ;
-  wire \port$4526$0 ;
-  input \port$4732$0 ;
-  wire \port$4732$0 ;
+  input \port$4514$0 ;
+  wire \port$4514$0 ;
+  input \port$4516$0 ;
+  wire \port$4516$0 ;
+  input \port$4722$0 ;
+  wire \port$4722$0 ;
   input [3:0] \wait__3$84 ;
   wire [3:0] \wait__3$84 ;
-  input \port$12237$0 ;
-  wire \port$12237$0 ;
-  input \port$12241$0 ;
-  wire \port$12241$0 ;
-  input \port$12268$0 ;
-  wire \port$12268$0 ;
-  input \port$12270$0 ;
-  wire \port$12270$0 ;
-  input \port$12274$0 ;
-  wire \port$12274$0 ;
+  input \port$12227$0 ;
+  wire \port$12227$0 ;
+  input \port$12231$0 ;
+  wire \port$12231$0 ;
+  input \port$12258$0 ;
+  wire \port$12258$0 ;
+  input \port$12260$0 ;
+  wire \port$12260$0 ;
+  input \port$12264$0 ;
+  wire \port$12264$0 ;
   input [3:0] first__0;
   wire [3:0] first__0;
   input [3:0] \first__1$70 ;
@@ -4106,12 +4050,12 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire [31:0] s_axil_rdata;
   output s_axil_rvalid;
   wire s_axil_rvalid;
-  input \port$13351$0 ;
-  wire \port$13351$0 ;
+  input \port$13343$0 ;
+  wire \port$13343$0 ;
   input [31:0] bad_index;
   wire [31:0] bad_index;
-  input \port$13483$0 ;
-  wire \port$13483$0 ;
+  input \port$13471$0 ;
+  wire \port$13471$0 ;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] \post__1$74 ;
@@ -4605,23 +4549,23 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .counts__9(counts__9),
     .cycles(cycles),
     .enable(enable),
-    .\port$12268$0 (\port$12268$0 ),
-    .\port$12270$0 (\port$12270$0 ),
-    .\port$12274$0 (\port$12274$0 ),
-    .\port$13351$0 (\port$13351$0 ),
-    .\port$1789$0 (\port$1789$0 ),
-    .\port$1791$0 (\port$1791$0 ),
-    .\port$1795$0 (\port$1795$0 ),
-    .\port$2192$0 (\port$2192$0 ),
-    .\port$2196$0 (\port$2196$0 ),
-    .\port$2312$0 (\port$2312$0 ),
-    .\port$2345$0 (\port$2345$0 ),
-    .\port$2349$0 (\port$2349$0 ),
-    .\port$4524$0 (\port$4524$0 ),
-    .\port$4526$0 (\port$4526$0 ),
-    .\port$4732$0 (\port$4732$0 ),
-    .\port$741$0 (\port$741$0 ),
-    .\port$868$0 (\port$868$0 ),
+    .\port$12258$0 (\port$12258$0 ),
+    .\port$12260$0 (\port$12260$0 ),
+    .\port$12264$0 (\port$12264$0 ),
+    .\port$13343$0 (\port$13343$0 ),
+    .\port$1775$0 (\port$1775$0 ),
+    .\port$1777$0 (\port$1777$0 ),
+    .\port$1781$0 (\port$1781$0 ),
+    .\port$2180$0 (\port$2180$0 ),
+    .\port$2184$0 (\port$2184$0 ),
+    .\port$2301$0 (\port$2301$0 ),
+    .\port$2339$0 (\port$2339$0 ),
+    .\port$2343$0 (\port$2343$0 ),
+    .\port$4514$0 (\port$4514$0 ),
+    .\port$4516$0 (\port$4516$0 ),
+    .\port$4722$0 (\port$4722$0 ),
+    .\port$735$0 (\port$735$0 ),
+    .\port$866$0 (\port$866$0 ),
     .rst(rst)
   );
   \talos.control.semaphores  semaphores (
@@ -5347,8 +5291,8 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign region3_low = bases__3;
   assign first__1 = first__0;
   assign wait__1 = wait__0;
-  assign \start$64  = { \port$12237$0 , \port$4516$0 , \port$2333$0 , \port$2179$0 , \port$1740$0 , \port$13351$0  };
-  assign \done$66  = { \port$12241$0 , \port$4519$0 , \port$2343$0 , \port$2185$0 , \port$13483$0 , \port$13351$0  };
+  assign \start$64  = { \port$12227$0 , \port$4506$0 , \port$2327$0 , \port$2167$0 , \port$1726$0 , \port$13343$0  };
+  assign \done$66  = { \port$12231$0 , \port$4509$0 , \port$2337$0 , \port$2173$0 , \port$13471$0 , \port$13343$0  };
   assign post__1 = post__0;
   assign first__3 = \first__1$70 ;
   assign wait__3 = \wait__1$72 ;
@@ -5360,20 +5304,20 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign wait__5 = \wait__3$84 ;
   assign post__5 = \post__3$86 ;
   assign \begin  = clear;
-  assign busy = { \port$12268$0 , \port$4526$0 , \port$2312$0 , \port$741$0 , \port$1789$0 , \port$13351$0  };
-  assign \busy$95  = { \port$12268$0 , \port$4526$0 , \port$2312$0 , \port$741$0 , \port$1789$0 , \port$13351$0  };
-  assign sync = { \port$12274$0 , \port$4524$0 , \port$2349$0 , \port$2196$0 , \port$1795$0 , 1'h0 };
-  assign \sync$97  = { \port$12274$0 , \port$4524$0 , \port$2349$0 , \port$2196$0 , \port$1795$0 , 1'h0 };
-  assign stall = { \port$12270$0 , \port$4732$0 , \port$2345$0 , \port$2192$0 , \port$1791$0 , \port$868$0  };
-  assign \stall$99  = { \port$12270$0 , \port$4732$0 , \port$2345$0 , \port$2192$0 , \port$1791$0 , \port$868$0  };
-  assign done[3] = \port$12241$0 ;
-  assign done[2] = \port$4519$0 ;
-  assign done[1] = \port$2343$0 ;
-  assign done[0] = \port$13483$0 ;
-  assign start[3] = \port$12237$0 ;
-  assign start[2] = \port$4516$0 ;
-  assign start[1] = \port$2333$0 ;
-  assign start[0] = \port$1740$0 ;
+  assign busy = { \port$12258$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13343$0  };
+  assign \busy$95  = { \port$12258$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13343$0  };
+  assign sync = { \port$12264$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign \sync$97  = { \port$12264$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign stall = { \port$12260$0 , \port$4722$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign \stall$99  = { \port$12260$0 , \port$4722$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign done[3] = \port$12231$0 ;
+  assign done[2] = \port$4509$0 ;
+  assign done[1] = \port$2337$0 ;
+  assign done[0] = \port$13471$0 ;
+  assign start[3] = \port$12227$0 ;
+  assign start[2] = \port$4506$0 ;
+  assign start[1] = \port$2327$0 ;
+  assign start[0] = \port$1726$0 ;
   assign sync_ready[5] = \$14 ;
   assign sync_ready[4] = \$12 [0];
   assign sync_ready[3] = \$11 [0];
@@ -5627,45 +5571,45 @@ module \talos.control.axil (s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   end
 endmodule
 
-module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1789$0 , \port$1791$0 , \port$1795$0 , \port$2192$0 , \port$2196$0 , \port$2312$0 , \port$2345$0 , \port$2349$0 , \port$4524$0 , \port$4526$0 , \port$4732$0 , \port$12268$0 , \port$12270$0 , \port$12274$0 , clear, cycles, counts__0
-, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$13351$0 , clk);
+module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2339$0 , \port$2343$0 , \port$4514$0 , \port$4516$0 , \port$4722$0 , \port$12258$0 , \port$12260$0 , \port$12264$0 , clear, cycles, counts__0
+, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$13343$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$10  = 0;
   input rst;
   wire rst;
   input enable;
   wire enable;
-  input \port$741$0 ;
-  wire \port$741$0 ;
-  input \port$868$0 ;
-  wire \port$868$0 ;
-  input \port$1789$0 ;
-  wire \port$1789$0 ;
-  input \port$1791$0 ;
-  wire \port$1791$0 ;
-  input \port$1795$0 ;
-  wire \port$1795$0 ;
-  input \port$2192$0 ;
-  wire \port$2192$0 ;
-  input \port$2196$0 ;
-  wire \port$2196$0 ;
-  input \port$2312$0 ;
-  wire \port$2312$0 ;
-  input \port$2345$0 ;
-  wire \port$2345$0 ;
-  input \port$2349$0 ;
-  wire \port$2349$0 ;
-  input \port$4524$0 ;
-  wire \port$4524$0 ;
-  input \port$4526$0 ;
-  wire \port$4526$0 ;
-  input \port$4732$0 ;
-  wire \port$4732$0 ;
-  input \port$12268$0 ;
-  wire \port$12268$0 ;
-  input \port$12270$0 ;
-  wire \port$12270$0 ;
-  input \port$12274$0 ;
-  wire \port$12274$0 ;
+  input \port$735$0 ;
+  wire \port$735$0 ;
+  input \port$866$0 ;
+  wire \port$866$0 ;
+  input \port$1775$0 ;
+  wire \port$1775$0 ;
+  input \port$1777$0 ;
+  wire \port$1777$0 ;
+  input \port$1781$0 ;
+  wire \port$1781$0 ;
+  input \port$2180$0 ;
+  wire \port$2180$0 ;
+  input \port$2184$0 ;
+  wire \port$2184$0 ;
+  input \port$2301$0 ;
+  wire \port$2301$0 ;
+  input \port$2339$0 ;
+  wire \port$2339$0 ;
+  input \port$2343$0 ;
+  wire \port$2343$0 ;
+  input \port$4514$0 ;
+  wire \port$4514$0 ;
+  input \port$4516$0 ;
+  wire \port$4516$0 ;
+  input \port$4722$0 ;
+  wire \port$4722$0 ;
+  input \port$12258$0 ;
+  wire \port$12258$0 ;
+  input \port$12260$0 ;
+  wire \port$12260$0 ;
+  input \port$12264$0 ;
+  wire \port$12264$0 ;
   input clear;
   wire clear;
   output [63:0] cycles;
@@ -5706,8 +5650,8 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   reg [31:0] counts__16 = 32'd0;
   output [31:0] counts__17;
   reg [31:0] counts__17 = 32'd0;
-  input \port$13351$0 ;
-  wire \port$13351$0 ;
+  input \port$13343$0 ;
+  wire \port$13343$0 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -6048,7 +5992,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$45  = \port$13351$0 ;
+    \$45  = \port$13343$0 ;
     if (rst) begin
       \$45  = 1'h0;
     end
@@ -6102,7 +6046,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$51  = \port$868$0 ;
+    \$51  = \port$866$0 ;
     if (rst) begin
       \$51  = 1'h0;
     end
@@ -6129,7 +6073,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$54  = \port$1789$0 ;
+    \$54  = \port$1775$0 ;
     if (rst) begin
       \$54  = 1'h0;
     end
@@ -6156,7 +6100,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$57  = \port$1795$0 ;
+    \$57  = \port$1781$0 ;
     if (rst) begin
       \$57  = 1'h0;
     end
@@ -6183,7 +6127,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$60  = \port$1791$0 ;
+    \$60  = \port$1777$0 ;
     if (rst) begin
       \$60  = 1'h0;
     end
@@ -6210,7 +6154,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$63  = \port$741$0 ;
+    \$63  = \port$735$0 ;
     if (rst) begin
       \$63  = 1'h0;
     end
@@ -6237,7 +6181,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$66  = \port$2196$0 ;
+    \$66  = \port$2184$0 ;
     if (rst) begin
       \$66  = 1'h0;
     end
@@ -6264,7 +6208,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$69  = \port$2192$0 ;
+    \$69  = \port$2180$0 ;
     if (rst) begin
       \$69  = 1'h0;
     end
@@ -6291,7 +6235,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$72  = \port$2312$0 ;
+    \$72  = \port$2301$0 ;
     if (rst) begin
       \$72  = 1'h0;
     end
@@ -6318,7 +6262,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$75  = \port$2349$0 ;
+    \$75  = \port$2343$0 ;
     if (rst) begin
       \$75  = 1'h0;
     end
@@ -6345,7 +6289,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$78  = \port$2345$0 ;
+    \$78  = \port$2339$0 ;
     if (rst) begin
       \$78  = 1'h0;
     end
@@ -6372,7 +6316,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$81  = \port$4526$0 ;
+    \$81  = \port$4516$0 ;
     if (rst) begin
       \$81  = 1'h0;
     end
@@ -6399,7 +6343,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$84  = \port$4524$0 ;
+    \$84  = \port$4514$0 ;
     if (rst) begin
       \$84  = 1'h0;
     end
@@ -6426,7 +6370,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$87  = \port$4732$0 ;
+    \$87  = \port$4722$0 ;
     if (rst) begin
       \$87  = 1'h0;
     end
@@ -6453,7 +6397,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$90  = \port$12268$0 ;
+    \$90  = \port$12258$0 ;
     if (rst) begin
       \$90  = 1'h0;
     end
@@ -6480,7 +6424,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$93  = \port$12274$0 ;
+    \$93  = \port$12264$0 ;
     if (rst) begin
       \$93  = 1'h0;
     end
@@ -6507,7 +6451,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$96  = \port$12270$0 ;
+    \$96  = \port$12260$0 ;
     if (rst) begin
       \$96  = 1'h0;
     end
@@ -6532,9 +6476,9 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
       \$98  = 32'd0;
     end
   end
-  assign busy = { \port$12268$0 , \port$4526$0 , \port$2312$0 , \port$741$0 , \port$1789$0 , \port$13351$0  };
-  assign sync = { \port$12274$0 , \port$4524$0 , \port$2349$0 , \port$2196$0 , \port$1795$0 , 1'h0 };
-  assign stall = { \port$12270$0 , \port$4732$0 , \port$2345$0 , \port$2192$0 , \port$1791$0 , \port$868$0  };
+  assign busy = { \port$12258$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13343$0  };
+  assign sync = { \port$12264$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign stall = { \port$12260$0 , \port$4722$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
 endmodule
 
 module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, ready, overflow, post__0, post__1, post__3, clk);
@@ -8983,7 +8927,7 @@ module \talos.fetch.instructions (i__valid, stopping_rst, write__data, o__ready,
 endmodule
 
 module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, stopping_rst, r__payload, error, done
-, post, ar__payload, ar__valid, \port$13687$1 , instr__valid, instr__payload, stopping_clk);
+, post, ar__payload, ar__valid, \port$13675$1 , instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$14  = 0;
   input burst__ready;
   wire burst__ready;
@@ -9033,8 +8977,8 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   wire [39:0] ar__payload;
   output ar__valid;
   wire ar__valid;
-  output [154:0] \port$13687$1 ;
-  wire [154:0] \port$13687$1 ;
+  output [154:0] \port$13675$1 ;
+  wire [154:0] \port$13675$1 ;
   input instr__valid;
   wire instr__valid;
   input [230:0] instr__payload;
@@ -9384,7 +9328,7 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   assign write__data = o__payload[155:28];
   assign param_address = o__payload[14:5];
   assign param_data = o__payload[155:28];
-  assign \port$13687$1  = o__payload[155:1];
+  assign \port$13675$1  = o__payload[155:1];
   assign \ar__payload.address  = ar__payload[31:0];
   assign \ar__payload.beats  = ar__payload[39:32];
   assign \burst__payload.address  = ar__payload[31:0];
@@ -9602,8 +9546,7 @@ module \talos.load.buffer (i__valid, o__ready, stopping_rst, i__payload, i__read
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$15 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -9723,8 +9666,8 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$13549$0 (i__payload[95:0]),
-    .\port$13549$118 (i__payload[149:118]),
+    .\port$13537$0 (i__payload[95:0]),
+    .\port$13537$118 (i__payload[149:118]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -9733,7 +9676,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .burst__payload(burst__payload),
     .burst__ready(burst__ready),
     .i__valid(valid),
-    .\port$13540$52 (\$7 ),
+    .\port$13528$52 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -9803,7 +9746,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$13549$0 , \port$13549$118 , stopping_clk);
+module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$13537$0 , \port$13537$118 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$17  = 0;
   input follow;
   wire follow;
@@ -9815,10 +9758,10 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$13549$0 ;
-  wire [95:0] \port$13549$0 ;
-  input [31:0] \port$13549$118 ;
-  wire [31:0] \port$13549$118 ;
+  input [95:0] \port$13537$0 ;
+  wire [95:0] \port$13537$0 ;
+  input [31:0] \port$13537$118 ;
+  wire [31:0] \port$13537$118 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -9930,19 +9873,19 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$13549$118 [28];
-  assign \$31  = ~ \port$13549$118 [29];
+  assign \$28  = ~ \port$13537$118 [28];
+  assign \$31  = ~ \port$13537$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$13549$118 [28];
-  assign \$37  = ~ \port$13549$118 [29];
+  assign \$34  = ~ \port$13537$118 [28];
+  assign \$37  = ~ \port$13537$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$13549$118 [29:28];
+  assign \$41  = & \port$13537$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$13549$118 [28] ? \port$13549$0 [95:64] : \port$13549$0 [63:32];
+  assign \$45  = \port$13537$118 [28] ? \port$13537$0 [95:64] : \port$13537$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -10011,21 +9954,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$13549$118 [15:0];
+      \$54  = \port$13537$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$13549$118 [30], \port$13549$118 [28] };
+      \$55  = { \port$13537$118 [30], \port$13537$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$13549$118 [15:0];
+      \$56  = \port$13537$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -10036,14 +9979,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$13549$118 [30];
+      \$57 [0] = \port$13537$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$13549$118 [31];
+      \$57 [1] = \port$13537$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -10072,14 +10015,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$13549$118 [28];
+      \$59 [0] = \port$13537$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$13549$118 [29];
+      \$59 [1] = \port$13537$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -10090,21 +10033,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$13549$118 [27:16];
+      \$60  = \port$13537$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$13549$118 [31], \port$13549$118 [29] };
+      \$61  = { \port$13537$118 [31], \port$13537$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$13549$118 [27:16];
+      \$62  = \port$13537$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -10165,7 +10108,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$13549$0 [95:64];
+      \$69  = \port$13537$0 [95:64];
     end
   end
   always @* begin
@@ -10179,7 +10122,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$13549$0 [31:0];
+      \$71  = \port$13537$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -10190,14 +10133,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$13549$118 [15:0];
-  assign ones = \port$13549$118 [29:28];
-  assign twos = \port$13549$118 [31:30];
+  assign count_0 = \port$13537$118 [15:0];
+  assign ones = \port$13537$118 [29:28];
+  assign twos = \port$13537$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$13549$118 [27:16];
-  assign stride_0 = \port$13549$0 [63:32];
-  assign stride_1 = \port$13549$0 [95:64];
-  assign base = \port$13549$0 [31:0];
+  assign count_1 = \port$13537$118 [27:16];
+  assign stride_0 = \port$13537$0 [63:32];
+  assign stride_1 = \port$13537$0 [95:64];
+  assign base = \port$13537$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -10209,15 +10152,15 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$13549$118 [28];
+  assign \$30  = \port$13537$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$13549$118 [28];
+  assign \$36  = \port$13537$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$13540$52 , run__ready, stopping_clk);
+module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$13528$52 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$18  = 0;
   input burst__ready;
   wire burst__ready;
@@ -10231,8 +10174,8 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [2:0] \port$13540$52 ;
-  wire [2:0] \port$13540$52 ;
+  output [2:0] \port$13528$52 ;
+  wire [2:0] \port$13528$52 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -10369,7 +10312,7 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   assign burst__valid = valid;
   assign \final  = now[52];
   assign tag = now[54:53];
-  assign \port$13540$52  = now[54:52];
+  assign \port$13528$52  = now[54:52];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
@@ -11005,8 +10948,8 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   \talos.load.walker.locals  locals (
     .address(\address$30 ),
     .follow(load),
-    .\port$13563$22 (i__payload[53:22]),
-    .\port$13563$81 (i__payload[146:81]),
+    .\port$13551$22 (i__payload[53:22]),
+    .\port$13551$81 (i__payload[146:81]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -11015,7 +10958,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$13563$22 (i__payload[80:22]),
+    .\port$13551$22 (i__payload[80:22]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -11252,7 +11195,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   assign \i__payload$28 [8:0] = address;
 endmodule
 
-module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \port$13563$81 , address, stopping_clk);
+module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \port$13551$81 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$22  = 0;
   input follow;
   wire follow;
@@ -11260,10 +11203,10 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [31:0] \port$13563$22 ;
-  wire [31:0] \port$13563$22 ;
-  input [65:0] \port$13563$81 ;
-  wire [65:0] \port$13563$81 ;
+  input [31:0] \port$13551$22 ;
+  wire [31:0] \port$13551$22 ;
+  input [65:0] \port$13551$81 ;
+  wire [65:0] \port$13551$81 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input stopping_clk;
@@ -11378,19 +11321,19 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$13563$22 [28];
-  assign \$31  = ~ \port$13563$22 [29];
+  assign \$28  = ~ \port$13551$22 [28];
+  assign \$31  = ~ \port$13551$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$13563$22 [28];
-  assign \$37  = ~ \port$13563$22 [29];
+  assign \$34  = ~ \port$13551$22 [28];
+  assign \$37  = ~ \port$13551$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$13563$22 [29:28];
+  assign \$41  = & \port$13551$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$13563$22 [28] ? \port$13563$81 [65:44] : \port$13563$81 [43:22];
+  assign \$45  = \port$13551$22 [28] ? \port$13551$81 [65:44] : \port$13551$81 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11459,21 +11402,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$13563$22 [15:0];
+      \$54  = \port$13551$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$13563$22 [30], \port$13563$22 [28] };
+      \$55  = { \port$13551$22 [30], \port$13551$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$13563$22 [15:0];
+      \$56  = \port$13551$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11484,14 +11427,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$13563$22 [30];
+      \$57 [0] = \port$13551$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$13563$22 [31];
+      \$57 [1] = \port$13551$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11520,14 +11463,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$13563$22 [28];
+      \$59 [0] = \port$13551$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$13563$22 [29];
+      \$59 [1] = \port$13551$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11538,21 +11481,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$13563$22 [27:16];
+      \$60  = \port$13551$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$13563$22 [31], \port$13563$22 [29] };
+      \$61  = { \port$13551$22 [31], \port$13551$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$13563$22 [27:16];
+      \$62  = \port$13551$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11613,7 +11556,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$13563$81 [65:44];
+      \$69  = \port$13551$81 [65:44];
     end
   end
   always @* begin
@@ -11627,7 +11570,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$13563$81 [21:0];
+      \$71  = \port$13551$81 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -11638,14 +11581,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$13563$22 [15:0];
-  assign ones = \port$13563$22 [29:28];
-  assign twos = \port$13563$22 [31:30];
+  assign count_0 = \port$13551$22 [15:0];
+  assign ones = \port$13551$22 [29:28];
+  assign twos = \port$13551$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$13563$22 [27:16];
-  assign stride_0 = \port$13563$81 [43:22];
-  assign stride_1 = \port$13563$81 [65:44];
-  assign base = \port$13563$81 [21:0];
+  assign count_1 = \port$13551$22 [27:16];
+  assign stride_0 = \port$13551$81 [43:22];
+  assign stride_1 = \port$13551$81 [65:44];
+  assign base = \port$13551$81 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11657,15 +11600,15 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$13563$22 [28];
+  assign \$30  = \port$13551$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$13563$22 [28];
+  assign \$36  = \port$13551$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , \last$15 , address, stopping_clk);
+module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$23  = 0;
   input follow;
   wire follow;
@@ -11673,8 +11616,8 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [58:0] \port$13563$22 ;
-  wire [58:0] \port$13563$22 ;
+  input [58:0] \port$13551$22 ;
+  wire [58:0] \port$13551$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [8:0] address;
@@ -11790,19 +11733,19 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$13563$22 [28];
-  assign \$31  = ~ \port$13563$22 [29];
+  assign \$28  = ~ \port$13551$22 [28];
+  assign \$31  = ~ \port$13551$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$13563$22 [28];
-  assign \$37  = ~ \port$13563$22 [29];
+  assign \$34  = ~ \port$13551$22 [28];
+  assign \$37  = ~ \port$13551$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$13563$22 [29:28];
+  assign \$41  = & \port$13551$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$13563$22 [28] ? \port$13563$22 [58:50] : \port$13563$22 [49:41];
+  assign \$45  = \port$13551$22 [28] ? \port$13551$22 [58:50] : \port$13551$22 [49:41];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11871,21 +11814,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$13563$22 [15:0];
+      \$54  = \port$13551$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$13563$22 [30], \port$13563$22 [28] };
+      \$55  = { \port$13551$22 [30], \port$13551$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$13563$22 [15:0];
+      \$56  = \port$13551$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11896,14 +11839,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$13563$22 [30];
+      \$57 [0] = \port$13551$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$13563$22 [31];
+      \$57 [1] = \port$13551$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11932,14 +11875,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$13563$22 [28];
+      \$59 [0] = \port$13551$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$13563$22 [29];
+      \$59 [1] = \port$13551$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11950,21 +11893,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$13563$22 [27:16];
+      \$60  = \port$13551$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$13563$22 [31], \port$13563$22 [29] };
+      \$61  = { \port$13551$22 [31], \port$13551$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$13563$22 [27:16];
+      \$62  = \port$13551$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -12025,7 +11968,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$13563$22 [58:50];
+      \$69  = \port$13551$22 [58:50];
     end
   end
   always @* begin
@@ -12039,7 +11982,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$13563$22 [40:32];
+      \$71  = \port$13551$22 [40:32];
     end else if (step) begin
       \$71  = \$53 [8:0];
     end
@@ -12050,14 +11993,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$13563$22 [15:0];
-  assign ones = \port$13563$22 [29:28];
-  assign twos = \port$13563$22 [31:30];
+  assign count_0 = \port$13551$22 [15:0];
+  assign ones = \port$13551$22 [29:28];
+  assign twos = \port$13551$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$13563$22 [27:16];
-  assign stride_0 = \port$13563$22 [49:41];
-  assign stride_1 = \port$13563$22 [58:50];
-  assign base = \port$13563$22 [40:32];
+  assign count_1 = \port$13551$22 [27:16];
+  assign stride_0 = \port$13551$22 [49:41];
+  assign stride_1 = \port$13551$22 [58:50];
+  assign base = \port$13551$22 [40:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -12069,10 +12012,10 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , 
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$13563$22 [28];
+  assign \$30  = \port$13551$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$13563$22 [28];
+  assign \$36  = \port$13551$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -12322,7 +12265,7 @@ module \talos.load_queue (i__valid, o__ready, i__ready, first, stopping_rst, wri
 endmodule
 
 module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, stopping_rst, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid, drain__address
-, instr__valid, \port$21534$0 , stopping_clk);
+, instr__valid, \port$21526$0 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$26  = 0;
   input act__grant;
   wire act__grant;
@@ -12368,8 +12311,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire [15:0] drain__address;
   input instr__valid;
   wire instr__valid;
-  input [260:0] \port$21534$0 ;
-  wire [260:0] \port$21534$0 ;
+  input [260:0] \port$21526$0 ;
+  wire [260:0] \port$21526$0 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -12377,12 +12320,14 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire [19:0] \$100 ;
   wire [19:0] \$101 ;
   wire [19:0] \$102 ;
-  wire [3:0] \$11 ;
+  wire [19:0] \$103 ;
+  wire [19:0] \$104 ;
+  wire \$11 ;
   wire \$12 ;
   wire \$13 ;
-  wire \$14 ;
+  wire [3:0] \$14 ;
   wire \$15 ;
-  wire \$16 ;
+  wire [3:0] \$16 ;
   wire \$17 ;
   wire \$18 ;
   wire \$19 ;
@@ -12416,8 +12361,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire [6:0] \$47 ;
-  wire \$48 ;
+  wire \$47 ;
+  wire [6:0] \$48 ;
   wire \$49 ;
   wire \$5 ;
   wire \$50 ;
@@ -12425,45 +12370,45 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire \$52 ;
   wire \$53 ;
   wire \$54 ;
-  wire [11:0] \$55 ;
-  wire \$56 ;
-  wire [11:0] \$57 ;
-  wire [4:0] \$58 ;
-  wire \$59 ;
+  wire \$55 ;
+  wire [11:0] \$56 ;
+  wire \$57 ;
+  wire [11:0] \$58 ;
+  wire [4:0] \$59 ;
   wire \$6 ;
-  wire [15:0] \$60 ;
+  wire \$60 ;
   wire [15:0] \$61 ;
-  wire \$62 ;
+  wire [15:0] \$62 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
   wire \$66 ;
   wire \$67 ;
-  wire [6:0] \$68 ;
-  reg \$69 ;
+  wire \$68 ;
+  wire [6:0] \$69 ;
   wire \$7 ;
   reg \$70 ;
   reg \$71 ;
-  reg [2:0] \$72 ;
-  reg [2:0] \$73 ;
-  reg \$74 ;
-  reg [3:0] \$75 ;
-  reg [2:0] \$76 ;
-  reg \$77 ;
-  reg [5:0] \$78 ;
-  reg [5:0] \$79 ;
+  reg \$72 ;
+  reg \$73 ;
+  reg [2:0] \$74 ;
+  reg [2:0] \$75 ;
+  reg \$76 ;
+  reg [3:0] \$77 ;
+  reg [2:0] \$78 ;
+  reg \$79 ;
   wire \$8 ;
-  reg \$80 ;
-  reg [10:0] \$81 ;
-  reg [10:0] \$82 ;
-  reg [3:0] \$83 ;
-  reg \$84 ;
-  reg [40:0] \$85 ;
-  reg [5:0] \$86 ;
-  wire [19:0] \$87 ;
-  wire [19:0] \$88 ;
+  reg [5:0] \$80 ;
+  reg [5:0] \$81 ;
+  reg \$82 ;
+  reg [10:0] \$83 ;
+  reg [10:0] \$84 ;
+  reg [3:0] \$85 ;
+  reg \$86 ;
+  reg [40:0] \$87 ;
+  reg [5:0] \$88 ;
   wire [19:0] \$89 ;
-  wire [3:0] \$9 ;
+  wire \$9 ;
   wire [19:0] \$90 ;
   wire [19:0] \$91 ;
   wire [19:0] \$92 ;
@@ -12594,6 +12539,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   reg [443:0] line = 444'h000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   wire load;
   wire next_active;
+  wire next_asks;
   wire next_full;
   wire next_tile_first;
   wire [319:0] o_sums;
@@ -12614,7 +12560,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire signed [19:0] \o_sums[8] ;
   wire signed [19:0] \o_sums[9] ;
   wire [5:0] ones;
-  reg [3:0] \post$85  = 4'h0;
+  reg [3:0] \post$87  = 4'h0;
   reg [2:0] recent = 3'h0;
   reg [3:0] slot = 4'h0;
   reg slot_last = 1'h0;
@@ -12634,127 +12580,132 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   reg [2:0] tile_guard = 3'h0;
   wire [5:0] twos;
   reg [40:0] valid_line = 41'h00000000000;
+  reg waits = 1'h1;
   reg [5:0] warm_left = 6'h00;
   reg warming = 1'h0;
   reg [5:0] warmup = 6'h00;
   (* init = 128'h00000000000000000000000000000000 *)
   wire [127:0] word_in;
-  assign issue = act__valid & act__grant;
-  assign \$1  = issue & last;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = active & \$2 ;
-  assign next_active = start | \$3 ;
-  assign \$4  = & lasts[1:0];
-  assign \$5  = issue ? \$4  : tile_first;
-  assign next_tile_first = free | \$5 ;
-  assign \$6  = | recent[1:0];
-  assign \$7  = active | \$6 ;
-  assign \$8  = \port$21534$0 [234] & \$7 ;
-  assign \$9  = { 1'h0, tile_guard } & { recent, 1'h1 };
-  assign \$10  = | \$9 ;
-  assign \$11  = { 1'h0, guard } & { recent, 1'h0 };
-  assign \$12  = | \$11 ;
-  assign \$13  = issue ? \$10  : \$12 ;
-  assign blocked = free ? \$8  : \$13 ;
-  assign \$14  = ~ active;
-  assign \$15  = issue & last;
-  assign free = \$14  | \$15 ;
-  assign \$16  = instr__valid & sync_ready;
-  assign start = \$16  & free;
-  assign \wait  = instr__valid ? \port$21534$0 [7:4] : 4'h0;
-  assign \$17  = ~ active;
-  assign follow = \$17  | last;
+  assign \$1  = ~ waits;
+  assign issue = \$1  & act__grant;
+  assign \$2  = ~ next_tile_first;
+  assign \$3  = ~ blocked;
+  assign \$4  = next_full & \$3 ;
+  assign \$5  = \$2  | \$4 ;
+  assign next_asks = next_active & \$5 ;
+  assign \$6  = issue & last;
+  assign \$7  = ~ \$6 ;
+  assign \$8  = active & \$7 ;
+  assign next_active = start | \$8 ;
+  assign \$9  = & lasts[1:0];
+  assign \$10  = issue ? \$9  : tile_first;
+  assign next_tile_first = free | \$10 ;
+  assign \$11  = | recent[1:0];
+  assign \$12  = active | \$11 ;
+  assign \$13  = \port$21526$0 [234] & \$12 ;
+  assign \$14  = { 1'h0, tile_guard } & { recent, 1'h1 };
+  assign \$15  = | \$14 ;
+  assign \$16  = { 1'h0, guard } & { recent, 1'h0 };
+  assign \$17  = | \$16 ;
+  assign \$18  = issue ? \$15  : \$17 ;
+  assign blocked = free ? \$13  : \$18 ;
+  assign \$19  = ~ active;
+  assign \$20  = issue & last;
+  assign free = \$19  | \$20 ;
+  assign \$21  = instr__valid & sync_ready;
+  assign start = \$21  & free;
+  assign \wait  = instr__valid ? \port$21526$0 [7:4] : 4'h0;
+  assign \$22  = ~ active;
+  assign follow = \$22  | last;
   assign switch = issue & tile_first;
-  assign \$18  = ~ full;
-  assign weights__ready = \$18  | switch;
+  assign \$23  = ~ full;
+  assign weights__ready = \$23  | switch;
   assign inject = weights__valid & weights__ready;
-  assign \$19  = weights__valid & slot_last;
-  assign next_full = weights__ready ? \$19  : 1'h1;
+  assign \$24  = weights__valid & slot_last;
+  assign next_full = weights__ready ? \$24  : 1'h1;
   assign done = valid_line[40] & end_line[200];
-  assign \$20  = ~ issue;
-  assign stall = active & \$20 ;
-  assign \$21  = ~ active;
-  assign \$22  = \$21  & instr__valid;
-  assign \$23  = ~ sync_ready;
-  assign sync = \$22  & \$23 ;
-  assign \$24  = ~ active;
-  assign \$25  = ! draining;
-  assign idle = \$24  & \$25 ;
-  assign \$26  = ~ next_tile_first;
-  assign \$27  = ~ blocked;
-  assign \$28  = next_full & \$27 ;
-  assign \$29  = \$26  | \$28 ;
-  assign \$30  = next_active & \$29 ;
-  assign \$32  = \port$21534$0 [257] & \$31 ;
-  assign \$34  = \port$21534$0 [254] & \$33 ;
-  assign \$35  = \$32  | \$34 ;
-  assign \$36  = | \port$21534$0 [255:254];
-  assign \$37  = \port$21534$0 [257] & \$36 ;
-  assign \$38  = | \port$21534$0 [258:257];
-  assign \$39  = \port$21534$0 [254] & \$38 ;
-  assign \$40  = \$37  | \$39 ;
-  assign \$41  = | \port$21534$0 [256:254];
-  assign \$42  = \port$21534$0 [257] & \$41 ;
-  assign \$43  = | \port$21534$0 [259:257];
-  assign \$44  = \port$21534$0 [254] & \$43 ;
-  assign \$45  = \$42  | \$44 ;
-  assign \$46  = | warmup;
-  assign \$47  = warm_left - 1'h1;
-  assign \$48  = warm_left != 1'h1;
-  assign \$49  = ~ warming;
-  assign \$50  = issue & \$49 ;
-  assign \$51  = & lasts[1:0];
-  assign \$52  = & lasts[4:2];
-  assign \$53  = ~ \$52 ;
-  assign \$54  = \$51  & \$53 ;
-  assign \$55  = entry + 1'h1;
-  assign \$56  = & lasts[1:0];
-  assign \$57  = entry + 1'h1;
-  assign \$58  = slot + 1'h1;
-  assign \$59  = slot == 4'he;
-  assign \$60  = 1'h1 << injection_3[5:2];
-  assign \$61  = injection_3[1] ? \$60  : 16'h0000;
-  assign \$62  = ~ accumulate;
-  assign \$63  = & firsts[4:2];
-  assign \$64  = \$62  & \$63 ;
-  assign \$65  = ~ warming;
-  assign \$66  = issue & \$65 ;
-  assign \$67  = | draining;
-  assign \$68  = draining - 1'h1;
+  assign \$25  = ~ issue;
+  assign stall = active & \$25 ;
+  assign \$26  = ~ active;
+  assign \$27  = \$26  & instr__valid;
+  assign \$28  = ~ sync_ready;
+  assign sync = \$27  & \$28 ;
+  assign \$29  = ~ active;
+  assign \$30  = ! draining;
+  assign idle = \$29  & \$30 ;
+  assign \$31  = ~ next_asks;
+  assign \$33  = \port$21526$0 [257] & \$32 ;
+  assign \$35  = \port$21526$0 [254] & \$34 ;
+  assign \$36  = \$33  | \$35 ;
+  assign \$37  = | \port$21526$0 [255:254];
+  assign \$38  = \port$21526$0 [257] & \$37 ;
+  assign \$39  = | \port$21526$0 [258:257];
+  assign \$40  = \port$21526$0 [254] & \$39 ;
+  assign \$41  = \$38  | \$40 ;
+  assign \$42  = | \port$21526$0 [256:254];
+  assign \$43  = \port$21526$0 [257] & \$42 ;
+  assign \$44  = | \port$21526$0 [259:257];
+  assign \$45  = \port$21526$0 [254] & \$44 ;
+  assign \$46  = \$43  | \$45 ;
+  assign \$47  = | warmup;
+  assign \$48  = warm_left - 1'h1;
+  assign \$49  = warm_left != 1'h1;
+  assign \$50  = ~ warming;
+  assign \$51  = issue & \$50 ;
+  assign \$52  = & lasts[1:0];
+  assign \$53  = & lasts[4:2];
+  assign \$54  = ~ \$53 ;
+  assign \$55  = \$52  & \$54 ;
+  assign \$56  = entry + 1'h1;
+  assign \$57  = & lasts[1:0];
+  assign \$58  = entry + 1'h1;
+  assign \$59  = slot + 1'h1;
+  assign \$60  = slot == 4'he;
+  assign \$61  = 1'h1 << injection_3[5:2];
+  assign \$62  = injection_3[1] ? \$61  : 16'h0000;
+  assign \$63  = ~ accumulate;
+  assign \$64  = & firsts[4:2];
+  assign \$65  = \$63  & \$64 ;
+  assign \$66  = ~ warming;
+  assign \$67  = issue & \$66 ;
+  assign \$68  = | draining;
+  assign \$69  = draining - 1'h1;
   always @(posedge stopping_clk)
-    active <= \$69 ;
+    active <= \$70 ;
   always @(posedge stopping_clk)
     tile_first <= next_tile_first;
   always @(posedge stopping_clk)
-    full <= \$70 ;
+    full <= \$71 ;
   always @(posedge stopping_clk)
-    act__valid <= \$71 ;
+    act__valid <= \$72 ;
   always @(posedge stopping_clk)
-    recent <= \$72 ;
+    waits <= \$73 ;
   always @(posedge stopping_clk)
-    guard <= \$73 ;
+    recent <= \$74 ;
   always @(posedge stopping_clk)
-    accumulate <= \$74 ;
+    guard <= \$75 ;
   always @(posedge stopping_clk)
-    \post$85  <= \$75 ;
+    accumulate <= \$76 ;
   always @(posedge stopping_clk)
-    tile_guard <= \$76 ;
+    \post$87  <= \$77 ;
   always @(posedge stopping_clk)
-    down <= \$77 ;
+    tile_guard <= \$78 ;
   always @(posedge stopping_clk)
-    warmup <= \$78 ;
+    down <= \$79 ;
   always @(posedge stopping_clk)
-    warm_left <= \$79 ;
+    warmup <= \$80 ;
   always @(posedge stopping_clk)
-    warming <= \$80 ;
+    warm_left <= \$81 ;
   always @(posedge stopping_clk)
-    entry <= \$81 ;
+    warming <= \$82 ;
   always @(posedge stopping_clk)
-    block_entry <= \$82 ;
+    entry <= \$83 ;
   always @(posedge stopping_clk)
-    slot <= \$83 ;
+    block_entry <= \$84 ;
   always @(posedge stopping_clk)
-    slot_last <= \$84 ;
+    slot <= \$85 ;
+  always @(posedge stopping_clk)
+    slot_last <= \$86 ;
   always @(posedge stopping_clk)
     injection_0 <= { weights__payload, slot, inject, switch };
   always @(posedge stopping_clk)
@@ -12764,7 +12715,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   always @(posedge stopping_clk)
     injection_3 <= injection_2;
   always @(posedge stopping_clk)
-    i_strobes <= \$61 ;
+    i_strobes <= \$62 ;
   always @(posedge stopping_clk)
     i_switch <= injection_3[0];
   always @(posedge stopping_clk)
@@ -12772,60 +12723,60 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   always @(posedge stopping_clk)
     down_line <= { down_line[3:0], down };
   always @(posedge stopping_clk)
-    line <= { line[431:0], \$64 , entry };
+    line <= { line[431:0], \$65 , entry };
   always @(posedge stopping_clk)
-    end_line <= { end_line[199:0], \post$85 , last };
+    end_line <= { end_line[199:0], \post$87 , last };
   always @(posedge stopping_clk)
-    valid_line <= \$85 ;
+    valid_line <= \$87 ;
   always @(posedge stopping_clk)
-    draining <= \$86 ;
+    draining <= \$88 ;
   \talos.matrix.accumulator  accumulator (
     .drain__address(drain__address),
     .drain__grant(acc_read__grant),
     .drained(acc_read__data),
     .i_valid(valid_line[36]),
-    .\port$13804$432 (line[443:432]),
-    .\port$14306$0 (\$87 ),
-    .\port$14320$0 (\$88 ),
-    .\port$14333$0 (\$89 ),
-    .\port$14345$0 (\$90 ),
-    .\port$14356$0 (\$91 ),
-    .\port$14366$0 (\$92 ),
-    .\port$14375$0 (\$93 ),
-    .\port$14383$0 (\$94 ),
-    .\port$14390$0 (\$95 ),
-    .\port$14396$0 (\$96 ),
-    .\port$14401$0 (\$97 ),
-    .\port$14405$0 (\$98 ),
-    .\port$14408$0 (\$99 ),
-    .\port$14410$0 (\$100 ),
-    .\port$14411$0 (\$101 ),
-    .\port$17752$0 (\$102 ),
+    .\port$13794$432 (line[443:432]),
+    .\port$14296$0 (\$89 ),
+    .\port$14310$0 (\$90 ),
+    .\port$14323$0 (\$91 ),
+    .\port$14335$0 (\$92 ),
+    .\port$14346$0 (\$93 ),
+    .\port$14356$0 (\$94 ),
+    .\port$14365$0 (\$95 ),
+    .\port$14373$0 (\$96 ),
+    .\port$14380$0 (\$97 ),
+    .\port$14386$0 (\$98 ),
+    .\port$14391$0 (\$99 ),
+    .\port$14395$0 (\$100 ),
+    .\port$14398$0 (\$101 ),
+    .\port$14400$0 (\$102 ),
+    .\port$14401$0 (\$103 ),
+    .\port$17742$0 (\$104 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.matrix.array  array (
-    .deskew_0_14(\$87 ),
-    .deskew_10_4(\$97 ),
-    .deskew_11_3(\$98 ),
-    .deskew_12_2(\$99 ),
-    .deskew_13_1(\$100 ),
-    .deskew_14_0(\$101 ),
-    .deskew_1_13(\$88 ),
-    .deskew_2_12(\$89 ),
-    .deskew_3_11(\$90 ),
-    .deskew_4_10(\$91 ),
-    .deskew_5_9(\$92 ),
-    .deskew_6_8(\$93 ),
-    .deskew_7_7(\$94 ),
-    .deskew_8_6(\$95 ),
-    .deskew_9_5(\$96 ),
+    .deskew_0_14(\$89 ),
+    .deskew_10_4(\$99 ),
+    .deskew_11_3(\$100 ),
+    .deskew_12_2(\$101 ),
+    .deskew_13_1(\$102 ),
+    .deskew_14_0(\$103 ),
+    .deskew_1_13(\$90 ),
+    .deskew_2_12(\$91 ),
+    .deskew_3_11(\$92 ),
+    .deskew_4_10(\$93 ),
+    .deskew_5_9(\$94 ),
+    .deskew_6_8(\$95 ),
+    .deskew_7_7(\$96 ),
+    .deskew_8_6(\$97 ),
+    .deskew_9_5(\$98 ),
     .i_acts(i_acts),
     .i_down(down_line[4]),
     .i_strobes(i_strobes),
     .i_switch(i_switch),
     .i_weights(i_weights),
-    .\o_psum$2503 (\$102 ),
+    .\o_psum$2503 (\$104 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -12836,205 +12787,212 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .last(lasts),
     .\last$15 (last),
     .load(free),
-    .\port$21534$16 (\port$21534$0 [217:16]),
-    .\port$21534$242 (\port$21534$0 [253:242]),
+    .\port$21526$16 (\port$21526$0 [217:16]),
+    .\port$21526$242 (\port$21526$0 [253:242]),
     .step(issue),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$69  = next_active;
-    if (stopping_rst) begin
-      \$69  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$70  = next_full;
+    \$70  = next_active;
     if (stopping_rst) begin
       \$70  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$71  = \$30 ;
+    \$71  = next_full;
     if (stopping_rst) begin
       \$71  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$72  = { recent[1:0], issue };
+    \$72  = next_asks;
     if (stopping_rst) begin
-      \$72  = 3'h0;
+      \$72  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$73  = guard;
+    \$73  = \$31 ;
+    if (stopping_rst) begin
+      \$73  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
+    \$74  = { recent[1:0], issue };
+    if (stopping_rst) begin
+      \$74  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
+    \$75  = guard;
     if (free) begin
-      \$73  = { \port$21534$0 [234], \port$21534$0 [234], \port$21534$0 [234] };
+      \$75  = { \port$21526$0 [234], \port$21526$0 [234], \port$21526$0 [234] };
     end else if (issue) begin
-      \$73  = tile_guard;
+      \$75  = tile_guard;
     end
     if (stopping_rst) begin
-      \$73  = 3'h0;
+      \$75  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$74  = accumulate;
+    \$76  = accumulate;
     if (free) begin
-      \$74  = \port$21534$0 [234];
+      \$76  = \port$21526$0 [234];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$75  = \post$85 ;
+    \$77  = \post$87 ;
     if (free) begin
-      \$75  = \port$21534$0 [11:8];
+      \$77  = \port$21526$0 [11:8];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$76  = tile_guard;
+    \$78  = tile_guard;
     if (follow) begin
-      \$76 [2] = \$35 ;
-      \$76 [1] = \$40 ;
-      \$76 [0] = \$45 ;
+      \$78 [2] = \$36 ;
+      \$78 [1] = \$41 ;
+      \$78 [0] = \$46 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$77  = down;
+    \$79  = down;
     if (free) begin
-      \$77  = \port$21534$0 [235];
+      \$79  = \port$21526$0 [235];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$78  = warmup;
+    \$80  = warmup;
     if (free) begin
-      \$78  = \port$21534$0 [241:236];
+      \$80  = \port$21526$0 [241:236];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$79  = warm_left;
+    \$81  = warm_left;
     if (free) begin
-      \$79  = \port$21534$0 [241:236];
+      \$81  = \port$21526$0 [241:236];
     end else if (issue) begin
       if (lasts[0]) begin
-        \$79  = warmup;
+        \$81  = warmup;
       end else if (warming) begin
-        \$79  = \$47 [5:0];
+        \$81  = \$48 [5:0];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$80  = warming;
+    \$82  = warming;
     if (free) begin
-      \$80  = \port$21534$0 [260];
+      \$82  = \port$21526$0 [260];
     end else if (issue) begin
       if (lasts[0]) begin
-        \$80  = \$46 ;
+        \$82  = \$47 ;
       end else if (warming) begin
-        \$80  = \$48 ;
+        \$82  = \$49 ;
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$81  = entry;
+    \$83  = entry;
     if (free) begin
-      \$81  = \port$21534$0 [228:218];
-    end else if (\$50 ) begin
+      \$83  = \port$21526$0 [228:218];
+    end else if (\$51 ) begin
       (* full_case = 32'd1 *)
-      if (\$54 ) begin
-        \$81  = block_entry;
+      if (\$55 ) begin
+        \$83  = block_entry;
       end else begin
-        \$81  = \$55 [10:0];
+        \$83  = \$56 [10:0];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$82  = block_entry;
+    \$84  = block_entry;
     if (free) begin
-      \$82  = \port$21534$0 [228:218];
-    end else if (\$50 ) begin
+      \$84  = \port$21526$0 [228:218];
+    end else if (\$51 ) begin
       (* full_case = 32'd1 *)
-      if (\$54 ) begin
+      if (\$55 ) begin
       end else begin
-        if (\$56 ) begin
-          \$82  = \$57 [10:0];
+        if (\$57 ) begin
+          \$84  = \$58 [10:0];
         end
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$83  = slot;
+    \$85  = slot;
     if (inject) begin
-      \$83  = \$58 [3:0];
+      \$85  = \$59 [3:0];
     end
     if (stopping_rst) begin
-      \$83  = 4'h0;
+      \$85  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$84  = slot_last;
+    \$86  = slot_last;
     if (inject) begin
-      \$84  = \$59 ;
+      \$86  = \$60 ;
     end
     if (stopping_rst) begin
-      \$84  = 1'h0;
+      \$86  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$85  = { valid_line[39:0], \$66  };
+    \$87  = { valid_line[39:0], \$67  };
     if (stopping_rst) begin
-      \$85  = 41'h00000000000;
+      \$87  = 41'h00000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$86  = draining;
+    \$88  = draining;
     if (issue) begin
-      \$86  = 6'h29;
-    end else if (\$67 ) begin
-      \$86  = \$68 [5:0];
+      \$88  = 6'h29;
+    end else if (\$68 ) begin
+      \$88  = \$69 [5:0];
     end
     if (stopping_rst) begin
-      \$86  = 6'h00;
+      \$88  = 6'h00;
     end
   end
   assign address = act__address;
   assign asks = act__valid;
-  assign instr__payload = \port$21534$0 [241:0];
+  assign instr__payload = \port$21526$0 [241:0];
   assign instr__ready = start;
   assign load = free;
-  assign ones = \port$21534$0 [247:242];
-  assign counts = \port$21534$0 [260:242];
-  assign twos = \port$21534$0 [253:248];
+  assign ones = \port$21526$0 [247:242];
+  assign counts = \port$21526$0 [260:242];
+  assign twos = \port$21526$0 [253:248];
   assign step = issue;
-  assign base = \port$21534$0 [37:16];
-  assign count_0 = \port$21534$0 [199:190];
-  assign stride_0 = \port$21534$0 [217:200];
-  assign count_1 = \port$21534$0 [167:158];
-  assign stride_1 = \port$21534$0 [189:168];
-  assign count_2 = \port$21534$0 [141:130];
-  assign stride_2 = \port$21534$0 [157:142];
-  assign count_3 = \port$21534$0 [107:100];
-  assign stride_3 = \port$21534$0 [129:108];
-  assign count_4 = \port$21534$0 [77:70];
-  assign stride_4 = \port$21534$0 [99:78];
-  assign count_5 = \port$21534$0 [47:38];
-  assign stride_5 = \port$21534$0 [69:48];
+  assign base = \port$21526$0 [37:16];
+  assign count_0 = \port$21526$0 [199:190];
+  assign stride_0 = \port$21526$0 [217:200];
+  assign count_1 = \port$21526$0 [167:158];
+  assign stride_1 = \port$21526$0 [189:168];
+  assign count_2 = \port$21526$0 [141:130];
+  assign stride_2 = \port$21526$0 [157:142];
+  assign count_3 = \port$21526$0 [107:100];
+  assign stride_3 = \port$21526$0 [129:108];
+  assign count_4 = \port$21526$0 [77:70];
+  assign stride_4 = \port$21526$0 [99:78];
+  assign count_5 = \port$21526$0 [47:38];
+  assign stride_5 = \port$21526$0 [69:48];
   assign act__data = i_acts;
   assign switch_in = i_switch;
   assign strobes = i_strobes;
@@ -13043,19 +13001,19 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign i_address = line[442:432];
   assign i_overwrite = line[443];
   assign i_valid = valid_line[36];
-  assign i_sums = { \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93 , \$92 , \$91 , \$90 , \$89 , \$88 , \$87  };
-  assign o_sums = { \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93 , \$92 , \$91 , \$90 , \$89 , \$88 , \$87  };
+  assign i_sums = { \$104 , \$103 , \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93 , \$92 , \$91 , \$90 , \$89  };
+  assign o_sums = { \$104 , \$103 , \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93 , \$92 , \$91 , \$90 , \$89  };
   assign acc_read__address = drain__address;
   assign drain__data = acc_read__data;
   assign drain__grant = acc_read__grant;
   assign acc_read__valid = drain__valid;
   assign busy = issue;
   assign post = end_line[204:201];
-  assign \counts.ones  = \port$21534$0 [247:242];
-  assign \counts.twos  = \port$21534$0 [253:248];
-  assign \counts.few_columns  = \port$21534$0 [256:254];
-  assign \counts.few_rows  = \port$21534$0 [259:257];
-  assign \counts.warmup  = \port$21534$0 [260];
+  assign \counts.ones  = \port$21526$0 [247:242];
+  assign \counts.twos  = \port$21526$0 [253:248];
+  assign \counts.few_columns  = \port$21526$0 [256:254];
+  assign \counts.few_rows  = \port$21526$0 [259:257];
+  assign \counts.warmup  = \port$21526$0 [260];
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -13088,38 +13046,38 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \i_weights[13]  = i_weights[111:104];
   assign \i_weights[14]  = i_weights[119:112];
   assign \i_weights[15]  = i_weights[127:120];
-  assign \i_sums[0]  = \$87 ;
-  assign \i_sums[1]  = \$88 ;
-  assign \i_sums[2]  = \$89 ;
-  assign \i_sums[3]  = \$90 ;
-  assign \i_sums[4]  = \$91 ;
-  assign \i_sums[5]  = \$92 ;
-  assign \i_sums[6]  = \$93 ;
-  assign \i_sums[7]  = \$94 ;
-  assign \i_sums[8]  = \$95 ;
-  assign \i_sums[9]  = \$96 ;
-  assign \i_sums[10]  = \$97 ;
-  assign \i_sums[11]  = \$98 ;
-  assign \i_sums[12]  = \$99 ;
-  assign \i_sums[13]  = \$100 ;
-  assign \i_sums[14]  = \$101 ;
-  assign \i_sums[15]  = \$102 ;
-  assign \o_sums[0]  = \$87 ;
-  assign \o_sums[1]  = \$88 ;
-  assign \o_sums[2]  = \$89 ;
-  assign \o_sums[3]  = \$90 ;
-  assign \o_sums[4]  = \$91 ;
-  assign \o_sums[5]  = \$92 ;
-  assign \o_sums[6]  = \$93 ;
-  assign \o_sums[7]  = \$94 ;
-  assign \o_sums[8]  = \$95 ;
-  assign \o_sums[9]  = \$96 ;
-  assign \o_sums[10]  = \$97 ;
-  assign \o_sums[11]  = \$98 ;
-  assign \o_sums[12]  = \$99 ;
-  assign \o_sums[13]  = \$100 ;
-  assign \o_sums[14]  = \$101 ;
-  assign \o_sums[15]  = \$102 ;
+  assign \i_sums[0]  = \$89 ;
+  assign \i_sums[1]  = \$90 ;
+  assign \i_sums[2]  = \$91 ;
+  assign \i_sums[3]  = \$92 ;
+  assign \i_sums[4]  = \$93 ;
+  assign \i_sums[5]  = \$94 ;
+  assign \i_sums[6]  = \$95 ;
+  assign \i_sums[7]  = \$96 ;
+  assign \i_sums[8]  = \$97 ;
+  assign \i_sums[9]  = \$98 ;
+  assign \i_sums[10]  = \$99 ;
+  assign \i_sums[11]  = \$100 ;
+  assign \i_sums[12]  = \$101 ;
+  assign \i_sums[13]  = \$102 ;
+  assign \i_sums[14]  = \$103 ;
+  assign \i_sums[15]  = \$104 ;
+  assign \o_sums[0]  = \$89 ;
+  assign \o_sums[1]  = \$90 ;
+  assign \o_sums[2]  = \$91 ;
+  assign \o_sums[3]  = \$92 ;
+  assign \o_sums[4]  = \$93 ;
+  assign \o_sums[5]  = \$94 ;
+  assign \o_sums[6]  = \$95 ;
+  assign \o_sums[7]  = \$96 ;
+  assign \o_sums[8]  = \$97 ;
+  assign \o_sums[9]  = \$98 ;
+  assign \o_sums[10]  = \$99 ;
+  assign \o_sums[11]  = \$100 ;
+  assign \o_sums[12]  = \$101 ;
+  assign \o_sums[13]  = \$102 ;
+  assign \o_sums[14]  = \$103 ;
+  assign \o_sums[15]  = \$104 ;
   assign \injection_0.switch  = injection_0[0];
   assign \injection_0.strobe  = injection_0[1];
   assign \injection_0.slot  = injection_0[5:2];
@@ -13136,53 +13094,53 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \injection_3.strobe  = injection_3[1];
   assign \injection_3.slot  = injection_3[5:2];
   assign \injection_3.word  = injection_3[133:6];
-  assign \$31  = \port$21534$0 [254];
-  assign \$33  = \port$21534$0 [257];
+  assign \$32  = \port$21526$0 [254];
+  assign \$34  = \port$21526$0 [257];
 endmodule
 
-module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13804$432 , i_valid, \port$14306$0 , \port$14320$0 , \port$14333$0 , \port$14345$0 , \port$14356$0 , \port$14366$0 , \port$14375$0 , \port$14383$0 , \port$14390$0 , \port$14396$0 , \port$14401$0 , \port$14405$0 , \port$14408$0 , \port$14410$0 , \port$14411$0 , \port$17752$0 , drained
+module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13794$432 , i_valid, \port$14296$0 , \port$14310$0 , \port$14323$0 , \port$14335$0 , \port$14346$0 , \port$14356$0 , \port$14365$0 , \port$14373$0 , \port$14380$0 , \port$14386$0 , \port$14391$0 , \port$14395$0 , \port$14398$0 , \port$14400$0 , \port$14401$0 , \port$17742$0 , drained
 , drain__address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$27  = 0;
   output drain__grant;
   wire drain__grant;
   input stopping_rst;
   wire stopping_rst;
-  input [11:0] \port$13804$432 ;
-  wire [11:0] \port$13804$432 ;
+  input [11:0] \port$13794$432 ;
+  wire [11:0] \port$13794$432 ;
   input i_valid;
   wire i_valid;
-  input [19:0] \port$14306$0 ;
-  wire [19:0] \port$14306$0 ;
-  input [19:0] \port$14320$0 ;
-  wire [19:0] \port$14320$0 ;
-  input [19:0] \port$14333$0 ;
-  wire [19:0] \port$14333$0 ;
-  input [19:0] \port$14345$0 ;
-  wire [19:0] \port$14345$0 ;
+  input [19:0] \port$14296$0 ;
+  wire [19:0] \port$14296$0 ;
+  input [19:0] \port$14310$0 ;
+  wire [19:0] \port$14310$0 ;
+  input [19:0] \port$14323$0 ;
+  wire [19:0] \port$14323$0 ;
+  input [19:0] \port$14335$0 ;
+  wire [19:0] \port$14335$0 ;
+  input [19:0] \port$14346$0 ;
+  wire [19:0] \port$14346$0 ;
   input [19:0] \port$14356$0 ;
   wire [19:0] \port$14356$0 ;
-  input [19:0] \port$14366$0 ;
-  wire [19:0] \port$14366$0 ;
-  input [19:0] \port$14375$0 ;
-  wire [19:0] \port$14375$0 ;
-  input [19:0] \port$14383$0 ;
-  wire [19:0] \port$14383$0 ;
-  input [19:0] \port$14390$0 ;
-  wire [19:0] \port$14390$0 ;
-  input [19:0] \port$14396$0 ;
-  wire [19:0] \port$14396$0 ;
+  input [19:0] \port$14365$0 ;
+  wire [19:0] \port$14365$0 ;
+  input [19:0] \port$14373$0 ;
+  wire [19:0] \port$14373$0 ;
+  input [19:0] \port$14380$0 ;
+  wire [19:0] \port$14380$0 ;
+  input [19:0] \port$14386$0 ;
+  wire [19:0] \port$14386$0 ;
+  input [19:0] \port$14391$0 ;
+  wire [19:0] \port$14391$0 ;
+  input [19:0] \port$14395$0 ;
+  wire [19:0] \port$14395$0 ;
+  input [19:0] \port$14398$0 ;
+  wire [19:0] \port$14398$0 ;
+  input [19:0] \port$14400$0 ;
+  wire [19:0] \port$14400$0 ;
   input [19:0] \port$14401$0 ;
   wire [19:0] \port$14401$0 ;
-  input [19:0] \port$14405$0 ;
-  wire [19:0] \port$14405$0 ;
-  input [19:0] \port$14408$0 ;
-  wire [19:0] \port$14408$0 ;
-  input [19:0] \port$14410$0 ;
-  wire [19:0] \port$14410$0 ;
-  input [19:0] \port$14411$0 ;
-  wire [19:0] \port$14411$0 ;
-  input [19:0] \port$17752$0 ;
-  wire [19:0] \port$17752$0 ;
+  input [19:0] \port$17742$0 ;
+  wire [19:0] \port$17742$0 ;
   output [511:0] drained;
   reg [511:0] drained = 512'h00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   input [15:0] drain__address;
@@ -13356,25 +13314,25 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13804$432 , 
   assign \read__data$20  = _1_;
   assign \$35  = address_2[10] ? output_1[319:288] : output_0[319:288];
   assign \$36  = overwrite_2 ? 32'd0 : \$35 ;
-  assign \$37  = $signed(\$36 ) + $signed(\port$14396$0 );
+  assign \$37  = $signed(\$36 ) + $signed(\port$14386$0 );
   assign \$38  = address_2[10] ? output_1[351:320] : output_0[351:320];
   assign \$39  = overwrite_2 ? 32'd0 : \$38 ;
-  assign \$40  = $signed(\$39 ) + $signed(\port$14401$0 );
+  assign \$40  = $signed(\$39 ) + $signed(\port$14391$0 );
   assign \$41  = address_2[10] ? output_1[383:352] : output_0[383:352];
   assign \$42  = overwrite_2 ? 32'd0 : \$41 ;
-  assign \$43  = $signed(\$42 ) + $signed(\port$14405$0 );
+  assign \$43  = $signed(\$42 ) + $signed(\port$14395$0 );
   assign \$44  = address_2[10] ? output_1[415:384] : output_0[415:384];
   assign \$45  = overwrite_2 ? 32'd0 : \$44 ;
-  assign \$46  = $signed(\$45 ) + $signed(\port$14408$0 );
+  assign \$46  = $signed(\$45 ) + $signed(\port$14398$0 );
   assign \$47  = address_2[10] ? output_1[447:416] : output_0[447:416];
   assign \$48  = overwrite_2 ? 32'd0 : \$47 ;
-  assign \$49  = $signed(\$48 ) + $signed(\port$14410$0 );
+  assign \$49  = $signed(\$48 ) + $signed(\port$14400$0 );
   assign \$50  = address_2[10] ? output_1[479:448] : output_0[479:448];
   assign \$51  = overwrite_2 ? 32'd0 : \$50 ;
-  assign \$52  = $signed(\$51 ) + $signed(\port$14411$0 );
+  assign \$52  = $signed(\$51 ) + $signed(\port$14401$0 );
   assign \$53  = address_2[10] ? output_1[511:480] : output_0[511:480];
   assign \$54  = overwrite_2 ? 32'd0 : \$53 ;
-  assign \$55  = $signed(\$54 ) + $signed(\port$17752$0 );
+  assign \$55  = $signed(\$54 ) + $signed(\port$17742$0 );
   assign \$56  = from_half_1 ? output_1 : output_0;
   assign read__addr = reads_half[0] ? address_0[9:0] : drain__address[9:0];
   assign \$57  = ! address_3[10];
@@ -13392,7 +13350,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13804$432 , 
   always @(posedge stopping_clk)
     valid_3 <= \$63 ;
   always @(posedge stopping_clk)
-    address_0 <= \port$13804$432 [10:0];
+    address_0 <= \port$13794$432 [10:0];
   always @(posedge stopping_clk)
     address_1 <= address_0;
   always @(posedge stopping_clk)
@@ -13400,7 +13358,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13804$432 , 
   always @(posedge stopping_clk)
     address_3 <= address_2;
   always @(posedge stopping_clk)
-    overwrite_0 <= \port$13804$432 [11];
+    overwrite_0 <= \port$13794$432 [11];
   always @(posedge stopping_clk)
     overwrite_1 <= overwrite_0;
   always @(posedge stopping_clk)
@@ -13419,40 +13377,40 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13804$432 , 
     from_half_1 <= from_half_0;
   always @(posedge stopping_clk)
     drained <= \$56 ;
-  assign \$1  = ~ \port$13804$432 [11];
+  assign \$1  = ~ \port$13794$432 [11];
   assign \$2  = i_valid & \$1 ;
-  assign \$3  = ~ \port$13804$432 [10];
+  assign \$3  = ~ \port$13794$432 [10];
   assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ \port$13804$432 [11];
+  assign \$5  = ~ \port$13794$432 [11];
   assign \$6  = i_valid & \$5 ;
-  assign \$7  = \$6  & \port$13804$432 [10];
+  assign \$7  = \$6  & \port$13794$432 [10];
   assign \$8  = address_2[10] ? output_1[31:0] : output_0[31:0];
   assign \$9  = overwrite_2 ? 32'd0 : \$8 ;
-  assign \$10  = $signed(\$9 ) + $signed(\port$14306$0 );
+  assign \$10  = $signed(\$9 ) + $signed(\port$14296$0 );
   assign \$11  = address_2[10] ? output_1[63:32] : output_0[63:32];
   assign \$12  = overwrite_2 ? 32'd0 : \$11 ;
-  assign \$13  = $signed(\$12 ) + $signed(\port$14320$0 );
+  assign \$13  = $signed(\$12 ) + $signed(\port$14310$0 );
   assign \$14  = address_2[10] ? output_1[95:64] : output_0[95:64];
   assign \$15  = overwrite_2 ? 32'd0 : \$14 ;
-  assign \$16  = $signed(\$15 ) + $signed(\port$14333$0 );
+  assign \$16  = $signed(\$15 ) + $signed(\port$14323$0 );
   assign \$17  = address_2[10] ? output_1[127:96] : output_0[127:96];
   assign \$18  = overwrite_2 ? 32'd0 : \$17 ;
-  assign \$19  = $signed(\$18 ) + $signed(\port$14345$0 );
+  assign \$19  = $signed(\$18 ) + $signed(\port$14335$0 );
   assign \$20  = address_2[10] ? output_1[159:128] : output_0[159:128];
   assign \$21  = overwrite_2 ? 32'd0 : \$20 ;
-  assign \$22  = $signed(\$21 ) + $signed(\port$14356$0 );
+  assign \$22  = $signed(\$21 ) + $signed(\port$14346$0 );
   assign \$23  = address_2[10] ? output_1[191:160] : output_0[191:160];
   assign \$24  = overwrite_2 ? 32'd0 : \$23 ;
-  assign \$25  = $signed(\$24 ) + $signed(\port$14366$0 );
+  assign \$25  = $signed(\$24 ) + $signed(\port$14356$0 );
   assign \$26  = address_2[10] ? output_1[223:192] : output_0[223:192];
   assign \$27  = overwrite_2 ? 32'd0 : \$26 ;
-  assign \$28  = $signed(\$27 ) + $signed(\port$14375$0 );
+  assign \$28  = $signed(\$27 ) + $signed(\port$14365$0 );
   assign \$29  = address_2[10] ? output_1[255:224] : output_0[255:224];
   assign \$30  = overwrite_2 ? 32'd0 : \$29 ;
-  assign \$31  = $signed(\$30 ) + $signed(\port$14383$0 );
+  assign \$31  = $signed(\$30 ) + $signed(\port$14373$0 );
   assign \$32  = address_2[10] ? output_1[287:256] : output_0[287:256];
   assign \$33  = overwrite_2 ? 32'd0 : \$32 ;
-  assign \$34  = $signed(\$33 ) + $signed(\port$14390$0 );
+  assign \$34  = $signed(\$33 ) + $signed(\port$14380$0 );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$60  = i_valid;
@@ -13488,9 +13446,9 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13804$432 , 
       \$64  = 2'h0;
     end
   end
-  assign i_address = \port$13804$432 [10:0];
-  assign i_overwrite = \port$13804$432 [11];
-  assign i_sums = { \port$17752$0 , \port$14411$0 , \port$14410$0 , \port$14408$0 , \port$14405$0 , \port$14401$0 , \port$14396$0 , \port$14390$0 , \port$14383$0 , \port$14375$0 , \port$14366$0 , \port$14356$0 , \port$14345$0 , \port$14333$0 , \port$14320$0 , \port$14306$0  };
+  assign i_address = \port$13794$432 [10:0];
+  assign i_overwrite = \port$13794$432 [11];
+  assign i_sums = { \port$17742$0 , \port$14401$0 , \port$14400$0 , \port$14398$0 , \port$14395$0 , \port$14391$0 , \port$14386$0 , \port$14380$0 , \port$14373$0 , \port$14365$0 , \port$14356$0 , \port$14346$0 , \port$14335$0 , \port$14323$0 , \port$14310$0 , \port$14296$0  };
   assign write__addr = address_3[9:0];
   assign write__data = updated;
   assign \write__addr$32  = address_3[9:0];
@@ -13512,22 +13470,22 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13804$432 , 
   assign \updated[13]  = updated[447:416];
   assign \updated[14]  = updated[479:448];
   assign \updated[15]  = updated[511:480];
-  assign \i_sums[0]  = \port$14306$0 ;
-  assign \i_sums[1]  = \port$14320$0 ;
-  assign \i_sums[2]  = \port$14333$0 ;
-  assign \i_sums[3]  = \port$14345$0 ;
-  assign \i_sums[4]  = \port$14356$0 ;
-  assign \i_sums[5]  = \port$14366$0 ;
-  assign \i_sums[6]  = \port$14375$0 ;
-  assign \i_sums[7]  = \port$14383$0 ;
-  assign \i_sums[8]  = \port$14390$0 ;
-  assign \i_sums[9]  = \port$14396$0 ;
-  assign \i_sums[10]  = \port$14401$0 ;
-  assign \i_sums[11]  = \port$14405$0 ;
-  assign \i_sums[12]  = \port$14408$0 ;
-  assign \i_sums[13]  = \port$14410$0 ;
-  assign \i_sums[14]  = \port$14411$0 ;
-  assign \i_sums[15]  = \port$17752$0 ;
+  assign \i_sums[0]  = \port$14296$0 ;
+  assign \i_sums[1]  = \port$14310$0 ;
+  assign \i_sums[2]  = \port$14323$0 ;
+  assign \i_sums[3]  = \port$14335$0 ;
+  assign \i_sums[4]  = \port$14346$0 ;
+  assign \i_sums[5]  = \port$14356$0 ;
+  assign \i_sums[6]  = \port$14365$0 ;
+  assign \i_sums[7]  = \port$14373$0 ;
+  assign \i_sums[8]  = \port$14380$0 ;
+  assign \i_sums[9]  = \port$14386$0 ;
+  assign \i_sums[10]  = \port$14391$0 ;
+  assign \i_sums[11]  = \port$14395$0 ;
+  assign \i_sums[12]  = \port$14398$0 ;
+  assign \i_sums[13]  = \port$14400$0 ;
+  assign \i_sums[14]  = \port$14401$0 ;
+  assign \i_sums[15]  = \port$17742$0 ;
   assign \$65 [511:480] = \$55 [31:0];
   assign \$65 [479:448] = \$52 [31:0];
   assign \$65 [447:416] = \$49 [31:0];
@@ -60285,7 +60243,7 @@ module \talos.matrix.array.pe_9_9.multiplier (i_a, stopping_rst, i_b, product, s
   assign o_product = product;
 endmodule
 
-module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$21534$16 , \port$21534$242 , stopping_clk);
+module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$21526$16 , \port$21526$242 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$284  = 0;
   input step;
   wire step;
@@ -60303,10 +60261,10 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input [201:0] \port$21534$16 ;
-  wire [201:0] \port$21534$16 ;
-  input [11:0] \port$21534$242 ;
-  wire [11:0] \port$21534$242 ;
+  input [201:0] \port$21526$16 ;
+  wire [201:0] \port$21526$16 ;
+  input [11:0] \port$21526$242 ;
+  wire [11:0] \port$21526$242 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -60647,48 +60605,48 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$71  = remaining_5 - 1'h1;
   assign \$72  = remaining_5 == 2'h2;
   assign \$74  = step & move[5];
-  assign \$76  = ~ \port$21534$242 [0];
-  assign \$79  = ~ \port$21534$242 [1];
+  assign \$76  = ~ \port$21526$242 [0];
+  assign \$79  = ~ \port$21526$242 [1];
   assign \$80  = \$78  & \$79 ;
-  assign \$81  = & \port$21534$242 [1:0];
-  assign \$82  = ~ \port$21534$242 [2];
+  assign \$81  = & \port$21526$242 [1:0];
+  assign \$82  = ~ \port$21526$242 [2];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$21534$242 [2:0];
-  assign \$85  = ~ \port$21534$242 [3];
+  assign \$84  = & \port$21526$242 [2:0];
+  assign \$85  = ~ \port$21526$242 [3];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$21534$242 [3:0];
-  assign \$88  = ~ \port$21534$242 [4];
+  assign \$87  = & \port$21526$242 [3:0];
+  assign \$88  = ~ \port$21526$242 [4];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$21534$242 [4:0];
-  assign \$91  = ~ \port$21534$242 [5];
+  assign \$90  = & \port$21526$242 [4:0];
+  assign \$91  = ~ \port$21526$242 [5];
   assign \$92  = \$90  & \$91 ;
-  assign \$94  = ~ \port$21534$242 [0];
-  assign \$97  = ~ \port$21534$242 [1];
+  assign \$94  = ~ \port$21526$242 [0];
+  assign \$97  = ~ \port$21526$242 [1];
   assign \$98  = \$96  & \$97 ;
-  assign \$99  = & \port$21534$242 [1:0];
-  assign \$100  = ~ \port$21534$242 [2];
+  assign \$99  = & \port$21526$242 [1:0];
+  assign \$100  = ~ \port$21526$242 [2];
   assign \$101  = \$99  & \$100 ;
-  assign \$102  = & \port$21534$242 [2:0];
-  assign \$103  = ~ \port$21534$242 [3];
+  assign \$102  = & \port$21526$242 [2:0];
+  assign \$103  = ~ \port$21526$242 [3];
   assign \$104  = \$102  & \$103 ;
-  assign \$105  = & \port$21534$242 [3:0];
-  assign \$106  = ~ \port$21534$242 [4];
+  assign \$105  = & \port$21526$242 [3:0];
+  assign \$106  = ~ \port$21526$242 [4];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = & \port$21534$242 [4:0];
-  assign \$109  = ~ \port$21534$242 [5];
+  assign \$108  = & \port$21526$242 [4:0];
+  assign \$109  = ~ \port$21526$242 [5];
   assign \$110  = \$108  & \$109 ;
   assign \$111  = leave ? { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  } : inner;
   assign \$112  = ~ leave;
-  assign \$113  = & \port$21534$242 [5:0];
+  assign \$113  = & \port$21526$242 [5:0];
   assign \$114  = last | inner;
   assign \$115  = & \$114 ;
   assign \$116  = leave & \$115 ;
-  assign \$117  = \port$21534$242 [4] ? \port$21534$16 [53:32] : \port$21534$16 [83:62];
-  assign \$118  = \port$21534$242 [2] ? \port$21534$16 [113:92] : { \port$21534$16 [141], \port$21534$16 [141], \port$21534$16 [141], \port$21534$16 [141], \port$21534$16 [141], \port$21534$16 [141], \port$21534$16 [141:126] };
-  assign \$119  = & \port$21534$242 [3:2];
+  assign \$117  = \port$21526$242 [4] ? \port$21526$16 [53:32] : \port$21526$16 [83:62];
+  assign \$118  = \port$21526$242 [2] ? \port$21526$16 [113:92] : { \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141:126] };
+  assign \$119  = & \port$21526$242 [3:2];
   assign \$120  = ~ \$119 ;
-  assign \$121  = \port$21534$242 [0] ? \port$21534$16 [173:152] : { \port$21534$16 [201], \port$21534$16 [201], \port$21534$16 [201], \port$21534$16 [201], \port$21534$16 [201:184] };
-  assign \$122  = & \port$21534$242 [1:0];
+  assign \$121  = \port$21526$242 [0] ? \port$21526$16 [173:152] : { \port$21526$16 [201], \port$21526$16 [201], \port$21526$16 [201], \port$21526$16 [201], \port$21526$16 [201:184] };
+  assign \$122  = & \port$21526$242 [1:0];
   assign \$123  = ~ \$122 ;
   assign \$124  = move[1] | further[1];
   assign \$125  = step & \$124 ;
@@ -60820,21 +60778,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$158  = limit_0;
     if (follow) begin
-      \$158  = \port$21534$16 [183:174];
+      \$158  = \port$21526$16 [183:174];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$159  = limit_0_is;
     if (follow) begin
-      \$159  = { \port$21534$242 [6], \port$21534$242 [0] };
+      \$159  = { \port$21526$242 [6], \port$21526$242 [0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$160  = remaining_0;
     if (follow) begin
-      \$160  = \port$21534$16 [183:174];
+      \$160  = \port$21526$16 [183:174];
     end else if (\$39 ) begin
       \$160  = limit_0;
     end else if (\$40 ) begin
@@ -60845,42 +60803,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$161  = before_last;
     if (follow) begin
-      \$161 [0] = \port$21534$242 [6];
+      \$161 [0] = \port$21526$242 [6];
     end else if (\$39 ) begin
       \$161 [0] = limit_0_is[1];
     end else if (\$40 ) begin
       \$161 [0] = \$42 ;
     end
     if (follow) begin
-      \$161 [1] = \port$21534$242 [7];
+      \$161 [1] = \port$21526$242 [7];
     end else if (\$45 ) begin
       \$161 [1] = limit_1_is[1];
     end else if (\$46 ) begin
       \$161 [1] = \$48 ;
     end
     if (follow) begin
-      \$161 [2] = \port$21534$242 [8];
+      \$161 [2] = \port$21526$242 [8];
     end else if (\$51 ) begin
       \$161 [2] = limit_2_is[1];
     end else if (\$52 ) begin
       \$161 [2] = \$54 ;
     end
     if (follow) begin
-      \$161 [3] = \port$21534$242 [9];
+      \$161 [3] = \port$21526$242 [9];
     end else if (\$57 ) begin
       \$161 [3] = limit_3_is[1];
     end else if (\$58 ) begin
       \$161 [3] = \$60 ;
     end
     if (follow) begin
-      \$161 [4] = \port$21534$242 [10];
+      \$161 [4] = \port$21526$242 [10];
     end else if (\$63 ) begin
       \$161 [4] = limit_4_is[1];
     end else if (\$64 ) begin
       \$161 [4] = \$66 ;
     end
     if (follow) begin
-      \$161 [5] = \port$21534$242 [11];
+      \$161 [5] = \port$21526$242 [11];
     end else if (\$69 ) begin
       \$161 [5] = limit_5_is[1];
     end else if (\$70 ) begin
@@ -60937,42 +60895,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$163  = last;
     if (load) begin
-      \$163 [0] = \port$21534$242 [0];
+      \$163 [0] = \port$21526$242 [0];
     end else if (\$43 ) begin
       \$163 [0] = limit_0_is[0];
     end else if (\$44 ) begin
       \$163 [0] = before_last[0];
     end
     if (load) begin
-      \$163 [1] = \port$21534$242 [1];
+      \$163 [1] = \port$21526$242 [1];
     end else if (\$49 ) begin
       \$163 [1] = limit_1_is[0];
     end else if (\$50 ) begin
       \$163 [1] = before_last[1];
     end
     if (load) begin
-      \$163 [2] = \port$21534$242 [2];
+      \$163 [2] = \port$21526$242 [2];
     end else if (\$55 ) begin
       \$163 [2] = limit_2_is[0];
     end else if (\$56 ) begin
       \$163 [2] = before_last[2];
     end
     if (load) begin
-      \$163 [3] = \port$21534$242 [3];
+      \$163 [3] = \port$21526$242 [3];
     end else if (\$61 ) begin
       \$163 [3] = limit_3_is[0];
     end else if (\$62 ) begin
       \$163 [3] = before_last[3];
     end
     if (load) begin
-      \$163 [4] = \port$21534$242 [4];
+      \$163 [4] = \port$21526$242 [4];
     end else if (\$67 ) begin
       \$163 [4] = limit_4_is[0];
     end else if (\$68 ) begin
       \$163 [4] = before_last[4];
     end
     if (load) begin
-      \$163 [5] = \port$21534$242 [5];
+      \$163 [5] = \port$21526$242 [5];
     end else if (\$73 ) begin
       \$163 [5] = limit_5_is[0];
     end else if (\$74 ) begin
@@ -60983,21 +60941,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$164  = limit_1;
     if (follow) begin
-      \$164  = \port$21534$16 [151:142];
+      \$164  = \port$21526$16 [151:142];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$165  = limit_1_is;
     if (follow) begin
-      \$165  = { \port$21534$242 [7], \port$21534$242 [1] };
+      \$165  = { \port$21526$242 [7], \port$21526$242 [1] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$166  = remaining_1;
     if (follow) begin
-      \$166  = \port$21534$16 [151:142];
+      \$166  = \port$21526$16 [151:142];
     end else if (\$45 ) begin
       \$166  = limit_1;
     end else if (\$46 ) begin
@@ -61008,21 +60966,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$167  = limit_2;
     if (follow) begin
-      \$167  = \port$21534$16 [125:114];
+      \$167  = \port$21526$16 [125:114];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$168  = limit_2_is;
     if (follow) begin
-      \$168  = { \port$21534$242 [8], \port$21534$242 [2] };
+      \$168  = { \port$21526$242 [8], \port$21526$242 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$169  = remaining_2;
     if (follow) begin
-      \$169  = \port$21534$16 [125:114];
+      \$169  = \port$21526$16 [125:114];
     end else if (\$51 ) begin
       \$169  = limit_2;
     end else if (\$52 ) begin
@@ -61033,21 +60991,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$170  = limit_3;
     if (follow) begin
-      \$170  = \port$21534$16 [91:84];
+      \$170  = \port$21526$16 [91:84];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$171  = limit_3_is;
     if (follow) begin
-      \$171  = { \port$21534$242 [9], \port$21534$242 [3] };
+      \$171  = { \port$21526$242 [9], \port$21526$242 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$172  = remaining_3;
     if (follow) begin
-      \$172  = \port$21534$16 [91:84];
+      \$172  = \port$21526$16 [91:84];
     end else if (\$57 ) begin
       \$172  = limit_3;
     end else if (\$58 ) begin
@@ -61058,21 +61016,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$173  = limit_4;
     if (follow) begin
-      \$173  = \port$21534$16 [61:54];
+      \$173  = \port$21526$16 [61:54];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$174  = limit_4_is;
     if (follow) begin
-      \$174  = { \port$21534$242 [10], \port$21534$242 [4] };
+      \$174  = { \port$21526$242 [10], \port$21526$242 [4] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$175  = remaining_4;
     if (follow) begin
-      \$175  = \port$21534$16 [61:54];
+      \$175  = \port$21526$16 [61:54];
     end else if (\$63 ) begin
       \$175  = limit_4;
     end else if (\$64 ) begin
@@ -61083,21 +61041,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$176  = limit_5;
     if (follow) begin
-      \$176  = \port$21534$16 [31:22];
+      \$176  = \port$21526$16 [31:22];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$177  = limit_5_is;
     if (follow) begin
-      \$177  = { \port$21534$242 [11], \port$21534$242 [5] };
+      \$177  = { \port$21526$242 [11], \port$21526$242 [5] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$178  = remaining_5;
     if (follow) begin
-      \$178  = \port$21534$16 [31:22];
+      \$178  = \port$21526$16 [31:22];
     end else if (\$69 ) begin
       \$178  = limit_5;
     end else if (\$70 ) begin
@@ -61186,7 +61144,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$189  = held_stride_1;
     if (follow) begin
-      \$189  = \port$21534$16 [173:152];
+      \$189  = \port$21526$16 [173:152];
     end
   end
   always @* begin
@@ -61200,7 +61158,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$191  = held_stride_2;
     if (follow) begin
-      \$191  = \port$21534$16 [141:126];
+      \$191  = \port$21526$16 [141:126];
     end
   end
   always @* begin
@@ -61214,7 +61172,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$193  = held_stride_3;
     if (follow) begin
-      \$193  = \port$21534$16 [113:92];
+      \$193  = \port$21526$16 [113:92];
     end
   end
   always @* begin
@@ -61228,7 +61186,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$195  = held_stride_4;
     if (follow) begin
-      \$195  = \port$21534$16 [83:62];
+      \$195  = \port$21526$16 [83:62];
     end
   end
   always @* begin
@@ -61242,7 +61200,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$197  = held_stride_5;
     if (follow) begin
-      \$197  = \port$21534$16 [53:32];
+      \$197  = \port$21526$16 [53:32];
     end
   end
   always @* begin
@@ -61256,7 +61214,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$199  = address;
     if (load) begin
-      \$199  = \port$21534$16 [21:0];
+      \$199  = \port$21526$16 [21:0];
     end else if (step) begin
       \$199  = \$157 [21:0];
     end
@@ -61267,21 +61225,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$21534$16 [183:174];
-  assign ones = \port$21534$242 [5:0];
-  assign twos = \port$21534$242 [11:6];
-  assign count_1 = \port$21534$16 [151:142];
-  assign count_2 = \port$21534$16 [125:114];
-  assign count_3 = \port$21534$16 [91:84];
-  assign count_4 = \port$21534$16 [61:54];
-  assign count_5 = \port$21534$16 [31:22];
-  assign stride_4 = \port$21534$16 [83:62];
-  assign stride_5 = \port$21534$16 [53:32];
-  assign stride_2 = \port$21534$16 [141:126];
-  assign stride_3 = \port$21534$16 [113:92];
-  assign stride_0 = \port$21534$16 [201:184];
-  assign stride_1 = \port$21534$16 [173:152];
-  assign base = \port$21534$16 [21:0];
+  assign count_0 = \port$21526$16 [183:174];
+  assign ones = \port$21526$242 [5:0];
+  assign twos = \port$21526$242 [11:6];
+  assign count_1 = \port$21526$16 [151:142];
+  assign count_2 = \port$21526$16 [125:114];
+  assign count_3 = \port$21526$16 [91:84];
+  assign count_4 = \port$21526$16 [61:54];
+  assign count_5 = \port$21526$16 [31:22];
+  assign stride_4 = \port$21526$16 [83:62];
+  assign stride_5 = \port$21526$16 [53:32];
+  assign stride_2 = \port$21526$16 [141:126];
+  assign stride_3 = \port$21526$16 [113:92];
+  assign stride_0 = \port$21526$16 [201:184];
+  assign stride_1 = \port$21526$16 [173:152];
+  assign base = \port$21526$16 [21:0];
   assign further[5] = \$6 ;
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
@@ -61297,16 +61255,16 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$73  = 1'h0;
   assign \$75  = 1'h1;
   assign \$77  = \$76 ;
-  assign \$78  = \port$21534$242 [0];
+  assign \$78  = \port$21526$242 [0];
   assign \$93  = 1'h1;
   assign \$95  = \$94 ;
-  assign \$96  = \port$21534$242 [0];
+  assign \$96  = \port$21526$242 [0];
   assign \$140  = move[5];
   assign \$148  = \$147 ;
 endmodule
 
 module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid, o__ready
-, i__ready, first, stopping_rst, \port$13365$0 , o__valid, o__payload, filled, stopping_clk);
+, i__ready, first, stopping_rst, \port$13357$0 , o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$285  = 0;
   input \port$6$0 ;
   wire \port$6$0 ;
@@ -61356,8 +61314,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   wire [260:0] first;
   input stopping_rst;
   wire stopping_rst;
-  input [241:0] \port$13365$0 ;
-  wire [241:0] \port$13365$0 ;
+  input [241:0] \port$13357$0 ;
+  wire [241:0] \port$13357$0 ;
   output o__valid;
   reg o__valid = 1'h0;
   output [260:0] o__payload;
@@ -61402,7 +61360,7 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   end
 `endif
   always @(posedge stopping_clk) begin
-    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13365$0  };
+    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13357$0  };
   end
   assign read__data = memory[read__addr];
   assign i__ready = ~ filled[7];
@@ -61481,8 +61439,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   assign valid = o__valid;
   assign head = o__payload;
   assign tail = write__addr;
-  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13365$0  };
-  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13365$0  };
+  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13357$0  };
+  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13357$0  };
   assign write__en = 1'h1;
   assign place = read__addr;
 endmodule
@@ -61590,35 +61548,29 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \$45 ;
   wire \$46 ;
   wire \$47 ;
-  wire \$48 ;
+  wire [7:0] \$48 ;
   wire \$49 ;
   wire [8:0] \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
-  wire \$53 ;
-  wire [7:0] \$54 ;
+  wire [7:0] \$53 ;
+  wire \$54 ;
   wire \$55 ;
   wire \$56 ;
   wire \$57 ;
   wire \$58 ;
-  wire [7:0] \$59 ;
+  wire [10:0] \$59 ;
   wire \$6 ;
   wire \$60 ;
   wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire \$64 ;
-  wire [10:0] \$65 ;
-  wire \$66 ;
-  wire \$67 ;
-  reg [7:0] \$68 ;
-  reg \$69 ;
+  reg [7:0] \$62 ;
+  reg \$63 ;
+  reg [7:0] \$64 ;
+  reg \$65 ;
+  reg [9:0] \$66 ;
+  reg \$67 ;
   wire \$7 ;
-  reg [7:0] \$70 ;
-  reg \$71 ;
-  reg [9:0] \$72 ;
-  reg \$73 ;
   wire \$8 ;
   wire [9:0] \$9 ;
   reg [9:0] bursts = 10'h000;
@@ -61694,12 +61646,6 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \weights_r__payload.error ;
   wire \weights_r__payload.last ;
   wire weights_r__ready;
-  assign \$21  = \$17  & \$20 ;
-  assign \$22  = \$21  ? 2'h1 : 2'h2;
-  assign pick = fetch_ar__valid ? 2'h0 : \$22 ;
-  assign \$23  = ~ fetch_ar__valid;
-  assign \$24  = free & \$23 ;
-  assign \$25  = \$24  & load_below;
   assign \$26  = weights_ar__valid & weights_below;
   assign \$27  = \$26  & weights_urgent;
   assign \$28  = ~ \$27 ;
@@ -61712,49 +61658,43 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \$34  = \$33  | weights_urgent;
   assign weights_ar__ready = \$31  & \$34 ;
   assign \$35  = ! \o__payload$50 [1:0];
-  assign \$36  = \o__valid$52  & \$35 ;
-  assign \$37  = ~ halt;
-  assign fetch_r__valid = \$36  & \$37 ;
-  assign \$38  = ! \o__payload$50 [1:0];
-  assign \$40  = \o__payload$50 [1:0] == 1'h1;
-  assign \$41  = \o__valid$52  & \$40 ;
-  assign \$42  = ~ halt;
-  assign load_r__valid = \$41  & \$42 ;
-  assign \$43  = \o__payload$50 [1:0] == 1'h1;
-  assign \$44  = \$43  & load_r__ready;
-  assign \$45  = \o__payload$50 [1:0] == 2'h2;
-  assign \$46  = \o__valid$52  & \$45 ;
-  assign \$47  = ~ halt;
-  assign weights_r__valid = \$46  & \$47 ;
-  assign \$48  = \o__payload$50 [1:0] == 2'h2;
-  assign \$50  = fetch_ar__valid & free;
-  assign \$51  = load_ar__valid & load_ar__ready;
-  assign \$52  = weights_ar__valid & weights_ar__ready;
-  assign entered = | { \$52 , \$51 , \$50  };
-  assign \$53  = m_axi_rvalid & m_axi_rready;
-  assign finished = \$53  & m_axi_rlast;
-  assign \$54  = load_asked ? \$4 [8:1] : \$5 [7:0];
-  assign \$57  = load_asked ? \$55  : \$56 ;
-  assign \$58  = ~ \$57 ;
-  assign \$59  = weights_asked ? \$9 [8:1] : \$10 [7:0];
-  assign \$62  = weights_asked ? \$60  : \$61 ;
-  assign \$63  = ~ \$62 ;
-  assign \$64  = entered != finished;
-  assign \$65  = bursts + { finished, finished, finished, finished, finished, finished, finished, finished, finished, 1'h1 };
-  assign \$66  = bursts != 1'h1;
-  assign \$67  = entered | \$66 ;
+  assign fetch_r__valid = \o__valid$52  & \$35 ;
+  assign \$36  = ! \o__payload$50 [1:0];
+  assign \$38  = \o__payload$50 [1:0] == 1'h1;
+  assign load_r__valid = \o__valid$52  & \$38 ;
+  assign \$39  = \o__payload$50 [1:0] == 1'h1;
+  assign \$40  = \$39  & load_r__ready;
+  assign \$41  = \o__payload$50 [1:0] == 2'h2;
+  assign weights_r__valid = \o__valid$52  & \$41 ;
+  assign \$42  = \o__payload$50 [1:0] == 2'h2;
+  assign \$44  = fetch_ar__valid & free;
+  assign \$45  = load_ar__valid & load_ar__ready;
+  assign \$46  = weights_ar__valid & weights_ar__ready;
+  assign entered = | { \$46 , \$45 , \$44  };
+  assign \$47  = m_axi_rvalid & m_axi_rready;
+  assign finished = \$47  & m_axi_rlast;
+  assign \$48  = load_asked ? \$4 [8:1] : \$5 [7:0];
+  assign \$51  = load_asked ? \$49  : \$50 ;
+  assign \$52  = ~ \$51 ;
+  assign \$53  = weights_asked ? \$9 [8:1] : \$10 [7:0];
+  assign \$56  = weights_asked ? \$54  : \$55 ;
+  assign \$57  = ~ \$56 ;
+  assign \$58  = entered != finished;
+  assign \$59  = bursts + { finished, finished, finished, finished, finished, finished, finished, finished, finished, 1'h1 };
+  assign \$60  = bursts != 1'h1;
+  assign \$61  = entered | \$60 ;
   always @(posedge clk)
-    load_beats <= \$68 ;
+    load_beats <= \$62 ;
   always @(posedge clk)
-    load_below <= \$69 ;
+    load_below <= \$63 ;
   always @(posedge clk)
-    weights_beats <= \$70 ;
+    weights_beats <= \$64 ;
   always @(posedge clk)
-    weights_below <= \$71 ;
+    weights_below <= \$65 ;
   always @(posedge clk)
-    bursts <= \$72 ;
+    bursts <= \$66 ;
   always @(posedge clk)
-    pending <= \$73 ;
+    pending <= \$67 ;
   assign load_asked = load_ar__valid & load_ar__ready;
   assign \$1  = m_axi_rvalid & m_axi_rready;
   assign \$2  = m_axi_rid == 1'h1;
@@ -61781,6 +61721,12 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \$18  = weights_ar__valid & weights_below;
   assign \$19  = \$18  & weights_urgent;
   assign \$20  = ~ \$19 ;
+  assign \$21  = \$17  & \$20 ;
+  assign \$22  = \$21  ? 2'h1 : 2'h2;
+  assign pick = fetch_ar__valid ? 2'h0 : \$22 ;
+  assign \$23  = ~ fetch_ar__valid;
+  assign \$24  = free & \$23 ;
+  assign \$25  = \$24  & load_below;
   \talos.read.ar  ar (
     .clk(clk),
     .core_reset(core_reset),
@@ -61818,80 +61764,80 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$286 ) begin end
     \o__ready$48  = halt;
-    if (\$39 ) begin
+    if (\$37 ) begin
       \o__ready$48  = 1'h1;
     end
-    if (\$44 ) begin
+    if (\$40 ) begin
       \o__ready$48  = 1'h1;
     end
-    if (\$49 ) begin
+    if (\$43 ) begin
       \o__ready$48  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$286 ) begin end
-    \$68  = \$54 ;
+    \$62  = \$48 ;
     if (core_reset) begin
-      \$68  = 8'h00;
+      \$62  = 8'h00;
     end
     if (rst) begin
-      \$68  = 8'h00;
+      \$62  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$286 ) begin end
-    \$69  = \$58 ;
+    \$63  = \$52 ;
     if (core_reset) begin
-      \$69  = 1'h1;
+      \$63  = 1'h1;
     end
     if (rst) begin
-      \$69  = 1'h1;
+      \$63  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$286 ) begin end
-    \$70  = \$59 ;
+    \$64  = \$53 ;
     if (core_reset) begin
-      \$70  = 8'h00;
+      \$64  = 8'h00;
     end
     if (rst) begin
-      \$70  = 8'h00;
+      \$64  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$286 ) begin end
-    \$71  = \$63 ;
+    \$65  = \$57 ;
     if (core_reset) begin
-      \$71  = 1'h1;
+      \$65  = 1'h1;
     end
     if (rst) begin
-      \$71  = 1'h1;
+      \$65  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$286 ) begin end
-    \$72  = bursts;
-    if (\$64 ) begin
-      \$72  = \$65 [9:0];
+    \$66  = bursts;
+    if (\$58 ) begin
+      \$66  = \$59 [9:0];
     end
     if (core_reset) begin
-      \$72  = 10'h000;
+      \$66  = 10'h000;
     end
     if (rst) begin
-      \$72  = 10'h000;
+      \$66  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$286 ) begin end
-    \$73  = pending;
-    if (\$64 ) begin
-      \$73  = \$67 ;
+    \$67  = pending;
+    if (\$58 ) begin
+      \$67  = \$61 ;
     end
     if (core_reset) begin
-      \$73  = 1'h0;
+      \$67  = 1'h0;
     end
     if (rst) begin
-      \$73  = 1'h0;
+      \$67  = 1'h0;
     end
   end
   assign load_more = \$4 [8:0];
@@ -61954,12 +61900,12 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \i__payload$43 [1:0] = m_axi_rid;
   always @*
     i__payload[1:0] = pick;
-  assign \$39  = \$38 ;
-  assign \$49  = \$48 ;
-  assign \$55  = \$4 [8];
-  assign \$56  = \$5 [7];
-  assign \$60  = \$9 [8];
-  assign \$61  = \$10 [7];
+  assign \$37  = \$36 ;
+  assign \$43  = \$42 ;
+  assign \$49  = \$4 [8];
+  assign \$50  = \$5 [7];
+  assign \$54  = \$9 [8];
+  assign \$55  = \$10 [7];
 endmodule
 
 module \talos.read.ar (clk, rst, i__valid, core_reset, i__payload, i__ready, o__payload, o__valid, o__ready);
@@ -62075,8 +62021,7 @@ module \talos.read.ar (clk, rst, i__valid, core_reset, i__payload, i__ready, o__
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$287 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -62218,8 +62163,7 @@ module \talos.read.skid (clk, rst, core_reset, i__payload, o__ready, i__ready, o
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$288 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -63072,8 +63016,7 @@ module \talos.store.asked (o__ready, ending_rst, i__payload, i__valid, i__ready,
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$290 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -63341,8 +63284,8 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$21338$0 (i__payload[95:0]),
-    .\port$21338$118 (i__payload[149:118]),
+    .\port$21330$0 (i__payload[95:0]),
+    .\port$21330$118 (i__payload[149:118]),
     .step(step)
   );
   \talos.store.requests.splitter  splitter (
@@ -63351,7 +63294,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .i__valid(valid),
-    .\port$21329$52 (\$7 ),
+    .\port$21321$52 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .valid(burst__valid)
@@ -63419,7 +63362,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$21338$0 , \port$21338$118 , ending_clk);
+module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$21330$0 , \port$21330$118 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$293  = 0;
   input follow;
   wire follow;
@@ -63431,10 +63374,10 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$21338$0 ;
-  wire [95:0] \port$21338$0 ;
-  input [31:0] \port$21338$118 ;
-  wire [31:0] \port$21338$118 ;
+  input [95:0] \port$21330$0 ;
+  wire [95:0] \port$21330$0 ;
+  input [31:0] \port$21330$118 ;
+  wire [31:0] \port$21330$118 ;
   input ending_clk;
   wire ending_clk;
   wire \$1 ;
@@ -63546,19 +63489,19 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$21338$118 [28];
-  assign \$31  = ~ \port$21338$118 [29];
+  assign \$28  = ~ \port$21330$118 [28];
+  assign \$31  = ~ \port$21330$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$21338$118 [28];
-  assign \$37  = ~ \port$21338$118 [29];
+  assign \$34  = ~ \port$21330$118 [28];
+  assign \$37  = ~ \port$21330$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$21338$118 [29:28];
+  assign \$41  = & \port$21330$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$21338$118 [28] ? \port$21338$0 [95:64] : \port$21338$0 [63:32];
+  assign \$45  = \port$21330$118 [28] ? \port$21330$0 [95:64] : \port$21330$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -63627,21 +63570,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$21338$118 [15:0];
+      \$54  = \port$21330$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$21338$118 [30], \port$21338$118 [28] };
+      \$55  = { \port$21330$118 [30], \port$21330$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$21338$118 [15:0];
+      \$56  = \port$21330$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -63652,14 +63595,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$21338$118 [30];
+      \$57 [0] = \port$21330$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$21338$118 [31];
+      \$57 [1] = \port$21330$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -63688,14 +63631,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$21338$118 [28];
+      \$59 [0] = \port$21330$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$21338$118 [29];
+      \$59 [1] = \port$21330$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -63706,21 +63649,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$21338$118 [27:16];
+      \$60  = \port$21330$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$21338$118 [31], \port$21338$118 [29] };
+      \$61  = { \port$21330$118 [31], \port$21330$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$21338$118 [27:16];
+      \$62  = \port$21330$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -63781,7 +63724,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$21338$0 [95:64];
+      \$69  = \port$21330$0 [95:64];
     end
   end
   always @* begin
@@ -63795,7 +63738,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$21338$0 [31:0];
+      \$71  = \port$21330$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -63806,14 +63749,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$21338$118 [15:0];
-  assign ones = \port$21338$118 [29:28];
-  assign twos = \port$21338$118 [31:30];
+  assign count_0 = \port$21330$118 [15:0];
+  assign ones = \port$21330$118 [29:28];
+  assign twos = \port$21330$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$21338$118 [27:16];
-  assign stride_0 = \port$21338$0 [63:32];
-  assign stride_1 = \port$21338$0 [95:64];
-  assign base = \port$21338$0 [31:0];
+  assign count_1 = \port$21330$118 [27:16];
+  assign stride_0 = \port$21330$0 [63:32];
+  assign stride_1 = \port$21330$0 [95:64];
+  assign base = \port$21330$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -63825,15 +63768,15 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$21338$118 [28];
+  assign \$30  = \port$21330$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$21338$118 [28];
+  assign \$36  = \port$21330$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$21329$52 , run__ready, ending_clk);
+module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$21321$52 , run__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$294  = 0;
   input burst__ready;
   wire burst__ready;
@@ -63847,8 +63790,8 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [5:0] \port$21329$52 ;
-  wire [5:0] \port$21329$52 ;
+  output [5:0] \port$21321$52 ;
+  wire [5:0] \port$21321$52 ;
   output run__ready;
   wire run__ready;
   input ending_clk;
@@ -63985,7 +63928,7 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   assign burst__valid = valid;
   assign \final  = now[52];
   assign tag = now[57:53];
-  assign \port$21329$52  = now[57:52];
+  assign \port$21321$52  = now[57:52];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
@@ -64766,8 +64709,8 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .follow(load),
-    .\port$21352$22 (i__payload[53:22]),
-    .\port$21352$81 (i__payload[146:81]),
+    .\port$21344$22 (i__payload[53:22]),
+    .\port$21344$81 (i__payload[146:81]),
     .step(step)
   );
   \talos.store.walker.offsets  offsets (
@@ -64776,7 +64719,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$21352$22 (i__payload[80:22]),
+    .\port$21344$22 (i__payload[80:22]),
     .step(step)
   );
   \talos.store.walker.spare  spare (
@@ -65011,7 +64954,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
   assign \i__payload$28 [8:0] = address;
 endmodule
 
-module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \port$21352$81 , address, ending_clk);
+module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \port$21344$81 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$299  = 0;
   input follow;
   wire follow;
@@ -65019,10 +64962,10 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [31:0] \port$21352$22 ;
-  wire [31:0] \port$21352$22 ;
-  input [65:0] \port$21352$81 ;
-  wire [65:0] \port$21352$81 ;
+  input [31:0] \port$21344$22 ;
+  wire [31:0] \port$21344$22 ;
+  input [65:0] \port$21344$81 ;
+  wire [65:0] \port$21344$81 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input ending_clk;
@@ -65137,19 +65080,19 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$21352$22 [28];
-  assign \$31  = ~ \port$21352$22 [29];
+  assign \$28  = ~ \port$21344$22 [28];
+  assign \$31  = ~ \port$21344$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$21352$22 [28];
-  assign \$37  = ~ \port$21352$22 [29];
+  assign \$34  = ~ \port$21344$22 [28];
+  assign \$37  = ~ \port$21344$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$21352$22 [29:28];
+  assign \$41  = & \port$21344$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$21352$22 [28] ? \port$21352$81 [65:44] : \port$21352$81 [43:22];
+  assign \$45  = \port$21344$22 [28] ? \port$21344$81 [65:44] : \port$21344$81 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -65218,21 +65161,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$21352$22 [15:0];
+      \$54  = \port$21344$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$21352$22 [30], \port$21352$22 [28] };
+      \$55  = { \port$21344$22 [30], \port$21344$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$21352$22 [15:0];
+      \$56  = \port$21344$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -65243,14 +65186,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$21352$22 [30];
+      \$57 [0] = \port$21344$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$21352$22 [31];
+      \$57 [1] = \port$21344$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -65279,14 +65222,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$21352$22 [28];
+      \$59 [0] = \port$21344$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$21352$22 [29];
+      \$59 [1] = \port$21344$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -65297,21 +65240,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$21352$22 [27:16];
+      \$60  = \port$21344$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$21352$22 [31], \port$21352$22 [29] };
+      \$61  = { \port$21344$22 [31], \port$21344$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$21352$22 [27:16];
+      \$62  = \port$21344$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -65372,7 +65315,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$21352$81 [65:44];
+      \$69  = \port$21344$81 [65:44];
     end
   end
   always @* begin
@@ -65386,7 +65329,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$21352$81 [21:0];
+      \$71  = \port$21344$81 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -65397,14 +65340,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$21352$22 [15:0];
-  assign ones = \port$21352$22 [29:28];
-  assign twos = \port$21352$22 [31:30];
+  assign count_0 = \port$21344$22 [15:0];
+  assign ones = \port$21344$22 [29:28];
+  assign twos = \port$21344$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$21352$22 [27:16];
-  assign stride_0 = \port$21352$81 [43:22];
-  assign stride_1 = \port$21352$81 [65:44];
-  assign base = \port$21352$81 [21:0];
+  assign count_1 = \port$21344$22 [27:16];
+  assign stride_0 = \port$21344$81 [43:22];
+  assign stride_1 = \port$21344$81 [65:44];
+  assign base = \port$21344$81 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -65416,15 +65359,15 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21352$22 , \p
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$21352$22 [28];
+  assign \$30  = \port$21344$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$21352$22 [28];
+  assign \$36  = \port$21344$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \last$15 , address, ending_clk);
+module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \last$15 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$300  = 0;
   input follow;
   wire follow;
@@ -65432,8 +65375,8 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [58:0] \port$21352$22 ;
-  wire [58:0] \port$21352$22 ;
+  input [58:0] \port$21344$22 ;
+  wire [58:0] \port$21344$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [8:0] address;
@@ -65549,19 +65492,19 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$21352$22 [28];
-  assign \$31  = ~ \port$21352$22 [29];
+  assign \$28  = ~ \port$21344$22 [28];
+  assign \$31  = ~ \port$21344$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$21352$22 [28];
-  assign \$37  = ~ \port$21352$22 [29];
+  assign \$34  = ~ \port$21344$22 [28];
+  assign \$37  = ~ \port$21344$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$21352$22 [29:28];
+  assign \$41  = & \port$21344$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$21352$22 [28] ? \port$21352$22 [58:50] : \port$21352$22 [49:41];
+  assign \$45  = \port$21344$22 [28] ? \port$21344$22 [58:50] : \port$21344$22 [49:41];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -65630,21 +65573,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$21352$22 [15:0];
+      \$54  = \port$21344$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$21352$22 [30], \port$21352$22 [28] };
+      \$55  = { \port$21344$22 [30], \port$21344$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$21352$22 [15:0];
+      \$56  = \port$21344$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -65655,14 +65598,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$21352$22 [30];
+      \$57 [0] = \port$21344$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$21352$22 [31];
+      \$57 [1] = \port$21344$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -65691,14 +65634,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$21352$22 [28];
+      \$59 [0] = \port$21344$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$21352$22 [29];
+      \$59 [1] = \port$21344$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -65709,21 +65652,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$21352$22 [27:16];
+      \$60  = \port$21344$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$21352$22 [31], \port$21352$22 [29] };
+      \$61  = { \port$21344$22 [31], \port$21344$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$21352$22 [27:16];
+      \$62  = \port$21344$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -65784,7 +65727,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$21352$22 [58:50];
+      \$69  = \port$21344$22 [58:50];
     end
   end
   always @* begin
@@ -65798,7 +65741,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$21352$22 [40:32];
+      \$71  = \port$21344$22 [40:32];
     end else if (step) begin
       \$71  = \$53 [8:0];
     end
@@ -65809,14 +65752,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$21352$22 [15:0];
-  assign ones = \port$21352$22 [29:28];
-  assign twos = \port$21352$22 [31:30];
+  assign count_0 = \port$21344$22 [15:0];
+  assign ones = \port$21344$22 [29:28];
+  assign twos = \port$21344$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$21352$22 [27:16];
-  assign stride_0 = \port$21352$22 [49:41];
-  assign stride_1 = \port$21352$22 [58:50];
-  assign base = \port$21352$22 [40:32];
+  assign count_1 = \port$21344$22 [27:16];
+  assign stride_0 = \port$21344$22 [49:41];
+  assign stride_1 = \port$21344$22 [58:50];
+  assign base = \port$21344$22 [40:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -65828,10 +65771,10 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21352$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$21352$22 [28];
+  assign \$30  = \port$21344$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$21352$22 [28];
+  assign \$36  = \port$21344$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -66568,17 +66511,17 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
     .last(lasts),
     .\last$15 (last),
     .ones(flags[4:2]),
-    .\port$17788$268 (current[329:268]),
-    .\port$17788$38 (current[57:38]),
+    .\port$17778$268 (current[329:268]),
+    .\port$17778$38 (current[57:38]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
     .twos(flags[9:7])
   );
   \talos.vector.fetch  fetch (
-    .\blocks$39 (instr__payload[30:21]),
+    .\blocks$40 (instr__payload[30:21]),
     .follow(follow),
-    .\kind$47 (current[16]),
+    .\kind$48 (current[16]),
     .param(param),
     .ready(ready),
     .ready_after(ready_after),
@@ -67061,7 +67004,7 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
   assign \$72  = current[19];
 endmodule
 
-module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$17788$38 , \port$17788$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
+module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$17778$38 , \port$17778$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$304  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -67069,10 +67012,10 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$17788$38 ;
-  wire [19:0] \port$17788$38 ;
-  input [61:0] \port$17788$268 ;
-  wire [61:0] \port$17788$268 ;
+  input [19:0] \port$17778$38 ;
+  wire [19:0] \port$17778$38 ;
+  input [61:0] \port$17778$268 ;
+  wire [61:0] \port$17778$268 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -67287,7 +67230,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$17788$268 [43:22] : { \port$17788$268 [61], \port$17788$268 [61], \port$17788$268 [61], \port$17788$268 [61], \port$17788$268 [61:44] };
+  assign \$64  = ones[0] ? \port$17778$268 [43:22] : { \port$17778$268 [61], \port$17778$268 [61], \port$17778$268 [61], \port$17778$268 [61], \port$17778$268 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -67361,7 +67304,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$17788$38 [19:10];
+      \$82  = \port$17778$38 [19:10];
     end
   end
   always @* begin
@@ -67375,7 +67318,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$17788$38 [19:10];
+      \$84  = \port$17778$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -67461,7 +67404,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$17788$38 [9:0];
+      \$88  = \port$17778$38 [9:0];
     end
   end
   always @* begin
@@ -67475,7 +67418,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$17788$38 [9:0];
+      \$90  = \port$17778$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -67575,7 +67518,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$17788$268 [43:22];
+      \$102  = \port$17778$268 [43:22];
     end
   end
   always @* begin
@@ -67603,7 +67546,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$17788$268 [21:0];
+      \$106  = \port$17778$268 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -67614,13 +67557,13 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$17788$38 [19:10];
+  assign count_0 = \port$17778$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$17788$38 [9:0];
+  assign count_1 = \port$17778$38 [9:0];
   assign stride_2 = 8'h10;
-  assign stride_0 = \port$17788$268 [61:44];
-  assign stride_1 = \port$17788$268 [43:22];
-  assign base = \port$17788$268 [21:0];
+  assign stride_0 = \port$17778$268 [61:44];
+  assign stride_1 = \port$17778$268 [43:22];
+  assign base = \port$17778$268 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -67642,7 +67585,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1778
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.fetch (write, param, take, ready, ready_after, \release , stopping_rst, write_address, write_data, follow, records, \table , \kind$47 , table_write, record_write, record_index, table_done, record, \blocks$39 , stopping_clk);
+module \talos.vector.fetch (write, param, take, ready, ready_after, \release , stopping_rst, write_address, write_data, follow, records, \table , \kind$48 , table_write, record_write, record_index, table_done, record, \blocks$40 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$305  = 0;
   input write;
   wire write;
@@ -67668,8 +67611,8 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   wire records;
   input \table ;
   wire \table ;
-  input \kind$47 ;
-  wire \kind$47 ;
+  input \kind$48 ;
+  wire \kind$48 ;
   output [39:0] table_write;
   wire [39:0] table_write;
   output [15:0] record_write;
@@ -67680,25 +67623,26 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   reg table_done = 1'h0;
   output [63:0] record;
   wire [63:0] record;
-  input [9:0] \blocks$39 ;
-  wire [9:0] \blocks$39 ;
+  input [9:0] \blocks$40 ;
+  wire [9:0] \blocks$40 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
+  wire [6:0] \$100 ;
   wire \$11 ;
-  wire \$12 ;
+  wire [1:0] \$12 ;
   wire [1:0] \$13 ;
-  wire [1:0] \$14 ;
+  wire \$14 ;
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
-  wire \$18 ;
+  wire [1:0] \$18 ;
   wire [1:0] \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
-  wire [14:0] \$21 ;
-  wire [4:0] \$22 ;
+  wire [14:0] \$20 ;
+  wire [4:0] \$21 ;
+  wire \$22 ;
   wire [1:0] \$23 ;
   wire [10:0] \$24 ;
   wire \$25 ;
@@ -67721,13 +67665,13 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   reg [13:0] \$40 ;
   reg [3:0] \$41 ;
   reg \$42 ;
-  reg [9:0] \$43 ;
-  reg \$44 ;
-  reg [15:0] \$45 ;
+  reg \$43 ;
+  reg [9:0] \$44 ;
+  reg \$45 ;
   reg [15:0] \$46 ;
   reg [15:0] \$47 ;
-  reg [7:0] \$48 ;
-  reg \$49 ;
+  reg [15:0] \$48 ;
+  reg [7:0] \$49 ;
   wire \$5 ;
   reg \$50 ;
   reg \$51 ;
@@ -67738,16 +67682,17 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   reg \$56 ;
   reg \$57 ;
   reg \$58 ;
+  reg \$59 ;
   wire \$6 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [6:0] \$96 ;
-  wire [6:0] \$99 ;
+  wire [6:0] \$97 ;
   reg active = 1'h0;
-  reg \active$46  = 1'h0;
+  reg \active$47  = 1'h0;
   wire [10:0] address;
   reg [13:0] \address$7  = 14'h0000;
+  reg at_last = 1'h0;
   reg [9:0] blocks = 10'h000;
   reg [3:0] column = 4'h0;
   reg [29:0] entry = 30'h00000000;
@@ -67794,11 +67739,11 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   wire \write$1 ;
   wire [9:0] \write_address$3 ;
   wire [127:0] \write_data$5 ;
-  assign \$99  = table_index_3[0] * 6'h20;
-  assign \$34  = record >> \$99 ;
+  assign \$100  = table_index_3[0] * 6'h20;
+  assign \$34  = record >> \$100 ;
   assign \$35  = kind ? \$34  : { 24'h000000, \$33  };
   assign \$36  = index == 8'hff;
-  assign \$37  = \active$46  & \$36 ;
+  assign \$37  = \active$47  & \$36 ;
   always @(posedge stopping_clk)
     free <= \$38 ;
   always @(posedge stopping_clk)
@@ -67808,17 +67753,19 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   always @(posedge stopping_clk)
     column <= \$41 ;
   always @(posedge stopping_clk)
-    which <= \$42 ;
+    at_last <= \$42 ;
   always @(posedge stopping_clk)
-    blocks <= \$43 ;
+    which <= \$43 ;
   always @(posedge stopping_clk)
-    active <= \$44 ;
+    blocks <= \$44 ;
   always @(posedge stopping_clk)
-    lane_1 <= \$45 ;
+    active <= \$45 ;
   always @(posedge stopping_clk)
-    lane_2 <= \$46 ;
+    lane_1 <= \$46 ;
   always @(posedge stopping_clk)
-    record_write <= \$47 ;
+    lane_2 <= \$47 ;
+  always @(posedge stopping_clk)
+    record_write <= \$48 ;
   always @(posedge stopping_clk)
     index_1 <= which;
   always @(posedge stopping_clk)
@@ -67826,19 +67773,19 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   always @(posedge stopping_clk)
     record_index <= index_2;
   always @(posedge stopping_clk)
-    index <= \$48 ;
+    index <= \$49 ;
   always @(posedge stopping_clk)
-    \active$46  <= \$49 ;
+    \active$47  <= \$50 ;
   always @(posedge stopping_clk)
-    kind <= \$50 ;
+    kind <= \$51 ;
   always @(posedge stopping_clk)
-    table_active_1 <= \$51 ;
+    table_active_1 <= \$52 ;
   always @(posedge stopping_clk)
-    table_active_2 <= \$52 ;
+    table_active_2 <= \$53 ;
   always @(posedge stopping_clk)
-    table_active_3 <= \$53 ;
+    table_active_3 <= \$54 ;
   always @(posedge stopping_clk)
-    table_active_4 <= \$54 ;
+    table_active_4 <= \$55 ;
   always @(posedge stopping_clk)
     table_index_1 <= index;
   always @(posedge stopping_clk)
@@ -67850,39 +67797,39 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   always @(posedge stopping_clk)
     entry <= \$35 [29:0];
   always @(posedge stopping_clk)
-    table_last_1 <= \$55 ;
+    table_last_1 <= \$56 ;
   always @(posedge stopping_clk)
-    table_last_2 <= \$56 ;
+    table_last_2 <= \$57 ;
   always @(posedge stopping_clk)
-    table_last_3 <= \$57 ;
+    table_last_3 <= \$58 ;
   always @(posedge stopping_clk)
-    table_done <= \$58 ;
+    table_done <= \$59 ;
   assign request = active & free[0];
-  assign \$1  = column == 4'hf;
-  assign last = request & \$1 ;
+  assign last = request & at_last;
   assign ready = \ready$14 [0] | last;
-  assign \$2  = \ready$14 [0] & last;
-  assign ready_after = \ready$14 [1] | \$2 ;
-  assign \$3  = ! kind;
-  assign \$4  = & index[2:0];
-  assign group_end = kind ? index[0] : \$4 ;
-  assign \$5  = ! kind;
-  assign \$6  = table_active_4 & \$5 ;
-  assign \$8  = table_active_4 & \$7 ;
-  assign \$9  = ~ last;
-  assign \$10  = \release  & \$9 ;
-  assign \$11  = ~ \release ;
-  assign \$12  = last & \$11 ;
-  assign \$13  = \$12  ? { 1'h0, free[1] } : free;
-  assign \$14  = \$10  ? { free[0], 1'h1 } : \$13 ;
-  assign \$15  = ~ take;
-  assign \$16  = last & \$15 ;
-  assign \$17  = ~ last;
-  assign \$18  = take & \$17 ;
-  assign \$19  = \$18  ? { 1'h0, \ready$14 [1] } : \ready$14 ;
-  assign \$20  = \$16  ? { \ready$14 [0], 1'h1 } : \$19 ;
-  assign \$21  = \address$7  + 1'h1;
-  assign \$22  = column + 1'h1;
+  assign \$1  = \ready$14 [0] & last;
+  assign ready_after = \ready$14 [1] | \$1 ;
+  assign \$2  = ! kind;
+  assign \$3  = & index[2:0];
+  assign group_end = kind ? index[0] : \$3 ;
+  assign \$4  = ! kind;
+  assign \$5  = table_active_4 & \$4 ;
+  assign \$7  = table_active_4 & \$6 ;
+  assign \$8  = ~ last;
+  assign \$9  = \release  & \$8 ;
+  assign \$10  = ~ \release ;
+  assign \$11  = last & \$10 ;
+  assign \$12  = \$11  ? { 1'h0, free[1] } : free;
+  assign \$13  = \$9  ? { free[0], 1'h1 } : \$12 ;
+  assign \$14  = ~ take;
+  assign \$15  = last & \$14 ;
+  assign \$16  = ~ last;
+  assign \$17  = take & \$16 ;
+  assign \$18  = \$17  ? { 1'h0, \ready$14 [1] } : \ready$14 ;
+  assign \$19  = \$15  ? { \ready$14 [0], 1'h1 } : \$18 ;
+  assign \$20  = \address$7  + 1'h1;
+  assign \$21  = column + 1'h1;
+  assign \$22  = column == 4'he;
   assign \$23  = which + 1'h1;
   assign \$24  = blocks - 1'h1;
   assign \$25  = | blocks;
@@ -67893,8 +67840,8 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   assign \$30  = \address$7  + 1'h1;
   assign \$31  = index == 8'hff;
   assign \$32  = ! kind;
-  assign \$96  = table_index_3[2:0] * 4'h8;
-  assign \$33  = record >> \$96 ;
+  assign \$97  = table_index_3[2:0] * 4'h8;
+  assign \$33  = record >> \$97 ;
   \talos.vector.fetch.memory  memory (
     .address(\address$7 [10:0]),
     .group(record),
@@ -67906,14 +67853,14 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$38  = \$14 ;
+    \$38  = \$13 ;
     if (stopping_rst) begin
       \$38  = 2'h3;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$39  = \$20 ;
+    \$39  = \$19 ;
     if (stopping_rst) begin
       \$39  = 2'h0;
     end
@@ -67922,12 +67869,12 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
     \$40  = \address$7 ;
     if (request) begin
-      \$40  = \$21 [13:0];
+      \$40  = \$20 [13:0];
     end
     if (\$26 ) begin
       \$40  = param;
     end
-    if (\active$46 ) begin
+    if (\active$47 ) begin
       if (group_end) begin
         \$40  = \$30 [13:0];
       end
@@ -67937,7 +67884,7 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
     \$41  = column;
     if (request) begin
-      \$41  = \$22 [3:0];
+      \$41  = \$21 [3:0];
     end
     if (stopping_rst) begin
       \$41  = 4'h0;
@@ -67945,9 +67892,9 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$42  = which;
-    if (last) begin
-      \$42  = \$23 [0];
+    \$42  = at_last;
+    if (request) begin
+      \$42  = \$22 ;
     end
     if (stopping_rst) begin
       \$42  = 1'h0;
@@ -67955,134 +67902,144 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$43  = blocks;
+    \$43  = which;
     if (last) begin
-      \$43  = \$24 [9:0];
-    end
-    if (follow) begin
-      \$43  = \blocks$39 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$44  = active;
-    if (last) begin
-      \$44  = \$25 ;
-    end
-    if (follow) begin
-      \$44  = records;
+      \$43  = \$23 [0];
     end
     if (stopping_rst) begin
-      \$44  = 1'h0;
+      \$43  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$45  = \$28 ;
+    \$44  = blocks;
+    if (last) begin
+      \$44  = \$24 [9:0];
+    end
+    if (follow) begin
+      \$44  = \blocks$40 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
+    \$45  = active;
+    if (last) begin
+      \$45  = \$25 ;
+    end
+    if (follow) begin
+      \$45  = records;
+    end
     if (stopping_rst) begin
-      \$45  = 16'h0000;
+      \$45  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$46  = lane_1;
+    \$46  = \$28 ;
     if (stopping_rst) begin
       \$46  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$47  = lane_2;
+    \$47  = lane_1;
     if (stopping_rst) begin
       \$47  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$48  = index;
-    if (\active$46 ) begin
-      \$48  = \$29 [7:0];
-    end
+    \$48  = lane_2;
     if (stopping_rst) begin
-      \$48  = 8'h00;
+      \$48  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$49  = \active$46 ;
-    if (\active$46 ) begin
+    \$49  = index;
+    if (\active$47 ) begin
+      \$49  = \$29 [7:0];
+    end
+    if (stopping_rst) begin
+      \$49  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
+    \$50  = \active$47 ;
+    if (\active$47 ) begin
       if (\$31 ) begin
-        \$49  = 1'h0;
+        \$50  = 1'h0;
       end
     end
     if (\table ) begin
-      \$49  = 1'h1;
+      \$50  = 1'h1;
     end
     if (stopping_rst) begin
-      \$49  = 1'h0;
+      \$50  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$50  = kind;
+    \$51  = kind;
     if (\table ) begin
-      \$50  = \kind$47 ;
+      \$51  = \kind$48 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$51  = \active$46 ;
-    if (stopping_rst) begin
-      \$51  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$52  = table_active_1;
+    \$52  = \active$47 ;
     if (stopping_rst) begin
       \$52  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$53  = table_active_2;
+    \$53  = table_active_1;
     if (stopping_rst) begin
       \$53  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$54  = table_active_3;
+    \$54  = table_active_2;
     if (stopping_rst) begin
       \$54  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$55  = \$37 ;
+    \$55  = table_active_3;
     if (stopping_rst) begin
       \$55  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$56  = table_last_1;
+    \$56  = \$37 ;
     if (stopping_rst) begin
       \$56  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$57  = table_last_2;
+    \$57  = table_last_1;
     if (stopping_rst) begin
       \$57  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
-    \$58  = table_last_3;
+    \$58  = table_last_2;
     if (stopping_rst) begin
       \$58  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$305 ) begin end
+    \$59  = table_last_3;
+    if (stopping_rst) begin
+      \$59  = 1'h0;
     end
   end
   assign \write$1  = write;
@@ -68102,9 +68059,9 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   assign \table_write.entry  = table_write[39:10];
   assign table_write[39:10] = entry;
   assign table_write[9:2] = table_index_4;
-  assign table_write[1] = \$8 ;
-  assign table_write[0] = \$6 ;
-  assign \$7  = kind;
+  assign table_write[1] = \$7 ;
+  assign table_write[0] = \$5 ;
+  assign \$6  = kind;
 endmodule
 
 module \talos.vector.fetch.memory (write, stopping_rst, write__addr, write__data, address, group, stopping_clk);
@@ -68647,8 +68604,8 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
     .count_2(instruction[30:21]),
     .follow(prepare),
     .ones(flags[4:2]),
-    .\port$17788$206 (instruction[267:206]),
-    .\port$17788$38 (instruction[57:38]),
+    .\port$17778$206 (instruction[267:206]),
+    .\port$17778$38 (instruction[57:38]),
     .step(\step$74 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -68663,9 +68620,9 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
     .follow(prepare),
     .last(lasts),
     .\last$15 (last),
-    .\port$17788$104 (instruction[205:104]),
-    .\port$17788$38 (instruction[57:38]),
-    .\port$17790$0 (flags),
+    .\port$17778$104 (instruction[205:104]),
+    .\port$17778$38 (instruction[57:38]),
+    .\port$17780$0 (flags),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -69014,7 +68971,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \$23  = slots;
 endmodule
 
-module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$17788$38 , \port$17788$206 , ones, twos, address, stopping_clk);
+module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$17778$38 , \port$17778$206 , ones, twos, address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$307  = 0;
   input step;
   wire step;
@@ -69024,10 +68981,10 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$17788$38 ;
-  wire [19:0] \port$17788$38 ;
-  input [61:0] \port$17788$206 ;
-  wire [61:0] \port$17788$206 ;
+  input [19:0] \port$17778$38 ;
+  wire [19:0] \port$17778$38 ;
+  input [61:0] \port$17778$206 ;
+  wire [61:0] \port$17778$206 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -69238,7 +69195,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$17788$206 [43:22] : { \port$17788$206 [61], \port$17788$206 [61], \port$17788$206 [61], \port$17788$206 [61], \port$17788$206 [61:44] };
+  assign \$64  = ones[0] ? \port$17778$206 [43:22] : { \port$17778$206 [61], \port$17778$206 [61], \port$17778$206 [61], \port$17778$206 [61], \port$17778$206 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -69312,7 +69269,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$17788$38 [19:10];
+      \$82  = \port$17778$38 [19:10];
     end
   end
   always @* begin
@@ -69326,7 +69283,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$17788$38 [19:10];
+      \$84  = \port$17778$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -69412,7 +69369,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$17788$38 [9:0];
+      \$88  = \port$17778$38 [9:0];
     end
   end
   always @* begin
@@ -69426,7 +69383,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$17788$38 [9:0];
+      \$90  = \port$17778$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -69526,7 +69483,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$17788$206 [43:22];
+      \$102  = \port$17778$206 [43:22];
     end
   end
   always @* begin
@@ -69554,7 +69511,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$17788$206 [21:0];
+      \$106  = \port$17778$206 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -69565,13 +69522,13 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$17788$38 [19:10];
+  assign count_0 = \port$17778$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$17788$38 [9:0];
+  assign count_1 = \port$17778$38 [9:0];
   assign stride_2 = 8'h10;
-  assign stride_0 = \port$17788$206 [61:44];
-  assign stride_1 = \port$17788$206 [43:22];
-  assign base = \port$17788$206 [21:0];
+  assign stride_0 = \port$17778$206 [61:44];
+  assign stride_1 = \port$17778$206 [43:22];
+  assign base = \port$17778$206 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -69593,7 +69550,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$17788$38 , \port$17788$104 , \port$17790$0 , firsts, last, \last$15 , address, stopping_clk);
+module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$17778$38 , \port$17778$104 , \port$17780$0 , firsts, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$308  = 0;
   input [7:0] count_0;
   wire [7:0] count_0;
@@ -69607,12 +69564,12 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   wire follow;
   input [9:0] count_4;
   wire [9:0] count_4;
-  input [19:0] \port$17788$38 ;
-  wire [19:0] \port$17788$38 ;
-  input [101:0] \port$17788$104 ;
-  wire [101:0] \port$17788$104 ;
-  input [9:0] \port$17790$0 ;
-  wire [9:0] \port$17790$0 ;
+  input [19:0] \port$17778$38 ;
+  wire [19:0] \port$17778$38 ;
+  input [101:0] \port$17778$104 ;
+  wire [101:0] \port$17778$104 ;
+  input [9:0] \port$17780$0 ;
+  wire [9:0] \port$17780$0 ;
   output [4:0] firsts;
   reg [4:0] firsts = 5'h00;
   output [4:0] last;
@@ -69910,41 +69867,41 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$59  = remaining_4 - 1'h1;
   assign \$60  = remaining_4 == 2'h2;
   assign \$62  = step & move[4];
-  assign \$64  = ~ \port$17790$0 [0];
-  assign \$67  = ~ \port$17790$0 [1];
+  assign \$64  = ~ \port$17780$0 [0];
+  assign \$67  = ~ \port$17780$0 [1];
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = & \port$17790$0 [1:0];
-  assign \$70  = ~ \port$17790$0 [2];
+  assign \$69  = & \port$17780$0 [1:0];
+  assign \$70  = ~ \port$17780$0 [2];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = & \port$17790$0 [2:0];
-  assign \$73  = ~ \port$17790$0 [3];
+  assign \$72  = & \port$17780$0 [2:0];
+  assign \$73  = ~ \port$17780$0 [3];
   assign \$74  = \$72  & \$73 ;
-  assign \$75  = & \port$17790$0 [3:0];
-  assign \$76  = ~ \port$17790$0 [4];
+  assign \$75  = & \port$17780$0 [3:0];
+  assign \$76  = ~ \port$17780$0 [4];
   assign \$77  = \$75  & \$76 ;
-  assign \$79  = ~ \port$17790$0 [0];
-  assign \$82  = ~ \port$17790$0 [1];
+  assign \$79  = ~ \port$17780$0 [0];
+  assign \$82  = ~ \port$17780$0 [1];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$17790$0 [1:0];
-  assign \$85  = ~ \port$17790$0 [2];
+  assign \$84  = & \port$17780$0 [1:0];
+  assign \$85  = ~ \port$17780$0 [2];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$17790$0 [2:0];
-  assign \$88  = ~ \port$17790$0 [3];
+  assign \$87  = & \port$17780$0 [2:0];
+  assign \$88  = ~ \port$17780$0 [3];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$17790$0 [3:0];
-  assign \$91  = ~ \port$17790$0 [4];
+  assign \$90  = & \port$17780$0 [3:0];
+  assign \$91  = ~ \port$17780$0 [4];
   assign \$92  = \$90  & \$91 ;
   assign \$93  = leave ? { \$30 , \$25 , \$20 , \$15 , \$10  } : inner;
   assign \$94  = ~ leave;
-  assign \$95  = & \port$17790$0 [4:0];
+  assign \$95  = & \port$17780$0 [4:0];
   assign \$96  = last | inner;
   assign \$97  = & \$96 ;
   assign \$98  = leave & \$97 ;
-  assign \$100  = \port$17790$0 [2] ? \port$17788$104 [43:22] : { \port$17788$104 [61], \port$17788$104 [61], \port$17788$104 [61], \port$17788$104 [61], \port$17788$104 [61:44] };
-  assign \$101  = & \port$17790$0 [3:2];
+  assign \$100  = \port$17780$0 [2] ? \port$17778$104 [43:22] : { \port$17778$104 [61], \port$17778$104 [61], \port$17778$104 [61], \port$17778$104 [61], \port$17778$104 [61:44] };
+  assign \$101  = & \port$17780$0 [3:2];
   assign \$102  = ~ \$101 ;
-  assign \$103  = \port$17790$0 [0] ? \port$17788$104 [83:62] : { \port$17788$104 [101], \port$17788$104 [101], \port$17788$104 [101], \port$17788$104 [101], \port$17788$104 [101:84] };
-  assign \$104  = & \port$17790$0 [1:0];
+  assign \$103  = \port$17780$0 [0] ? \port$17778$104 [83:62] : { \port$17778$104 [101], \port$17778$104 [101], \port$17778$104 [101], \port$17778$104 [101], \port$17778$104 [101:84] };
+  assign \$104  = & \port$17780$0 [1:0];
   assign \$105  = ~ \$104 ;
   assign \$106  = move[1] | further[1];
   assign \$107  = step & \$106 ;
@@ -70065,7 +70022,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$135  = limit_0_is;
     if (follow) begin
-      \$135  = { \port$17790$0 [5], \port$17790$0 [0] };
+      \$135  = { \port$17780$0 [5], \port$17780$0 [0] };
     end
   end
   always @* begin
@@ -70083,35 +70040,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$137  = before_last;
     if (follow) begin
-      \$137 [0] = \port$17790$0 [5];
+      \$137 [0] = \port$17780$0 [5];
     end else if (\$33 ) begin
       \$137 [0] = limit_0_is[1];
     end else if (\$34 ) begin
       \$137 [0] = \$36 ;
     end
     if (follow) begin
-      \$137 [1] = \port$17790$0 [6];
+      \$137 [1] = \port$17780$0 [6];
     end else if (\$39 ) begin
       \$137 [1] = limit_1_is[1];
     end else if (\$40 ) begin
       \$137 [1] = \$42 ;
     end
     if (follow) begin
-      \$137 [2] = \port$17790$0 [7];
+      \$137 [2] = \port$17780$0 [7];
     end else if (\$45 ) begin
       \$137 [2] = limit_2_is[1];
     end else if (\$46 ) begin
       \$137 [2] = \$48 ;
     end
     if (follow) begin
-      \$137 [3] = \port$17790$0 [8];
+      \$137 [3] = \port$17780$0 [8];
     end else if (\$51 ) begin
       \$137 [3] = limit_3_is[1];
     end else if (\$52 ) begin
       \$137 [3] = \$54 ;
     end
     if (follow) begin
-      \$137 [4] = \port$17790$0 [9];
+      \$137 [4] = \port$17780$0 [9];
     end else if (\$57 ) begin
       \$137 [4] = limit_4_is[1];
     end else if (\$58 ) begin
@@ -70161,35 +70118,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$139  = last;
     if (follow) begin
-      \$139 [0] = \port$17790$0 [0];
+      \$139 [0] = \port$17780$0 [0];
     end else if (\$37 ) begin
       \$139 [0] = limit_0_is[0];
     end else if (\$38 ) begin
       \$139 [0] = before_last[0];
     end
     if (follow) begin
-      \$139 [1] = \port$17790$0 [1];
+      \$139 [1] = \port$17780$0 [1];
     end else if (\$43 ) begin
       \$139 [1] = limit_1_is[0];
     end else if (\$44 ) begin
       \$139 [1] = before_last[1];
     end
     if (follow) begin
-      \$139 [2] = \port$17790$0 [2];
+      \$139 [2] = \port$17780$0 [2];
     end else if (\$49 ) begin
       \$139 [2] = limit_2_is[0];
     end else if (\$50 ) begin
       \$139 [2] = before_last[2];
     end
     if (follow) begin
-      \$139 [3] = \port$17790$0 [3];
+      \$139 [3] = \port$17780$0 [3];
     end else if (\$55 ) begin
       \$139 [3] = limit_3_is[0];
     end else if (\$56 ) begin
       \$139 [3] = before_last[3];
     end
     if (follow) begin
-      \$139 [4] = \port$17790$0 [4];
+      \$139 [4] = \port$17780$0 [4];
     end else if (\$61 ) begin
       \$139 [4] = limit_4_is[0];
     end else if (\$62 ) begin
@@ -70207,7 +70164,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$141  = limit_1_is;
     if (follow) begin
-      \$141  = { \port$17790$0 [6], \port$17790$0 [1] };
+      \$141  = { \port$17780$0 [6], \port$17780$0 [1] };
     end
   end
   always @* begin
@@ -70225,21 +70182,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$143  = limit_2;
     if (follow) begin
-      \$143  = \port$17788$38 [19:10];
+      \$143  = \port$17778$38 [19:10];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$144  = limit_2_is;
     if (follow) begin
-      \$144  = { \port$17790$0 [7], \port$17790$0 [2] };
+      \$144  = { \port$17780$0 [7], \port$17780$0 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$145  = remaining_2;
     if (follow) begin
-      \$145  = \port$17788$38 [19:10];
+      \$145  = \port$17778$38 [19:10];
     end else if (\$45 ) begin
       \$145  = limit_2;
     end else if (\$46 ) begin
@@ -70250,21 +70207,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$146  = limit_3;
     if (follow) begin
-      \$146  = \port$17788$38 [9:0];
+      \$146  = \port$17778$38 [9:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$147  = limit_3_is;
     if (follow) begin
-      \$147  = { \port$17790$0 [8], \port$17790$0 [3] };
+      \$147  = { \port$17780$0 [8], \port$17780$0 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$148  = remaining_3;
     if (follow) begin
-      \$148  = \port$17788$38 [9:0];
+      \$148  = \port$17778$38 [9:0];
     end else if (\$51 ) begin
       \$148  = limit_3;
     end else if (\$52 ) begin
@@ -70282,7 +70239,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$150  = limit_4_is;
     if (follow) begin
-      \$150  = { \port$17790$0 [9], \port$17790$0 [4] };
+      \$150  = { \port$17780$0 [9], \port$17780$0 [4] };
     end
   end
   always @* begin
@@ -70378,7 +70335,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$162  = held_stride_1;
     if (follow) begin
-      \$162  = \port$17788$104 [83:62];
+      \$162  = \port$17778$104 [83:62];
     end
   end
   always @* begin
@@ -70392,7 +70349,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$164  = held_stride_2;
     if (follow) begin
-      \$164  = \port$17788$104 [61:44];
+      \$164  = \port$17778$104 [61:44];
     end
   end
   always @* begin
@@ -70406,7 +70363,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$166  = held_stride_3;
     if (follow) begin
-      \$166  = \port$17788$104 [43:22];
+      \$166  = \port$17778$104 [43:22];
     end
   end
   always @* begin
@@ -70434,7 +70391,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$170  = address;
     if (follow) begin
-      \$170  = \port$17788$104 [21:0];
+      \$170  = \port$17778$104 [21:0];
     end else if (step) begin
       \$170  = \$133 [21:0];
     end
@@ -70445,17 +70402,17 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign ones = \port$17790$0 [4:0];
-  assign twos = \port$17790$0 [9:5];
+  assign ones = \port$17780$0 [4:0];
+  assign twos = \port$17780$0 [9:5];
   assign load = follow;
-  assign count_2 = \port$17788$38 [19:10];
-  assign count_3 = \port$17788$38 [9:0];
+  assign count_2 = \port$17778$38 [19:10];
+  assign count_3 = \port$17778$38 [9:0];
   assign stride_4 = 8'h10;
-  assign stride_2 = \port$17788$104 [61:44];
-  assign stride_3 = \port$17788$104 [43:22];
-  assign stride_0 = \port$17788$104 [101:84];
-  assign stride_1 = \port$17788$104 [83:62];
-  assign base = \port$17788$104 [21:0];
+  assign stride_2 = \port$17778$104 [61:44];
+  assign stride_3 = \port$17778$104 [43:22];
+  assign stride_0 = \port$17778$104 [101:84];
+  assign stride_1 = \port$17778$104 [83:62];
+  assign base = \port$17778$104 [21:0];
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
   assign further[2] = \$3 ;
@@ -70470,10 +70427,10 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$61  = 1'h0;
   assign \$63  = 1'h1;
   assign \$65  = \$64 ;
-  assign \$66  = \port$17790$0 [0];
+  assign \$66  = \port$17780$0 [0];
   assign \$78  = 1'h1;
   assign \$80  = \$79 ;
-  assign \$81  = \port$17790$0 [0];
+  assign \$81  = \port$17780$0 [0];
   assign \$99  = 8'h10;
   assign \$118  = move[4];
   assign \$126  = \$125 ;
@@ -71724,8 +71681,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(addend),
     .constants(constants),
-    .\port$5175$0 (code_0),
-    .\port$5176$0 (\$11 ),
+    .\port$5165$0 (code_0),
+    .\port$5166$0 (\$11 ),
     .record(record),
     .result(result),
     .set_index(set_index),
@@ -71739,8 +71696,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$49 ),
     .constants(constants),
-    .\port$5181$0 (code_1),
-    .\port$5182$0 (\$15 ),
+    .\port$5171$0 (code_1),
+    .\port$5172$0 (\$15 ),
     .record(record),
     .result(\result$46 ),
     .set_index(set_index),
@@ -71754,8 +71711,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$166 ),
     .constants(constants),
-    .\port$5235$0 (code_10),
-    .\port$5236$0 (\$51 ),
+    .\port$5225$0 (code_10),
+    .\port$5226$0 (\$51 ),
     .record(record),
     .result(\result$163 ),
     .set_index(set_index),
@@ -71769,8 +71726,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$179 ),
     .constants(constants),
-    .\port$5241$0 (code_11),
-    .\port$5242$0 (\$55 ),
+    .\port$5231$0 (code_11),
+    .\port$5232$0 (\$55 ),
     .record(record),
     .result(\result$176 ),
     .set_index(set_index),
@@ -71784,8 +71741,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$192 ),
     .constants(constants),
-    .\port$5247$0 (code_12),
-    .\port$5248$0 (\$59 ),
+    .\port$5237$0 (code_12),
+    .\port$5238$0 (\$59 ),
     .record(record),
     .result(\result$189 ),
     .set_index(set_index),
@@ -71799,8 +71756,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$205 ),
     .constants(constants),
-    .\port$5253$0 (code_13),
-    .\port$5254$0 (\$63 ),
+    .\port$5243$0 (code_13),
+    .\port$5244$0 (\$63 ),
     .record(record),
     .result(\result$202 ),
     .set_index(set_index),
@@ -71814,8 +71771,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$218 ),
     .constants(constants),
-    .\port$5259$0 (code_14),
-    .\port$5260$0 (\$67 ),
+    .\port$5249$0 (code_14),
+    .\port$5250$0 (\$67 ),
     .record(record),
     .result(\result$215 ),
     .set_index(set_index),
@@ -71829,8 +71786,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$231 ),
     .constants(constants),
-    .\port$5265$0 (code_15),
-    .\port$5266$0 (\$71 ),
+    .\port$5255$0 (code_15),
+    .\port$5256$0 (\$71 ),
     .record(record),
     .result(\result$228 ),
     .set_index(set_index),
@@ -71844,8 +71801,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$62 ),
     .constants(constants),
-    .\port$5187$0 (code_2),
-    .\port$5188$0 (\$19 ),
+    .\port$5177$0 (code_2),
+    .\port$5178$0 (\$19 ),
     .record(record),
     .result(\result$59 ),
     .set_index(set_index),
@@ -71859,8 +71816,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$75 ),
     .constants(constants),
-    .\port$5193$0 (code_3),
-    .\port$5194$0 (\$23 ),
+    .\port$5183$0 (code_3),
+    .\port$5184$0 (\$23 ),
     .record(record),
     .result(\result$72 ),
     .set_index(set_index),
@@ -71874,8 +71831,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$88 ),
     .constants(constants),
-    .\port$5199$0 (code_4),
-    .\port$5200$0 (\$27 ),
+    .\port$5189$0 (code_4),
+    .\port$5190$0 (\$27 ),
     .record(record),
     .result(\result$85 ),
     .set_index(set_index),
@@ -71889,8 +71846,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$101 ),
     .constants(constants),
-    .\port$5205$0 (code_5),
-    .\port$5206$0 (\$31 ),
+    .\port$5195$0 (code_5),
+    .\port$5196$0 (\$31 ),
     .record(record),
     .result(\result$98 ),
     .set_index(set_index),
@@ -71904,8 +71861,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$114 ),
     .constants(constants),
-    .\port$5211$0 (code_6),
-    .\port$5212$0 (\$35 ),
+    .\port$5201$0 (code_6),
+    .\port$5202$0 (\$35 ),
     .record(record),
     .result(\result$111 ),
     .set_index(set_index),
@@ -71919,8 +71876,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$127 ),
     .constants(constants),
-    .\port$5217$0 (code_7),
-    .\port$5218$0 (\$39 ),
+    .\port$5207$0 (code_7),
+    .\port$5208$0 (\$39 ),
     .record(record),
     .result(\result$124 ),
     .set_index(set_index),
@@ -71934,8 +71891,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$140 ),
     .constants(constants),
-    .\port$5223$0 (code_8),
-    .\port$5224$0 (\$43 ),
+    .\port$5213$0 (code_8),
+    .\port$5214$0 (\$43 ),
     .record(record),
     .result(\result$137 ),
     .set_index(set_index),
@@ -71949,8 +71906,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$153 ),
     .constants(constants),
-    .\port$5229$0 (code_9),
-    .\port$5230$0 (\$47 ),
+    .\port$5219$0 (code_9),
+    .\port$5220$0 (\$47 ),
     .record(record),
     .result(\result$150 ),
     .set_index(set_index),
@@ -71970,7 +71927,7 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   );
   \talos.vector.lanes.window  window (
     .data(data),
-    .\port$17858$1 (arrival[2:1]),
+    .\port$17848$1 (arrival[2:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
     .sum(modes[1]),
@@ -73054,11 +73011,11 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   assign \$77  = substep;
 endmodule
 
-module \talos.vector.lanes.lane_0 (\port$5175$0 , \port$5176$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5175$0 ;
-  wire [7:0] \port$5175$0 ;
-  input [23:0] \port$5176$0 ;
-  wire [23:0] \port$5176$0 ;
+module \talos.vector.lanes.lane_0 (\port$5165$0 , \port$5166$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5165$0 ;
+  wire [7:0] \port$5165$0 ;
+  input [23:0] \port$5166$0 ;
+  wire [23:0] \port$5166$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -73356,14 +73313,14 @@ module \talos.vector.lanes.lane_0 (\port$5175$0 , \port$5176$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -73372,8 +73329,8 @@ module \talos.vector.lanes.lane_0 (\port$5175$0 , \port$5176$0 , addend, stoppin
   \talos.vector.lanes.lane_0.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5590$0 (\$7 ),
-    .\port$5591$0 (\$8 ),
+    .\port$5580$0 (\$7 ),
+    .\port$5581$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -73385,11 +73342,11 @@ module \talos.vector.lanes.lane_0 (\port$5175$0 , \port$5176$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5175$0 (\port$5175$0 ),
-    .\port$5176$0 (\port$5176$0 ),
-    .\port$5590$0 (\$7 ),
-    .\port$5591$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5165$0 (\port$5165$0 ),
+    .\port$5166$0 (\port$5166$0 ),
+    .\port$5580$0 (\$7 ),
+    .\port$5581$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -73407,8 +73364,8 @@ module \talos.vector.lanes.lane_0 (\port$5175$0 , \port$5176$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5176$0 , \port$5175$0  };
-  assign \operand$65  = { \port$5176$0 , \port$5175$0  };
+  assign operand = { \port$5166$0 , \port$5165$0  };
+  assign \operand$65  = { \port$5166$0 , \port$5165$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -73469,13 +73426,13 @@ module \talos.vector.lanes.lane_0 (\port$5175$0 , \port$5176$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -73515,8 +73472,8 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -73545,18 +73502,18 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$310  = 0;
   input enable;
   wire enable;
@@ -73564,8 +73521,8 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -73599,7 +73556,7 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -73628,19 +73585,19 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_0.multiplier (\port$5590$0 , \port$5591$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5590$0 ;
-  wire [22:0] \port$5590$0 ;
-  input \port$5591$0 ;
-  wire \port$5591$0 ;
+module \talos.vector.lanes.lane_0.multiplier (\port$5580$0 , \port$5581$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5580$0 ;
+  wire [22:0] \port$5580$0 ;
+  input \port$5581$0 ;
+  wire \port$5581$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -73684,7 +73641,7 @@ module \talos.vector.lanes.lane_0.multiplier (\port$5590$0 , \port$5591$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5591$0 , \port$5590$0  };
+    a <= { \port$5581$0 , \port$5580$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -73707,30 +73664,30 @@ module \talos.vector.lanes.lane_0.multiplier (\port$5590$0 , \port$5591$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5591$0 , \port$5590$0  };
+  assign \a$3  = { \port$5581$0 , \port$5580$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer (\port$5175$0 , \port$5176$0 , \addend$14 , \port$5590$0 , \port$5591$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer (\port$5165$0 , \port$5166$0 , \addend$14 , \port$5580$0 , \port$5581$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$311  = 0;
-  input [7:0] \port$5175$0 ;
-  wire [7:0] \port$5175$0 ;
-  input [23:0] \port$5176$0 ;
-  wire [23:0] \port$5176$0 ;
+  input [7:0] \port$5165$0 ;
+  wire [7:0] \port$5165$0 ;
+  input [23:0] \port$5166$0 ;
+  wire [23:0] \port$5166$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5590$0 ;
-  wire [22:0] \port$5590$0 ;
-  output \port$5591$0 ;
-  wire \port$5591$0 ;
+  output [22:0] \port$5580$0 ;
+  wire [22:0] \port$5580$0 ;
+  output \port$5581$0 ;
+  wire \port$5581$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -73918,11 +73875,11 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5175$0 , \port$5176$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5175$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5175$0 [6:0] } : { \port$5176$0 , \port$5175$0  };
+  assign \$4  = ~ \port$5165$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5165$0 [6:0] } : { \port$5166$0 , \port$5165$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -74030,7 +73987,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5175$0 , \port$5176$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -74042,7 +73999,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5175$0 , \port$5176$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -74112,7 +74069,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5175$0 , \port$5176$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -74130,31 +74087,31 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5175$0 , \port$5176$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5176$0 , \port$5175$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5166$0 , \port$5165$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5590$0  = rounded[22:0];
-  assign \port$5591$0  = \$124 ;
+  assign \port$5580$0  = rounded[22:0];
+  assign \port$5581$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -74180,12 +74137,12 @@ module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -74930,11 +74887,11 @@ module \talos.vector.lanes.lane_0.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_1 (\port$5181$0 , \port$5182$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5181$0 ;
-  wire [7:0] \port$5181$0 ;
-  input [23:0] \port$5182$0 ;
-  wire [23:0] \port$5182$0 ;
+module \talos.vector.lanes.lane_1 (\port$5171$0 , \port$5172$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5171$0 ;
+  wire [7:0] \port$5171$0 ;
+  input [23:0] \port$5172$0 ;
+  wire [23:0] \port$5172$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -75232,14 +75189,14 @@ module \talos.vector.lanes.lane_1 (\port$5181$0 , \port$5182$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -75248,8 +75205,8 @@ module \talos.vector.lanes.lane_1 (\port$5181$0 , \port$5182$0 , addend, stoppin
   \talos.vector.lanes.lane_1.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6006$0 (\$7 ),
-    .\port$6007$0 (\$8 ),
+    .\port$5996$0 (\$7 ),
+    .\port$5997$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -75261,11 +75218,11 @@ module \talos.vector.lanes.lane_1 (\port$5181$0 , \port$5182$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5181$0 (\port$5181$0 ),
-    .\port$5182$0 (\port$5182$0 ),
-    .\port$6006$0 (\$7 ),
-    .\port$6007$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5171$0 (\port$5171$0 ),
+    .\port$5172$0 (\port$5172$0 ),
+    .\port$5996$0 (\$7 ),
+    .\port$5997$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -75283,8 +75240,8 @@ module \talos.vector.lanes.lane_1 (\port$5181$0 , \port$5182$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5182$0 , \port$5181$0  };
-  assign \operand$65  = { \port$5182$0 , \port$5181$0  };
+  assign operand = { \port$5172$0 , \port$5171$0  };
+  assign \operand$65  = { \port$5172$0 , \port$5171$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -75345,13 +75302,13 @@ module \talos.vector.lanes.lane_1 (\port$5181$0 , \port$5182$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -75391,8 +75348,8 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -75421,18 +75378,18 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$312  = 0;
   input enable;
   wire enable;
@@ -75440,8 +75397,8 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -75475,7 +75432,7 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -75504,19 +75461,19 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_1.multiplier (\port$6006$0 , \port$6007$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6006$0 ;
-  wire [22:0] \port$6006$0 ;
-  input \port$6007$0 ;
-  wire \port$6007$0 ;
+module \talos.vector.lanes.lane_1.multiplier (\port$5996$0 , \port$5997$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5996$0 ;
+  wire [22:0] \port$5996$0 ;
+  input \port$5997$0 ;
+  wire \port$5997$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -75560,7 +75517,7 @@ module \talos.vector.lanes.lane_1.multiplier (\port$6006$0 , \port$6007$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6007$0 , \port$6006$0  };
+    a <= { \port$5997$0 , \port$5996$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -75583,30 +75540,30 @@ module \talos.vector.lanes.lane_1.multiplier (\port$6006$0 , \port$6007$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6007$0 , \port$6006$0  };
+  assign \a$3  = { \port$5997$0 , \port$5996$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer (\port$5181$0 , \port$5182$0 , \addend$14 , \port$6006$0 , \port$6007$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer (\port$5171$0 , \port$5172$0 , \addend$14 , \port$5996$0 , \port$5997$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$313  = 0;
-  input [7:0] \port$5181$0 ;
-  wire [7:0] \port$5181$0 ;
-  input [23:0] \port$5182$0 ;
-  wire [23:0] \port$5182$0 ;
+  input [7:0] \port$5171$0 ;
+  wire [7:0] \port$5171$0 ;
+  input [23:0] \port$5172$0 ;
+  wire [23:0] \port$5172$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6006$0 ;
-  wire [22:0] \port$6006$0 ;
-  output \port$6007$0 ;
-  wire \port$6007$0 ;
+  output [22:0] \port$5996$0 ;
+  wire [22:0] \port$5996$0 ;
+  output \port$5997$0 ;
+  wire \port$5997$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -75794,11 +75751,11 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5181$0 , \port$5182$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5181$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5181$0 [6:0] } : { \port$5182$0 , \port$5181$0  };
+  assign \$4  = ~ \port$5171$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5171$0 [6:0] } : { \port$5172$0 , \port$5171$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -75906,7 +75863,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5181$0 , \port$5182$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -75918,7 +75875,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5181$0 , \port$5182$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -75988,7 +75945,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5181$0 , \port$5182$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -76006,31 +75963,31 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5181$0 , \port$5182$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5182$0 , \port$5181$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5172$0 , \port$5171$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6006$0  = rounded[22:0];
-  assign \port$6007$0  = \$124 ;
+  assign \port$5996$0  = rounded[22:0];
+  assign \port$5997$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -76056,12 +76013,12 @@ module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -76806,11 +76763,11 @@ module \talos.vector.lanes.lane_1.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_10 (\port$5235$0 , \port$5236$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5235$0 ;
-  wire [7:0] \port$5235$0 ;
-  input [23:0] \port$5236$0 ;
-  wire [23:0] \port$5236$0 ;
+module \talos.vector.lanes.lane_10 (\port$5225$0 , \port$5226$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5225$0 ;
+  wire [7:0] \port$5225$0 ;
+  input [23:0] \port$5226$0 ;
+  wire [23:0] \port$5226$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -77108,14 +77065,14 @@ module \talos.vector.lanes.lane_10 (\port$5235$0 , \port$5236$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_10.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -77124,8 +77081,8 @@ module \talos.vector.lanes.lane_10 (\port$5235$0 , \port$5236$0 , addend, stoppi
   \talos.vector.lanes.lane_10.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$9750$0 (\$7 ),
-    .\port$9751$0 (\$8 ),
+    .\port$9740$0 (\$7 ),
+    .\port$9741$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -77137,11 +77094,11 @@ module \talos.vector.lanes.lane_10 (\port$5235$0 , \port$5236$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5235$0 (\port$5235$0 ),
-    .\port$5236$0 (\port$5236$0 ),
-    .\port$9750$0 (\$7 ),
-    .\port$9751$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5225$0 (\port$5225$0 ),
+    .\port$5226$0 (\port$5226$0 ),
+    .\port$9740$0 (\$7 ),
+    .\port$9741$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -77159,8 +77116,8 @@ module \talos.vector.lanes.lane_10 (\port$5235$0 , \port$5236$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5236$0 , \port$5235$0  };
-  assign \operand$65  = { \port$5236$0 , \port$5235$0  };
+  assign operand = { \port$5226$0 , \port$5225$0  };
+  assign \operand$65  = { \port$5226$0 , \port$5225$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -77221,13 +77178,13 @@ module \talos.vector.lanes.lane_10 (\port$5235$0 , \port$5236$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -77267,8 +77224,8 @@ module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$17993$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -77297,18 +77254,18 @@ module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$17993$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$314  = 0;
   input enable;
   wire enable;
@@ -77316,8 +77273,8 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -77351,7 +77308,7 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -77380,19 +77337,19 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_10.multiplier (\port$9750$0 , \port$9751$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$9750$0 ;
-  wire [22:0] \port$9750$0 ;
-  input \port$9751$0 ;
-  wire \port$9751$0 ;
+module \talos.vector.lanes.lane_10.multiplier (\port$9740$0 , \port$9741$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$9740$0 ;
+  wire [22:0] \port$9740$0 ;
+  input \port$9741$0 ;
+  wire \port$9741$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -77436,7 +77393,7 @@ module \talos.vector.lanes.lane_10.multiplier (\port$9750$0 , \port$9751$0 , sto
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$9751$0 , \port$9750$0  };
+    a <= { \port$9741$0 , \port$9740$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -77459,30 +77416,30 @@ module \talos.vector.lanes.lane_10.multiplier (\port$9750$0 , \port$9751$0 , sto
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$9751$0 , \port$9750$0  };
+  assign \a$3  = { \port$9741$0 , \port$9740$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_10.normalizer (\port$5235$0 , \port$5236$0 , \addend$14 , \port$9750$0 , \port$9751$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_10.normalizer (\port$5225$0 , \port$5226$0 , \addend$14 , \port$9740$0 , \port$9741$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$315  = 0;
-  input [7:0] \port$5235$0 ;
-  wire [7:0] \port$5235$0 ;
-  input [23:0] \port$5236$0 ;
-  wire [23:0] \port$5236$0 ;
+  input [7:0] \port$5225$0 ;
+  wire [7:0] \port$5225$0 ;
+  input [23:0] \port$5226$0 ;
+  wire [23:0] \port$5226$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$9750$0 ;
-  wire [22:0] \port$9750$0 ;
-  output \port$9751$0 ;
-  wire \port$9751$0 ;
+  output [22:0] \port$9740$0 ;
+  wire [22:0] \port$9740$0 ;
+  output \port$9741$0 ;
+  wire \port$9741$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -77670,11 +77627,11 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5235$0 , \port$5236$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5235$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5235$0 [6:0] } : { \port$5236$0 , \port$5235$0  };
+  assign \$4  = ~ \port$5225$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5225$0 [6:0] } : { \port$5226$0 , \port$5225$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -77782,7 +77739,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5235$0 , \port$5236$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -77794,7 +77751,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5235$0 , \port$5236$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -77864,7 +77821,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5235$0 , \port$5236$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -77882,31 +77839,31 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5235$0 , \port$5236$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5236$0 , \port$5235$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5226$0 , \port$5225$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$9750$0  = rounded[22:0];
-  assign \port$9751$0  = \$124 ;
+  assign \port$9740$0  = rounded[22:0];
+  assign \port$9741$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -77932,12 +77889,12 @@ module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -78682,11 +78639,11 @@ module \talos.vector.lanes.lane_10.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_11 (\port$5241$0 , \port$5242$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5241$0 ;
-  wire [7:0] \port$5241$0 ;
-  input [23:0] \port$5242$0 ;
-  wire [23:0] \port$5242$0 ;
+module \talos.vector.lanes.lane_11 (\port$5231$0 , \port$5232$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5231$0 ;
+  wire [7:0] \port$5231$0 ;
+  input [23:0] \port$5232$0 ;
+  wire [23:0] \port$5232$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -78984,14 +78941,14 @@ module \talos.vector.lanes.lane_11 (\port$5241$0 , \port$5242$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_11.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -79000,8 +78957,8 @@ module \talos.vector.lanes.lane_11 (\port$5241$0 , \port$5242$0 , addend, stoppi
   \talos.vector.lanes.lane_11.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10166$0 (\$7 ),
-    .\port$10167$0 (\$8 ),
+    .\port$10156$0 (\$7 ),
+    .\port$10157$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -79013,11 +78970,11 @@ module \talos.vector.lanes.lane_11 (\port$5241$0 , \port$5242$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10166$0 (\$7 ),
-    .\port$10167$0 (\$8 ),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5241$0 (\port$5241$0 ),
-    .\port$5242$0 (\port$5242$0 ),
+    .\port$10156$0 (\$7 ),
+    .\port$10157$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5231$0 (\port$5231$0 ),
+    .\port$5232$0 (\port$5232$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -79035,8 +78992,8 @@ module \talos.vector.lanes.lane_11 (\port$5241$0 , \port$5242$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5242$0 , \port$5241$0  };
-  assign \operand$65  = { \port$5242$0 , \port$5241$0  };
+  assign operand = { \port$5232$0 , \port$5231$0  };
+  assign \operand$65  = { \port$5232$0 , \port$5231$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -79097,13 +79054,13 @@ module \talos.vector.lanes.lane_11 (\port$5241$0 , \port$5242$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -79143,8 +79100,8 @@ module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$17993$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -79173,18 +79130,18 @@ module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$17993$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$316  = 0;
   input enable;
   wire enable;
@@ -79192,8 +79149,8 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -79227,7 +79184,7 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -79256,19 +79213,19 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_11.multiplier (\port$10166$0 , \port$10167$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10166$0 ;
-  wire [22:0] \port$10166$0 ;
-  input \port$10167$0 ;
-  wire \port$10167$0 ;
+module \talos.vector.lanes.lane_11.multiplier (\port$10156$0 , \port$10157$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10156$0 ;
+  wire [22:0] \port$10156$0 ;
+  input \port$10157$0 ;
+  wire \port$10157$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -79312,7 +79269,7 @@ module \talos.vector.lanes.lane_11.multiplier (\port$10166$0 , \port$10167$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10167$0 , \port$10166$0  };
+    a <= { \port$10157$0 , \port$10156$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -79335,30 +79292,30 @@ module \talos.vector.lanes.lane_11.multiplier (\port$10166$0 , \port$10167$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10167$0 , \port$10166$0  };
+  assign \a$3  = { \port$10157$0 , \port$10156$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_11.normalizer (\port$5241$0 , \port$5242$0 , \addend$14 , \port$10166$0 , \port$10167$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_11.normalizer (\port$5231$0 , \port$5232$0 , \addend$14 , \port$10156$0 , \port$10157$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$317  = 0;
-  input [7:0] \port$5241$0 ;
-  wire [7:0] \port$5241$0 ;
-  input [23:0] \port$5242$0 ;
-  wire [23:0] \port$5242$0 ;
+  input [7:0] \port$5231$0 ;
+  wire [7:0] \port$5231$0 ;
+  input [23:0] \port$5232$0 ;
+  wire [23:0] \port$5232$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10166$0 ;
-  wire [22:0] \port$10166$0 ;
-  output \port$10167$0 ;
-  wire \port$10167$0 ;
+  output [22:0] \port$10156$0 ;
+  wire [22:0] \port$10156$0 ;
+  output \port$10157$0 ;
+  wire \port$10157$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -79546,11 +79503,11 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5241$0 , \port$5242$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5241$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5241$0 [6:0] } : { \port$5242$0 , \port$5241$0  };
+  assign \$4  = ~ \port$5231$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5231$0 [6:0] } : { \port$5232$0 , \port$5231$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -79658,7 +79615,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5241$0 , \port$5242$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -79670,7 +79627,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5241$0 , \port$5242$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -79740,7 +79697,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5241$0 , \port$5242$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -79758,31 +79715,31 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5241$0 , \port$5242$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5242$0 , \port$5241$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5232$0 , \port$5231$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10166$0  = rounded[22:0];
-  assign \port$10167$0  = \$124 ;
+  assign \port$10156$0  = rounded[22:0];
+  assign \port$10157$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -79808,12 +79765,12 @@ module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -80558,11 +80515,11 @@ module \talos.vector.lanes.lane_11.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_12 (\port$5247$0 , \port$5248$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5247$0 ;
-  wire [7:0] \port$5247$0 ;
-  input [23:0] \port$5248$0 ;
-  wire [23:0] \port$5248$0 ;
+module \talos.vector.lanes.lane_12 (\port$5237$0 , \port$5238$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5237$0 ;
+  wire [7:0] \port$5237$0 ;
+  input [23:0] \port$5238$0 ;
+  wire [23:0] \port$5238$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -80860,14 +80817,14 @@ module \talos.vector.lanes.lane_12 (\port$5247$0 , \port$5248$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_12.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -80876,8 +80833,8 @@ module \talos.vector.lanes.lane_12 (\port$5247$0 , \port$5248$0 , addend, stoppi
   \talos.vector.lanes.lane_12.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10582$0 (\$7 ),
-    .\port$10583$0 (\$8 ),
+    .\port$10572$0 (\$7 ),
+    .\port$10573$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -80889,11 +80846,11 @@ module \talos.vector.lanes.lane_12 (\port$5247$0 , \port$5248$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10582$0 (\$7 ),
-    .\port$10583$0 (\$8 ),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5247$0 (\port$5247$0 ),
-    .\port$5248$0 (\port$5248$0 ),
+    .\port$10572$0 (\$7 ),
+    .\port$10573$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5237$0 (\port$5237$0 ),
+    .\port$5238$0 (\port$5238$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -80911,8 +80868,8 @@ module \talos.vector.lanes.lane_12 (\port$5247$0 , \port$5248$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5248$0 , \port$5247$0  };
-  assign \operand$65  = { \port$5248$0 , \port$5247$0  };
+  assign operand = { \port$5238$0 , \port$5237$0  };
+  assign \operand$65  = { \port$5238$0 , \port$5237$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -80973,13 +80930,13 @@ module \talos.vector.lanes.lane_12 (\port$5247$0 , \port$5248$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -81019,8 +80976,8 @@ module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$17993$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -81049,18 +81006,18 @@ module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$17993$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$318  = 0;
   input enable;
   wire enable;
@@ -81068,8 +81025,8 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -81103,7 +81060,7 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -81132,19 +81089,19 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_12.multiplier (\port$10582$0 , \port$10583$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10582$0 ;
-  wire [22:0] \port$10582$0 ;
-  input \port$10583$0 ;
-  wire \port$10583$0 ;
+module \talos.vector.lanes.lane_12.multiplier (\port$10572$0 , \port$10573$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10572$0 ;
+  wire [22:0] \port$10572$0 ;
+  input \port$10573$0 ;
+  wire \port$10573$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -81188,7 +81145,7 @@ module \talos.vector.lanes.lane_12.multiplier (\port$10582$0 , \port$10583$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10583$0 , \port$10582$0  };
+    a <= { \port$10573$0 , \port$10572$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -81211,30 +81168,30 @@ module \talos.vector.lanes.lane_12.multiplier (\port$10582$0 , \port$10583$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10583$0 , \port$10582$0  };
+  assign \a$3  = { \port$10573$0 , \port$10572$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_12.normalizer (\port$5247$0 , \port$5248$0 , \addend$14 , \port$10582$0 , \port$10583$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_12.normalizer (\port$5237$0 , \port$5238$0 , \addend$14 , \port$10572$0 , \port$10573$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$319  = 0;
-  input [7:0] \port$5247$0 ;
-  wire [7:0] \port$5247$0 ;
-  input [23:0] \port$5248$0 ;
-  wire [23:0] \port$5248$0 ;
+  input [7:0] \port$5237$0 ;
+  wire [7:0] \port$5237$0 ;
+  input [23:0] \port$5238$0 ;
+  wire [23:0] \port$5238$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10582$0 ;
-  wire [22:0] \port$10582$0 ;
-  output \port$10583$0 ;
-  wire \port$10583$0 ;
+  output [22:0] \port$10572$0 ;
+  wire [22:0] \port$10572$0 ;
+  output \port$10573$0 ;
+  wire \port$10573$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -81422,11 +81379,11 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5247$0 , \port$5248$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5247$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5247$0 [6:0] } : { \port$5248$0 , \port$5247$0  };
+  assign \$4  = ~ \port$5237$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5237$0 [6:0] } : { \port$5238$0 , \port$5237$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -81534,7 +81491,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5247$0 , \port$5248$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -81546,7 +81503,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5247$0 , \port$5248$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -81616,7 +81573,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5247$0 , \port$5248$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -81634,31 +81591,31 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5247$0 , \port$5248$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5248$0 , \port$5247$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5238$0 , \port$5237$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10582$0  = rounded[22:0];
-  assign \port$10583$0  = \$124 ;
+  assign \port$10572$0  = rounded[22:0];
+  assign \port$10573$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -81684,12 +81641,12 @@ module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -82434,11 +82391,11 @@ module \talos.vector.lanes.lane_12.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_13 (\port$5253$0 , \port$5254$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5253$0 ;
-  wire [7:0] \port$5253$0 ;
-  input [23:0] \port$5254$0 ;
-  wire [23:0] \port$5254$0 ;
+module \talos.vector.lanes.lane_13 (\port$5243$0 , \port$5244$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5243$0 ;
+  wire [7:0] \port$5243$0 ;
+  input [23:0] \port$5244$0 ;
+  wire [23:0] \port$5244$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -82736,14 +82693,14 @@ module \talos.vector.lanes.lane_13 (\port$5253$0 , \port$5254$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_13.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -82752,8 +82709,8 @@ module \talos.vector.lanes.lane_13 (\port$5253$0 , \port$5254$0 , addend, stoppi
   \talos.vector.lanes.lane_13.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10998$0 (\$7 ),
-    .\port$10999$0 (\$8 ),
+    .\port$10988$0 (\$7 ),
+    .\port$10989$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -82765,11 +82722,11 @@ module \talos.vector.lanes.lane_13 (\port$5253$0 , \port$5254$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10998$0 (\$7 ),
-    .\port$10999$0 (\$8 ),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5253$0 (\port$5253$0 ),
-    .\port$5254$0 (\port$5254$0 ),
+    .\port$10988$0 (\$7 ),
+    .\port$10989$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5243$0 (\port$5243$0 ),
+    .\port$5244$0 (\port$5244$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -82787,8 +82744,8 @@ module \talos.vector.lanes.lane_13 (\port$5253$0 , \port$5254$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5254$0 , \port$5253$0  };
-  assign \operand$65  = { \port$5254$0 , \port$5253$0  };
+  assign operand = { \port$5244$0 , \port$5243$0  };
+  assign \operand$65  = { \port$5244$0 , \port$5243$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -82849,13 +82806,13 @@ module \talos.vector.lanes.lane_13 (\port$5253$0 , \port$5254$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -82895,8 +82852,8 @@ module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$17993$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -82925,18 +82882,18 @@ module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$17993$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$320  = 0;
   input enable;
   wire enable;
@@ -82944,8 +82901,8 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -82979,7 +82936,7 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -83008,19 +82965,19 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_13.multiplier (\port$10998$0 , \port$10999$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10998$0 ;
-  wire [22:0] \port$10998$0 ;
-  input \port$10999$0 ;
-  wire \port$10999$0 ;
+module \talos.vector.lanes.lane_13.multiplier (\port$10988$0 , \port$10989$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10988$0 ;
+  wire [22:0] \port$10988$0 ;
+  input \port$10989$0 ;
+  wire \port$10989$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -83064,7 +83021,7 @@ module \talos.vector.lanes.lane_13.multiplier (\port$10998$0 , \port$10999$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10999$0 , \port$10998$0  };
+    a <= { \port$10989$0 , \port$10988$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -83087,30 +83044,30 @@ module \talos.vector.lanes.lane_13.multiplier (\port$10998$0 , \port$10999$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10999$0 , \port$10998$0  };
+  assign \a$3  = { \port$10989$0 , \port$10988$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_13.normalizer (\port$5253$0 , \port$5254$0 , \addend$14 , \port$10998$0 , \port$10999$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_13.normalizer (\port$5243$0 , \port$5244$0 , \addend$14 , \port$10988$0 , \port$10989$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$321  = 0;
-  input [7:0] \port$5253$0 ;
-  wire [7:0] \port$5253$0 ;
-  input [23:0] \port$5254$0 ;
-  wire [23:0] \port$5254$0 ;
+  input [7:0] \port$5243$0 ;
+  wire [7:0] \port$5243$0 ;
+  input [23:0] \port$5244$0 ;
+  wire [23:0] \port$5244$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10998$0 ;
-  wire [22:0] \port$10998$0 ;
-  output \port$10999$0 ;
-  wire \port$10999$0 ;
+  output [22:0] \port$10988$0 ;
+  wire [22:0] \port$10988$0 ;
+  output \port$10989$0 ;
+  wire \port$10989$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -83298,11 +83255,11 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5253$0 , \port$5254$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5253$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5253$0 [6:0] } : { \port$5254$0 , \port$5253$0  };
+  assign \$4  = ~ \port$5243$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5243$0 [6:0] } : { \port$5244$0 , \port$5243$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -83410,7 +83367,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5253$0 , \port$5254$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -83422,7 +83379,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5253$0 , \port$5254$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -83492,7 +83449,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5253$0 , \port$5254$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -83510,31 +83467,31 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5253$0 , \port$5254$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5254$0 , \port$5253$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5244$0 , \port$5243$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10998$0  = rounded[22:0];
-  assign \port$10999$0  = \$124 ;
+  assign \port$10988$0  = rounded[22:0];
+  assign \port$10989$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -83560,12 +83517,12 @@ module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -84310,11 +84267,11 @@ module \talos.vector.lanes.lane_13.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_14 (\port$5259$0 , \port$5260$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5259$0 ;
-  wire [7:0] \port$5259$0 ;
-  input [23:0] \port$5260$0 ;
-  wire [23:0] \port$5260$0 ;
+module \talos.vector.lanes.lane_14 (\port$5249$0 , \port$5250$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5249$0 ;
+  wire [7:0] \port$5249$0 ;
+  input [23:0] \port$5250$0 ;
+  wire [23:0] \port$5250$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -84612,14 +84569,14 @@ module \talos.vector.lanes.lane_14 (\port$5259$0 , \port$5260$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_14.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -84628,8 +84585,8 @@ module \talos.vector.lanes.lane_14 (\port$5259$0 , \port$5260$0 , addend, stoppi
   \talos.vector.lanes.lane_14.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$11414$0 (\$7 ),
-    .\port$11415$0 (\$8 ),
+    .\port$11404$0 (\$7 ),
+    .\port$11405$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -84641,11 +84598,11 @@ module \talos.vector.lanes.lane_14 (\port$5259$0 , \port$5260$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$11414$0 (\$7 ),
-    .\port$11415$0 (\$8 ),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5259$0 (\port$5259$0 ),
-    .\port$5260$0 (\port$5260$0 ),
+    .\port$11404$0 (\$7 ),
+    .\port$11405$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5249$0 (\port$5249$0 ),
+    .\port$5250$0 (\port$5250$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -84663,8 +84620,8 @@ module \talos.vector.lanes.lane_14 (\port$5259$0 , \port$5260$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5260$0 , \port$5259$0  };
-  assign \operand$65  = { \port$5260$0 , \port$5259$0  };
+  assign operand = { \port$5250$0 , \port$5249$0  };
+  assign \operand$65  = { \port$5250$0 , \port$5249$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -84725,13 +84682,13 @@ module \talos.vector.lanes.lane_14 (\port$5259$0 , \port$5260$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -84771,8 +84728,8 @@ module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$17993$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -84801,18 +84758,18 @@ module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$17993$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$322  = 0;
   input enable;
   wire enable;
@@ -84820,8 +84777,8 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -84855,7 +84812,7 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -84884,19 +84841,19 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_14.multiplier (\port$11414$0 , \port$11415$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$11414$0 ;
-  wire [22:0] \port$11414$0 ;
-  input \port$11415$0 ;
-  wire \port$11415$0 ;
+module \talos.vector.lanes.lane_14.multiplier (\port$11404$0 , \port$11405$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$11404$0 ;
+  wire [22:0] \port$11404$0 ;
+  input \port$11405$0 ;
+  wire \port$11405$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -84940,7 +84897,7 @@ module \talos.vector.lanes.lane_14.multiplier (\port$11414$0 , \port$11415$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$11415$0 , \port$11414$0  };
+    a <= { \port$11405$0 , \port$11404$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -84963,30 +84920,30 @@ module \talos.vector.lanes.lane_14.multiplier (\port$11414$0 , \port$11415$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$11415$0 , \port$11414$0  };
+  assign \a$3  = { \port$11405$0 , \port$11404$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_14.normalizer (\port$5259$0 , \port$5260$0 , \addend$14 , \port$11414$0 , \port$11415$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_14.normalizer (\port$5249$0 , \port$5250$0 , \addend$14 , \port$11404$0 , \port$11405$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$323  = 0;
-  input [7:0] \port$5259$0 ;
-  wire [7:0] \port$5259$0 ;
-  input [23:0] \port$5260$0 ;
-  wire [23:0] \port$5260$0 ;
+  input [7:0] \port$5249$0 ;
+  wire [7:0] \port$5249$0 ;
+  input [23:0] \port$5250$0 ;
+  wire [23:0] \port$5250$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$11414$0 ;
-  wire [22:0] \port$11414$0 ;
-  output \port$11415$0 ;
-  wire \port$11415$0 ;
+  output [22:0] \port$11404$0 ;
+  wire [22:0] \port$11404$0 ;
+  output \port$11405$0 ;
+  wire \port$11405$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -85174,11 +85131,11 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5259$0 , \port$5260$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5259$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5259$0 [6:0] } : { \port$5260$0 , \port$5259$0  };
+  assign \$4  = ~ \port$5249$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5249$0 [6:0] } : { \port$5250$0 , \port$5249$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -85286,7 +85243,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5259$0 , \port$5260$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -85298,7 +85255,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5259$0 , \port$5260$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -85368,7 +85325,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5259$0 , \port$5260$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -85386,31 +85343,31 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5259$0 , \port$5260$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5260$0 , \port$5259$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5250$0 , \port$5249$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$11414$0  = rounded[22:0];
-  assign \port$11415$0  = \$124 ;
+  assign \port$11404$0  = rounded[22:0];
+  assign \port$11405$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -85436,12 +85393,12 @@ module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -86186,11 +86143,11 @@ module \talos.vector.lanes.lane_14.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_15 (\port$5265$0 , \port$5266$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5265$0 ;
-  wire [7:0] \port$5265$0 ;
-  input [23:0] \port$5266$0 ;
-  wire [23:0] \port$5266$0 ;
+module \talos.vector.lanes.lane_15 (\port$5255$0 , \port$5256$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5255$0 ;
+  wire [7:0] \port$5255$0 ;
+  input [23:0] \port$5256$0 ;
+  wire [23:0] \port$5256$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -86488,14 +86445,14 @@ module \talos.vector.lanes.lane_15 (\port$5265$0 , \port$5266$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_15.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -86504,8 +86461,8 @@ module \talos.vector.lanes.lane_15 (\port$5265$0 , \port$5266$0 , addend, stoppi
   \talos.vector.lanes.lane_15.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$11830$0 (\$7 ),
-    .\port$11831$0 (\$8 ),
+    .\port$11820$0 (\$7 ),
+    .\port$11821$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -86517,11 +86474,11 @@ module \talos.vector.lanes.lane_15 (\port$5265$0 , \port$5266$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$11830$0 (\$7 ),
-    .\port$11831$0 (\$8 ),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5265$0 (\port$5265$0 ),
-    .\port$5266$0 (\port$5266$0 ),
+    .\port$11820$0 (\$7 ),
+    .\port$11821$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5255$0 (\port$5255$0 ),
+    .\port$5256$0 (\port$5256$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -86539,8 +86496,8 @@ module \talos.vector.lanes.lane_15 (\port$5265$0 , \port$5266$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5266$0 , \port$5265$0  };
-  assign \operand$65  = { \port$5266$0 , \port$5265$0  };
+  assign operand = { \port$5256$0 , \port$5255$0  };
+  assign \operand$65  = { \port$5256$0 , \port$5255$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -86601,13 +86558,13 @@ module \talos.vector.lanes.lane_15 (\port$5265$0 , \port$5266$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -86647,8 +86604,8 @@ module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$17993$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -86677,18 +86634,18 @@ module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$17993$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$324  = 0;
   input enable;
   wire enable;
@@ -86696,8 +86653,8 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -86731,7 +86688,7 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -86760,19 +86717,19 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_15.multiplier (\port$11830$0 , \port$11831$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$11830$0 ;
-  wire [22:0] \port$11830$0 ;
-  input \port$11831$0 ;
-  wire \port$11831$0 ;
+module \talos.vector.lanes.lane_15.multiplier (\port$11820$0 , \port$11821$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$11820$0 ;
+  wire [22:0] \port$11820$0 ;
+  input \port$11821$0 ;
+  wire \port$11821$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -86816,7 +86773,7 @@ module \talos.vector.lanes.lane_15.multiplier (\port$11830$0 , \port$11831$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$11831$0 , \port$11830$0  };
+    a <= { \port$11821$0 , \port$11820$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -86839,30 +86796,30 @@ module \talos.vector.lanes.lane_15.multiplier (\port$11830$0 , \port$11831$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$11831$0 , \port$11830$0  };
+  assign \a$3  = { \port$11821$0 , \port$11820$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_15.normalizer (\port$5265$0 , \port$5266$0 , \addend$14 , \port$11830$0 , \port$11831$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_15.normalizer (\port$5255$0 , \port$5256$0 , \addend$14 , \port$11820$0 , \port$11821$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$325  = 0;
-  input [7:0] \port$5265$0 ;
-  wire [7:0] \port$5265$0 ;
-  input [23:0] \port$5266$0 ;
-  wire [23:0] \port$5266$0 ;
+  input [7:0] \port$5255$0 ;
+  wire [7:0] \port$5255$0 ;
+  input [23:0] \port$5256$0 ;
+  wire [23:0] \port$5256$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$11830$0 ;
-  wire [22:0] \port$11830$0 ;
-  output \port$11831$0 ;
-  wire \port$11831$0 ;
+  output [22:0] \port$11820$0 ;
+  wire [22:0] \port$11820$0 ;
+  output \port$11821$0 ;
+  wire \port$11821$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -87050,11 +87007,11 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5265$0 , \port$5266$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5265$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5265$0 [6:0] } : { \port$5266$0 , \port$5265$0  };
+  assign \$4  = ~ \port$5255$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5255$0 [6:0] } : { \port$5256$0 , \port$5255$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -87162,7 +87119,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5265$0 , \port$5266$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -87174,7 +87131,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5265$0 , \port$5266$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -87244,7 +87201,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5265$0 , \port$5266$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -87262,31 +87219,31 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5265$0 , \port$5266$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5266$0 , \port$5265$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5256$0 , \port$5255$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$11830$0  = rounded[22:0];
-  assign \port$11831$0  = \$124 ;
+  assign \port$11820$0  = rounded[22:0];
+  assign \port$11821$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -87312,12 +87269,12 @@ module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -88062,11 +88019,11 @@ module \talos.vector.lanes.lane_15.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_2 (\port$5187$0 , \port$5188$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5187$0 ;
-  wire [7:0] \port$5187$0 ;
-  input [23:0] \port$5188$0 ;
-  wire [23:0] \port$5188$0 ;
+module \talos.vector.lanes.lane_2 (\port$5177$0 , \port$5178$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5177$0 ;
+  wire [7:0] \port$5177$0 ;
+  input [23:0] \port$5178$0 ;
+  wire [23:0] \port$5178$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -88364,14 +88321,14 @@ module \talos.vector.lanes.lane_2 (\port$5187$0 , \port$5188$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -88380,8 +88337,8 @@ module \talos.vector.lanes.lane_2 (\port$5187$0 , \port$5188$0 , addend, stoppin
   \talos.vector.lanes.lane_2.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6422$0 (\$7 ),
-    .\port$6423$0 (\$8 ),
+    .\port$6412$0 (\$7 ),
+    .\port$6413$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -88393,11 +88350,11 @@ module \talos.vector.lanes.lane_2 (\port$5187$0 , \port$5188$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5187$0 (\port$5187$0 ),
-    .\port$5188$0 (\port$5188$0 ),
-    .\port$6422$0 (\$7 ),
-    .\port$6423$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5177$0 (\port$5177$0 ),
+    .\port$5178$0 (\port$5178$0 ),
+    .\port$6412$0 (\$7 ),
+    .\port$6413$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -88415,8 +88372,8 @@ module \talos.vector.lanes.lane_2 (\port$5187$0 , \port$5188$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5188$0 , \port$5187$0  };
-  assign \operand$65  = { \port$5188$0 , \port$5187$0  };
+  assign operand = { \port$5178$0 , \port$5177$0  };
+  assign \operand$65  = { \port$5178$0 , \port$5177$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -88477,13 +88434,13 @@ module \talos.vector.lanes.lane_2 (\port$5187$0 , \port$5188$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -88523,8 +88480,8 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -88553,18 +88510,18 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$326  = 0;
   input enable;
   wire enable;
@@ -88572,8 +88529,8 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -88607,7 +88564,7 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -88636,19 +88593,19 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_2.multiplier (\port$6422$0 , \port$6423$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6422$0 ;
-  wire [22:0] \port$6422$0 ;
-  input \port$6423$0 ;
-  wire \port$6423$0 ;
+module \talos.vector.lanes.lane_2.multiplier (\port$6412$0 , \port$6413$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6412$0 ;
+  wire [22:0] \port$6412$0 ;
+  input \port$6413$0 ;
+  wire \port$6413$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -88692,7 +88649,7 @@ module \talos.vector.lanes.lane_2.multiplier (\port$6422$0 , \port$6423$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6423$0 , \port$6422$0  };
+    a <= { \port$6413$0 , \port$6412$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -88715,30 +88672,30 @@ module \talos.vector.lanes.lane_2.multiplier (\port$6422$0 , \port$6423$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6423$0 , \port$6422$0  };
+  assign \a$3  = { \port$6413$0 , \port$6412$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer (\port$5187$0 , \port$5188$0 , \addend$14 , \port$6422$0 , \port$6423$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer (\port$5177$0 , \port$5178$0 , \addend$14 , \port$6412$0 , \port$6413$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$327  = 0;
-  input [7:0] \port$5187$0 ;
-  wire [7:0] \port$5187$0 ;
-  input [23:0] \port$5188$0 ;
-  wire [23:0] \port$5188$0 ;
+  input [7:0] \port$5177$0 ;
+  wire [7:0] \port$5177$0 ;
+  input [23:0] \port$5178$0 ;
+  wire [23:0] \port$5178$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6422$0 ;
-  wire [22:0] \port$6422$0 ;
-  output \port$6423$0 ;
-  wire \port$6423$0 ;
+  output [22:0] \port$6412$0 ;
+  wire [22:0] \port$6412$0 ;
+  output \port$6413$0 ;
+  wire \port$6413$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -88926,11 +88883,11 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5187$0 , \port$5188$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5187$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5187$0 [6:0] } : { \port$5188$0 , \port$5187$0  };
+  assign \$4  = ~ \port$5177$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5177$0 [6:0] } : { \port$5178$0 , \port$5177$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -89038,7 +88995,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5187$0 , \port$5188$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -89050,7 +89007,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5187$0 , \port$5188$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -89120,7 +89077,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5187$0 , \port$5188$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -89138,31 +89095,31 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5187$0 , \port$5188$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5188$0 , \port$5187$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5178$0 , \port$5177$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6422$0  = rounded[22:0];
-  assign \port$6423$0  = \$124 ;
+  assign \port$6412$0  = rounded[22:0];
+  assign \port$6413$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -89188,12 +89145,12 @@ module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -89938,11 +89895,11 @@ module \talos.vector.lanes.lane_2.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_3 (\port$5193$0 , \port$5194$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5193$0 ;
-  wire [7:0] \port$5193$0 ;
-  input [23:0] \port$5194$0 ;
-  wire [23:0] \port$5194$0 ;
+module \talos.vector.lanes.lane_3 (\port$5183$0 , \port$5184$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5183$0 ;
+  wire [7:0] \port$5183$0 ;
+  input [23:0] \port$5184$0 ;
+  wire [23:0] \port$5184$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -90240,14 +90197,14 @@ module \talos.vector.lanes.lane_3 (\port$5193$0 , \port$5194$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -90256,8 +90213,8 @@ module \talos.vector.lanes.lane_3 (\port$5193$0 , \port$5194$0 , addend, stoppin
   \talos.vector.lanes.lane_3.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6838$0 (\$7 ),
-    .\port$6839$0 (\$8 ),
+    .\port$6828$0 (\$7 ),
+    .\port$6829$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -90269,11 +90226,11 @@ module \talos.vector.lanes.lane_3 (\port$5193$0 , \port$5194$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5193$0 (\port$5193$0 ),
-    .\port$5194$0 (\port$5194$0 ),
-    .\port$6838$0 (\$7 ),
-    .\port$6839$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5183$0 (\port$5183$0 ),
+    .\port$5184$0 (\port$5184$0 ),
+    .\port$6828$0 (\$7 ),
+    .\port$6829$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -90291,8 +90248,8 @@ module \talos.vector.lanes.lane_3 (\port$5193$0 , \port$5194$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5194$0 , \port$5193$0  };
-  assign \operand$65  = { \port$5194$0 , \port$5193$0  };
+  assign operand = { \port$5184$0 , \port$5183$0  };
+  assign \operand$65  = { \port$5184$0 , \port$5183$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -90353,13 +90310,13 @@ module \talos.vector.lanes.lane_3 (\port$5193$0 , \port$5194$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -90399,8 +90356,8 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -90429,18 +90386,18 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$328  = 0;
   input enable;
   wire enable;
@@ -90448,8 +90405,8 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -90483,7 +90440,7 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -90512,19 +90469,19 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_3.multiplier (\port$6838$0 , \port$6839$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6838$0 ;
-  wire [22:0] \port$6838$0 ;
-  input \port$6839$0 ;
-  wire \port$6839$0 ;
+module \talos.vector.lanes.lane_3.multiplier (\port$6828$0 , \port$6829$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6828$0 ;
+  wire [22:0] \port$6828$0 ;
+  input \port$6829$0 ;
+  wire \port$6829$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -90568,7 +90525,7 @@ module \talos.vector.lanes.lane_3.multiplier (\port$6838$0 , \port$6839$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6839$0 , \port$6838$0  };
+    a <= { \port$6829$0 , \port$6828$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -90591,30 +90548,30 @@ module \talos.vector.lanes.lane_3.multiplier (\port$6838$0 , \port$6839$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6839$0 , \port$6838$0  };
+  assign \a$3  = { \port$6829$0 , \port$6828$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer (\port$5193$0 , \port$5194$0 , \addend$14 , \port$6838$0 , \port$6839$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer (\port$5183$0 , \port$5184$0 , \addend$14 , \port$6828$0 , \port$6829$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$329  = 0;
-  input [7:0] \port$5193$0 ;
-  wire [7:0] \port$5193$0 ;
-  input [23:0] \port$5194$0 ;
-  wire [23:0] \port$5194$0 ;
+  input [7:0] \port$5183$0 ;
+  wire [7:0] \port$5183$0 ;
+  input [23:0] \port$5184$0 ;
+  wire [23:0] \port$5184$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6838$0 ;
-  wire [22:0] \port$6838$0 ;
-  output \port$6839$0 ;
-  wire \port$6839$0 ;
+  output [22:0] \port$6828$0 ;
+  wire [22:0] \port$6828$0 ;
+  output \port$6829$0 ;
+  wire \port$6829$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -90802,11 +90759,11 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5193$0 , \port$5194$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5193$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5193$0 [6:0] } : { \port$5194$0 , \port$5193$0  };
+  assign \$4  = ~ \port$5183$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5183$0 [6:0] } : { \port$5184$0 , \port$5183$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -90914,7 +90871,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5193$0 , \port$5194$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -90926,7 +90883,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5193$0 , \port$5194$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -90996,7 +90953,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5193$0 , \port$5194$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -91014,31 +90971,31 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5193$0 , \port$5194$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5194$0 , \port$5193$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5184$0 , \port$5183$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6838$0  = rounded[22:0];
-  assign \port$6839$0  = \$124 ;
+  assign \port$6828$0  = rounded[22:0];
+  assign \port$6829$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -91064,12 +91021,12 @@ module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -91814,11 +91771,11 @@ module \talos.vector.lanes.lane_3.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_4 (\port$5199$0 , \port$5200$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5199$0 ;
-  wire [7:0] \port$5199$0 ;
-  input [23:0] \port$5200$0 ;
-  wire [23:0] \port$5200$0 ;
+module \talos.vector.lanes.lane_4 (\port$5189$0 , \port$5190$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5189$0 ;
+  wire [7:0] \port$5189$0 ;
+  input [23:0] \port$5190$0 ;
+  wire [23:0] \port$5190$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -92116,14 +92073,14 @@ module \talos.vector.lanes.lane_4 (\port$5199$0 , \port$5200$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_4.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -92132,8 +92089,8 @@ module \talos.vector.lanes.lane_4 (\port$5199$0 , \port$5200$0 , addend, stoppin
   \talos.vector.lanes.lane_4.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$7254$0 (\$7 ),
-    .\port$7255$0 (\$8 ),
+    .\port$7244$0 (\$7 ),
+    .\port$7245$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -92145,11 +92102,11 @@ module \talos.vector.lanes.lane_4 (\port$5199$0 , \port$5200$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5199$0 (\port$5199$0 ),
-    .\port$5200$0 (\port$5200$0 ),
-    .\port$7254$0 (\$7 ),
-    .\port$7255$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5189$0 (\port$5189$0 ),
+    .\port$5190$0 (\port$5190$0 ),
+    .\port$7244$0 (\$7 ),
+    .\port$7245$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -92167,8 +92124,8 @@ module \talos.vector.lanes.lane_4 (\port$5199$0 , \port$5200$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5200$0 , \port$5199$0  };
-  assign \operand$65  = { \port$5200$0 , \port$5199$0  };
+  assign operand = { \port$5190$0 , \port$5189$0  };
+  assign \operand$65  = { \port$5190$0 , \port$5189$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -92229,13 +92186,13 @@ module \talos.vector.lanes.lane_4 (\port$5199$0 , \port$5200$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -92275,8 +92232,8 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -92305,18 +92262,18 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$330  = 0;
   input enable;
   wire enable;
@@ -92324,8 +92281,8 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -92359,7 +92316,7 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -92388,19 +92345,19 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_4.multiplier (\port$7254$0 , \port$7255$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$7254$0 ;
-  wire [22:0] \port$7254$0 ;
-  input \port$7255$0 ;
-  wire \port$7255$0 ;
+module \talos.vector.lanes.lane_4.multiplier (\port$7244$0 , \port$7245$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$7244$0 ;
+  wire [22:0] \port$7244$0 ;
+  input \port$7245$0 ;
+  wire \port$7245$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -92444,7 +92401,7 @@ module \talos.vector.lanes.lane_4.multiplier (\port$7254$0 , \port$7255$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$7255$0 , \port$7254$0  };
+    a <= { \port$7245$0 , \port$7244$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -92467,30 +92424,30 @@ module \talos.vector.lanes.lane_4.multiplier (\port$7254$0 , \port$7255$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$7255$0 , \port$7254$0  };
+  assign \a$3  = { \port$7245$0 , \port$7244$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer (\port$5199$0 , \port$5200$0 , \addend$14 , \port$7254$0 , \port$7255$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer (\port$5189$0 , \port$5190$0 , \addend$14 , \port$7244$0 , \port$7245$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$331  = 0;
-  input [7:0] \port$5199$0 ;
-  wire [7:0] \port$5199$0 ;
-  input [23:0] \port$5200$0 ;
-  wire [23:0] \port$5200$0 ;
+  input [7:0] \port$5189$0 ;
+  wire [7:0] \port$5189$0 ;
+  input [23:0] \port$5190$0 ;
+  wire [23:0] \port$5190$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$7254$0 ;
-  wire [22:0] \port$7254$0 ;
-  output \port$7255$0 ;
-  wire \port$7255$0 ;
+  output [22:0] \port$7244$0 ;
+  wire [22:0] \port$7244$0 ;
+  output \port$7245$0 ;
+  wire \port$7245$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -92678,11 +92635,11 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5199$0 , \port$5200$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5199$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5199$0 [6:0] } : { \port$5200$0 , \port$5199$0  };
+  assign \$4  = ~ \port$5189$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5189$0 [6:0] } : { \port$5190$0 , \port$5189$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -92790,7 +92747,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5199$0 , \port$5200$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -92802,7 +92759,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5199$0 , \port$5200$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -92872,7 +92829,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5199$0 , \port$5200$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -92890,31 +92847,31 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5199$0 , \port$5200$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5200$0 , \port$5199$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5190$0 , \port$5189$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$7254$0  = rounded[22:0];
-  assign \port$7255$0  = \$124 ;
+  assign \port$7244$0  = rounded[22:0];
+  assign \port$7245$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -92940,12 +92897,12 @@ module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -93690,11 +93647,11 @@ module \talos.vector.lanes.lane_4.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_5 (\port$5205$0 , \port$5206$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5205$0 ;
-  wire [7:0] \port$5205$0 ;
-  input [23:0] \port$5206$0 ;
-  wire [23:0] \port$5206$0 ;
+module \talos.vector.lanes.lane_5 (\port$5195$0 , \port$5196$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5195$0 ;
+  wire [7:0] \port$5195$0 ;
+  input [23:0] \port$5196$0 ;
+  wire [23:0] \port$5196$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -93992,14 +93949,14 @@ module \talos.vector.lanes.lane_5 (\port$5205$0 , \port$5206$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_5.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -94008,8 +93965,8 @@ module \talos.vector.lanes.lane_5 (\port$5205$0 , \port$5206$0 , addend, stoppin
   \talos.vector.lanes.lane_5.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$7670$0 (\$7 ),
-    .\port$7671$0 (\$8 ),
+    .\port$7660$0 (\$7 ),
+    .\port$7661$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -94021,11 +93978,11 @@ module \talos.vector.lanes.lane_5 (\port$5205$0 , \port$5206$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5205$0 (\port$5205$0 ),
-    .\port$5206$0 (\port$5206$0 ),
-    .\port$7670$0 (\$7 ),
-    .\port$7671$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5195$0 (\port$5195$0 ),
+    .\port$5196$0 (\port$5196$0 ),
+    .\port$7660$0 (\$7 ),
+    .\port$7661$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -94043,8 +94000,8 @@ module \talos.vector.lanes.lane_5 (\port$5205$0 , \port$5206$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5206$0 , \port$5205$0  };
-  assign \operand$65  = { \port$5206$0 , \port$5205$0  };
+  assign operand = { \port$5196$0 , \port$5195$0  };
+  assign \operand$65  = { \port$5196$0 , \port$5195$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -94105,13 +94062,13 @@ module \talos.vector.lanes.lane_5 (\port$5205$0 , \port$5206$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -94151,8 +94108,8 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -94181,18 +94138,18 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$332  = 0;
   input enable;
   wire enable;
@@ -94200,8 +94157,8 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -94235,7 +94192,7 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -94264,19 +94221,19 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_5.multiplier (\port$7670$0 , \port$7671$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$7670$0 ;
-  wire [22:0] \port$7670$0 ;
-  input \port$7671$0 ;
-  wire \port$7671$0 ;
+module \talos.vector.lanes.lane_5.multiplier (\port$7660$0 , \port$7661$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$7660$0 ;
+  wire [22:0] \port$7660$0 ;
+  input \port$7661$0 ;
+  wire \port$7661$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -94320,7 +94277,7 @@ module \talos.vector.lanes.lane_5.multiplier (\port$7670$0 , \port$7671$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$7671$0 , \port$7670$0  };
+    a <= { \port$7661$0 , \port$7660$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -94343,30 +94300,30 @@ module \talos.vector.lanes.lane_5.multiplier (\port$7670$0 , \port$7671$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$7671$0 , \port$7670$0  };
+  assign \a$3  = { \port$7661$0 , \port$7660$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer (\port$5205$0 , \port$5206$0 , \addend$14 , \port$7670$0 , \port$7671$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer (\port$5195$0 , \port$5196$0 , \addend$14 , \port$7660$0 , \port$7661$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$333  = 0;
-  input [7:0] \port$5205$0 ;
-  wire [7:0] \port$5205$0 ;
-  input [23:0] \port$5206$0 ;
-  wire [23:0] \port$5206$0 ;
+  input [7:0] \port$5195$0 ;
+  wire [7:0] \port$5195$0 ;
+  input [23:0] \port$5196$0 ;
+  wire [23:0] \port$5196$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$7670$0 ;
-  wire [22:0] \port$7670$0 ;
-  output \port$7671$0 ;
-  wire \port$7671$0 ;
+  output [22:0] \port$7660$0 ;
+  wire [22:0] \port$7660$0 ;
+  output \port$7661$0 ;
+  wire \port$7661$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -94554,11 +94511,11 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5205$0 , \port$5206$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5205$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5205$0 [6:0] } : { \port$5206$0 , \port$5205$0  };
+  assign \$4  = ~ \port$5195$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5195$0 [6:0] } : { \port$5196$0 , \port$5195$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -94666,7 +94623,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5205$0 , \port$5206$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -94678,7 +94635,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5205$0 , \port$5206$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -94748,7 +94705,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5205$0 , \port$5206$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -94766,31 +94723,31 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5205$0 , \port$5206$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5206$0 , \port$5205$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5196$0 , \port$5195$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$7670$0  = rounded[22:0];
-  assign \port$7671$0  = \$124 ;
+  assign \port$7660$0  = rounded[22:0];
+  assign \port$7661$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -94816,12 +94773,12 @@ module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -95566,11 +95523,11 @@ module \talos.vector.lanes.lane_5.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_6 (\port$5211$0 , \port$5212$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5211$0 ;
-  wire [7:0] \port$5211$0 ;
-  input [23:0] \port$5212$0 ;
-  wire [23:0] \port$5212$0 ;
+module \talos.vector.lanes.lane_6 (\port$5201$0 , \port$5202$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5201$0 ;
+  wire [7:0] \port$5201$0 ;
+  input [23:0] \port$5202$0 ;
+  wire [23:0] \port$5202$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -95868,14 +95825,14 @@ module \talos.vector.lanes.lane_6 (\port$5211$0 , \port$5212$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_6.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -95884,8 +95841,8 @@ module \talos.vector.lanes.lane_6 (\port$5211$0 , \port$5212$0 , addend, stoppin
   \talos.vector.lanes.lane_6.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8086$0 (\$7 ),
-    .\port$8087$0 (\$8 ),
+    .\port$8076$0 (\$7 ),
+    .\port$8077$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -95897,11 +95854,11 @@ module \talos.vector.lanes.lane_6 (\port$5211$0 , \port$5212$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5211$0 (\port$5211$0 ),
-    .\port$5212$0 (\port$5212$0 ),
-    .\port$8086$0 (\$7 ),
-    .\port$8087$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5201$0 (\port$5201$0 ),
+    .\port$5202$0 (\port$5202$0 ),
+    .\port$8076$0 (\$7 ),
+    .\port$8077$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -95919,8 +95876,8 @@ module \talos.vector.lanes.lane_6 (\port$5211$0 , \port$5212$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5212$0 , \port$5211$0  };
-  assign \operand$65  = { \port$5212$0 , \port$5211$0  };
+  assign operand = { \port$5202$0 , \port$5201$0  };
+  assign \operand$65  = { \port$5202$0 , \port$5201$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -95981,13 +95938,13 @@ module \talos.vector.lanes.lane_6 (\port$5211$0 , \port$5212$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -96027,8 +95984,8 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -96057,18 +96014,18 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$334  = 0;
   input enable;
   wire enable;
@@ -96076,8 +96033,8 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -96111,7 +96068,7 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -96140,19 +96097,19 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_6.multiplier (\port$8086$0 , \port$8087$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8086$0 ;
-  wire [22:0] \port$8086$0 ;
-  input \port$8087$0 ;
-  wire \port$8087$0 ;
+module \talos.vector.lanes.lane_6.multiplier (\port$8076$0 , \port$8077$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8076$0 ;
+  wire [22:0] \port$8076$0 ;
+  input \port$8077$0 ;
+  wire \port$8077$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -96196,7 +96153,7 @@ module \talos.vector.lanes.lane_6.multiplier (\port$8086$0 , \port$8087$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8087$0 , \port$8086$0  };
+    a <= { \port$8077$0 , \port$8076$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -96219,30 +96176,30 @@ module \talos.vector.lanes.lane_6.multiplier (\port$8086$0 , \port$8087$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8087$0 , \port$8086$0  };
+  assign \a$3  = { \port$8077$0 , \port$8076$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer (\port$5211$0 , \port$5212$0 , \addend$14 , \port$8086$0 , \port$8087$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer (\port$5201$0 , \port$5202$0 , \addend$14 , \port$8076$0 , \port$8077$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$335  = 0;
-  input [7:0] \port$5211$0 ;
-  wire [7:0] \port$5211$0 ;
-  input [23:0] \port$5212$0 ;
-  wire [23:0] \port$5212$0 ;
+  input [7:0] \port$5201$0 ;
+  wire [7:0] \port$5201$0 ;
+  input [23:0] \port$5202$0 ;
+  wire [23:0] \port$5202$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8086$0 ;
-  wire [22:0] \port$8086$0 ;
-  output \port$8087$0 ;
-  wire \port$8087$0 ;
+  output [22:0] \port$8076$0 ;
+  wire [22:0] \port$8076$0 ;
+  output \port$8077$0 ;
+  wire \port$8077$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -96430,11 +96387,11 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5211$0 , \port$5212$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5211$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5211$0 [6:0] } : { \port$5212$0 , \port$5211$0  };
+  assign \$4  = ~ \port$5201$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5201$0 [6:0] } : { \port$5202$0 , \port$5201$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -96542,7 +96499,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5211$0 , \port$5212$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -96554,7 +96511,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5211$0 , \port$5212$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -96624,7 +96581,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5211$0 , \port$5212$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -96642,31 +96599,31 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5211$0 , \port$5212$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5212$0 , \port$5211$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5202$0 , \port$5201$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8086$0  = rounded[22:0];
-  assign \port$8087$0  = \$124 ;
+  assign \port$8076$0  = rounded[22:0];
+  assign \port$8077$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -96692,12 +96649,12 @@ module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -97442,11 +97399,11 @@ module \talos.vector.lanes.lane_6.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_7 (\port$5217$0 , \port$5218$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5217$0 ;
-  wire [7:0] \port$5217$0 ;
-  input [23:0] \port$5218$0 ;
-  wire [23:0] \port$5218$0 ;
+module \talos.vector.lanes.lane_7 (\port$5207$0 , \port$5208$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5207$0 ;
+  wire [7:0] \port$5207$0 ;
+  input [23:0] \port$5208$0 ;
+  wire [23:0] \port$5208$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -97744,14 +97701,14 @@ module \talos.vector.lanes.lane_7 (\port$5217$0 , \port$5218$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_7.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -97760,8 +97717,8 @@ module \talos.vector.lanes.lane_7 (\port$5217$0 , \port$5218$0 , addend, stoppin
   \talos.vector.lanes.lane_7.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8502$0 (\$7 ),
-    .\port$8503$0 (\$8 ),
+    .\port$8492$0 (\$7 ),
+    .\port$8493$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -97773,11 +97730,11 @@ module \talos.vector.lanes.lane_7 (\port$5217$0 , \port$5218$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5217$0 (\port$5217$0 ),
-    .\port$5218$0 (\port$5218$0 ),
-    .\port$8502$0 (\$7 ),
-    .\port$8503$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5207$0 (\port$5207$0 ),
+    .\port$5208$0 (\port$5208$0 ),
+    .\port$8492$0 (\$7 ),
+    .\port$8493$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -97795,8 +97752,8 @@ module \talos.vector.lanes.lane_7 (\port$5217$0 , \port$5218$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5218$0 , \port$5217$0  };
-  assign \operand$65  = { \port$5218$0 , \port$5217$0  };
+  assign operand = { \port$5208$0 , \port$5207$0  };
+  assign \operand$65  = { \port$5208$0 , \port$5207$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -97857,13 +97814,13 @@ module \talos.vector.lanes.lane_7 (\port$5217$0 , \port$5218$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -97903,8 +97860,8 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -97933,18 +97890,18 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$336  = 0;
   input enable;
   wire enable;
@@ -97952,8 +97909,8 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -97987,7 +97944,7 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -98016,19 +97973,19 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_7.multiplier (\port$8502$0 , \port$8503$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8502$0 ;
-  wire [22:0] \port$8502$0 ;
-  input \port$8503$0 ;
-  wire \port$8503$0 ;
+module \talos.vector.lanes.lane_7.multiplier (\port$8492$0 , \port$8493$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8492$0 ;
+  wire [22:0] \port$8492$0 ;
+  input \port$8493$0 ;
+  wire \port$8493$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -98072,7 +98029,7 @@ module \talos.vector.lanes.lane_7.multiplier (\port$8502$0 , \port$8503$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8503$0 , \port$8502$0  };
+    a <= { \port$8493$0 , \port$8492$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -98095,30 +98052,30 @@ module \talos.vector.lanes.lane_7.multiplier (\port$8502$0 , \port$8503$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8503$0 , \port$8502$0  };
+  assign \a$3  = { \port$8493$0 , \port$8492$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer (\port$5217$0 , \port$5218$0 , \addend$14 , \port$8502$0 , \port$8503$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer (\port$5207$0 , \port$5208$0 , \addend$14 , \port$8492$0 , \port$8493$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$337  = 0;
-  input [7:0] \port$5217$0 ;
-  wire [7:0] \port$5217$0 ;
-  input [23:0] \port$5218$0 ;
-  wire [23:0] \port$5218$0 ;
+  input [7:0] \port$5207$0 ;
+  wire [7:0] \port$5207$0 ;
+  input [23:0] \port$5208$0 ;
+  wire [23:0] \port$5208$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8502$0 ;
-  wire [22:0] \port$8502$0 ;
-  output \port$8503$0 ;
-  wire \port$8503$0 ;
+  output [22:0] \port$8492$0 ;
+  wire [22:0] \port$8492$0 ;
+  output \port$8493$0 ;
+  wire \port$8493$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -98306,11 +98263,11 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5217$0 , \port$5218$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5217$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5217$0 [6:0] } : { \port$5218$0 , \port$5217$0  };
+  assign \$4  = ~ \port$5207$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5207$0 [6:0] } : { \port$5208$0 , \port$5207$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -98418,7 +98375,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5217$0 , \port$5218$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -98430,7 +98387,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5217$0 , \port$5218$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -98500,7 +98457,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5217$0 , \port$5218$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -98518,31 +98475,31 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5217$0 , \port$5218$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5218$0 , \port$5217$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5208$0 , \port$5207$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8502$0  = rounded[22:0];
-  assign \port$8503$0  = \$124 ;
+  assign \port$8492$0  = rounded[22:0];
+  assign \port$8493$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -98568,12 +98525,12 @@ module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -99318,11 +99275,11 @@ module \talos.vector.lanes.lane_7.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_8 (\port$5223$0 , \port$5224$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5223$0 ;
-  wire [7:0] \port$5223$0 ;
-  input [23:0] \port$5224$0 ;
-  wire [23:0] \port$5224$0 ;
+module \talos.vector.lanes.lane_8 (\port$5213$0 , \port$5214$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5213$0 ;
+  wire [7:0] \port$5213$0 ;
+  input [23:0] \port$5214$0 ;
+  wire [23:0] \port$5214$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -99620,14 +99577,14 @@ module \talos.vector.lanes.lane_8 (\port$5223$0 , \port$5224$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_8.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -99636,8 +99593,8 @@ module \talos.vector.lanes.lane_8 (\port$5223$0 , \port$5224$0 , addend, stoppin
   \talos.vector.lanes.lane_8.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8918$0 (\$7 ),
-    .\port$8919$0 (\$8 ),
+    .\port$8908$0 (\$7 ),
+    .\port$8909$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -99649,11 +99606,11 @@ module \talos.vector.lanes.lane_8 (\port$5223$0 , \port$5224$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5223$0 (\port$5223$0 ),
-    .\port$5224$0 (\port$5224$0 ),
-    .\port$8918$0 (\$7 ),
-    .\port$8919$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5213$0 (\port$5213$0 ),
+    .\port$5214$0 (\port$5214$0 ),
+    .\port$8908$0 (\$7 ),
+    .\port$8909$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -99671,8 +99628,8 @@ module \talos.vector.lanes.lane_8 (\port$5223$0 , \port$5224$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5224$0 , \port$5223$0  };
-  assign \operand$65  = { \port$5224$0 , \port$5223$0  };
+  assign operand = { \port$5214$0 , \port$5213$0  };
+  assign \operand$65  = { \port$5214$0 , \port$5213$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -99733,13 +99690,13 @@ module \talos.vector.lanes.lane_8 (\port$5223$0 , \port$5224$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -99779,8 +99736,8 @@ module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -99809,18 +99766,18 @@ module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$338  = 0;
   input enable;
   wire enable;
@@ -99828,8 +99785,8 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -99863,7 +99820,7 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -99892,19 +99849,19 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_8.multiplier (\port$8918$0 , \port$8919$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8918$0 ;
-  wire [22:0] \port$8918$0 ;
-  input \port$8919$0 ;
-  wire \port$8919$0 ;
+module \talos.vector.lanes.lane_8.multiplier (\port$8908$0 , \port$8909$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8908$0 ;
+  wire [22:0] \port$8908$0 ;
+  input \port$8909$0 ;
+  wire \port$8909$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -99948,7 +99905,7 @@ module \talos.vector.lanes.lane_8.multiplier (\port$8918$0 , \port$8919$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8919$0 , \port$8918$0  };
+    a <= { \port$8909$0 , \port$8908$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -99971,30 +99928,30 @@ module \talos.vector.lanes.lane_8.multiplier (\port$8918$0 , \port$8919$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8919$0 , \port$8918$0  };
+  assign \a$3  = { \port$8909$0 , \port$8908$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_8.normalizer (\port$5223$0 , \port$5224$0 , \addend$14 , \port$8918$0 , \port$8919$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_8.normalizer (\port$5213$0 , \port$5214$0 , \addend$14 , \port$8908$0 , \port$8909$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$339  = 0;
-  input [7:0] \port$5223$0 ;
-  wire [7:0] \port$5223$0 ;
-  input [23:0] \port$5224$0 ;
-  wire [23:0] \port$5224$0 ;
+  input [7:0] \port$5213$0 ;
+  wire [7:0] \port$5213$0 ;
+  input [23:0] \port$5214$0 ;
+  wire [23:0] \port$5214$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8918$0 ;
-  wire [22:0] \port$8918$0 ;
-  output \port$8919$0 ;
-  wire \port$8919$0 ;
+  output [22:0] \port$8908$0 ;
+  wire [22:0] \port$8908$0 ;
+  output \port$8909$0 ;
+  wire \port$8909$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -100182,11 +100139,11 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5223$0 , \port$5224$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5223$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5223$0 [6:0] } : { \port$5224$0 , \port$5223$0  };
+  assign \$4  = ~ \port$5213$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5213$0 [6:0] } : { \port$5214$0 , \port$5213$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -100294,7 +100251,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5223$0 , \port$5224$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -100306,7 +100263,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5223$0 , \port$5224$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -100376,7 +100333,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5223$0 , \port$5224$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -100394,31 +100351,31 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5223$0 , \port$5224$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5224$0 , \port$5223$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5214$0 , \port$5213$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8918$0  = rounded[22:0];
-  assign \port$8919$0  = \$124 ;
+  assign \port$8908$0  = rounded[22:0];
+  assign \port$8909$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -100444,12 +100401,12 @@ module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -101194,11 +101151,11 @@ module \talos.vector.lanes.lane_8.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_9 (\port$5229$0 , \port$5230$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5229$0 ;
-  wire [7:0] \port$5229$0 ;
-  input [23:0] \port$5230$0 ;
-  wire [23:0] \port$5230$0 ;
+module \talos.vector.lanes.lane_9 (\port$5219$0 , \port$5220$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5219$0 ;
+  wire [7:0] \port$5219$0 ;
+  input [23:0] \port$5220$0 ;
+  wire [23:0] \port$5220$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -101496,14 +101453,14 @@ module \talos.vector.lanes.lane_9 (\port$5229$0 , \port$5230$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17993$1 (table_write[39:1]),
+    .\port$17983$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_9.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17993$2 (table_write[17:2]),
+    .\port$17983$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -101512,8 +101469,8 @@ module \talos.vector.lanes.lane_9 (\port$5229$0 , \port$5230$0 , addend, stoppin
   \talos.vector.lanes.lane_9.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$9334$0 (\$7 ),
-    .\port$9335$0 (\$8 ),
+    .\port$9324$0 (\$7 ),
+    .\port$9325$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -101525,11 +101482,11 @@ module \talos.vector.lanes.lane_9 (\port$5229$0 , \port$5230$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17804$24 (constants[46:24]),
-    .\port$5229$0 (\port$5229$0 ),
-    .\port$5230$0 (\port$5230$0 ),
-    .\port$9334$0 (\$7 ),
-    .\port$9335$0 (\$8 ),
+    .\port$17794$24 (constants[46:24]),
+    .\port$5219$0 (\port$5219$0 ),
+    .\port$5220$0 (\port$5220$0 ),
+    .\port$9324$0 (\$7 ),
+    .\port$9325$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -101547,8 +101504,8 @@ module \talos.vector.lanes.lane_9 (\port$5229$0 , \port$5230$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5230$0 , \port$5229$0  };
-  assign \operand$65  = { \port$5230$0 , \port$5229$0  };
+  assign operand = { \port$5220$0 , \port$5219$0  };
+  assign \operand$65  = { \port$5220$0 , \port$5219$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -101609,13 +101566,13 @@ module \talos.vector.lanes.lane_9 (\port$5229$0 , \port$5230$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$17993$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17993$1 ;
-  wire [38:0] \port$17993$1 ;
+  input [38:0] \port$17983$1 ;
+  wire [38:0] \port$17983$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -101655,8 +101612,8 @@ module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$17993$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17993$1 [0])
-      memory[\port$17993$1 [8:1]] <= \port$17993$1 [38:9];
+    if (\port$17983$1 [0])
+      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -101685,18 +101642,18 @@ module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$17993$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17993$1 [0];
-  assign write = \port$17993$1 [0];
-  assign writing__addr = \port$17993$1 [8:1];
-  assign index = \port$17993$1 [8:1];
-  assign writing__data = \port$17993$1 [38:9];
-  assign entry = \port$17993$1 [38:9];
+  assign writing__en = \port$17983$1 [0];
+  assign write = \port$17983$1 [0];
+  assign writing__addr = \port$17983$1 [8:1];
+  assign index = \port$17983$1 [8:1];
+  assign writing__data = \port$17983$1 [38:9];
+  assign entry = \port$17983$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__en, \port$17993$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$340  = 0;
   input enable;
   wire enable;
@@ -101704,8 +101661,8 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17993$2 ;
-  wire [15:0] \port$17993$2 ;
+  input [15:0] \port$17983$2 ;
+  wire [15:0] \port$17983$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -101739,7 +101696,7 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17993$2 [7:0]] <= \port$17993$2 [15:8];
+      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -101768,19 +101725,19 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17993$2 [7:0];
-  assign index = \port$17993$2 [7:0];
-  assign writing__data = \port$17993$2 [15:8];
-  assign entry = \port$17993$2 [15:8];
+  assign writing__addr = \port$17983$2 [7:0];
+  assign index = \port$17983$2 [7:0];
+  assign writing__data = \port$17983$2 [15:8];
+  assign entry = \port$17983$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_9.multiplier (\port$9334$0 , \port$9335$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$9334$0 ;
-  wire [22:0] \port$9334$0 ;
-  input \port$9335$0 ;
-  wire \port$9335$0 ;
+module \talos.vector.lanes.lane_9.multiplier (\port$9324$0 , \port$9325$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$9324$0 ;
+  wire [22:0] \port$9324$0 ;
+  input \port$9325$0 ;
+  wire \port$9325$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -101824,7 +101781,7 @@ module \talos.vector.lanes.lane_9.multiplier (\port$9334$0 , \port$9335$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$9335$0 , \port$9334$0  };
+    a <= { \port$9325$0 , \port$9324$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -101847,30 +101804,30 @@ module \talos.vector.lanes.lane_9.multiplier (\port$9334$0 , \port$9335$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$9335$0 , \port$9334$0  };
+  assign \a$3  = { \port$9325$0 , \port$9324$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_9.normalizer (\port$5229$0 , \port$5230$0 , \addend$14 , \port$9334$0 , \port$9335$0 , \bias$12 , stopping_rst, \port$17804$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_9.normalizer (\port$5219$0 , \port$5220$0 , \addend$14 , \port$9324$0 , \port$9325$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$341  = 0;
-  input [7:0] \port$5229$0 ;
-  wire [7:0] \port$5229$0 ;
-  input [23:0] \port$5230$0 ;
-  wire [23:0] \port$5230$0 ;
+  input [7:0] \port$5219$0 ;
+  wire [7:0] \port$5219$0 ;
+  input [23:0] \port$5220$0 ;
+  wire [23:0] \port$5220$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$9334$0 ;
-  wire [22:0] \port$9334$0 ;
-  output \port$9335$0 ;
-  wire \port$9335$0 ;
+  output [22:0] \port$9324$0 ;
+  wire [22:0] \port$9324$0 ;
+  output \port$9325$0 ;
+  wire \port$9325$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17804$24 ;
-  wire [22:0] \port$17804$24 ;
+  input [22:0] \port$17794$24 ;
+  wire [22:0] \port$17794$24 ;
   input add;
   wire add;
   output negative_4;
@@ -102058,11 +102015,11 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5229$0 , \port$5230$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17804$24 [5];
-  assign \$2  = ~ \port$17804$24 [6];
+  assign \$1  = add & \port$17794$24 [5];
+  assign \$2  = ~ \port$17794$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5229$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5229$0 [6:0] } : { \port$5230$0 , \port$5229$0  };
+  assign \$4  = ~ \port$5219$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5219$0 [6:0] } : { \port$5220$0 , \port$5219$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -102170,7 +102127,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5229$0 , \port$5230$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17804$24 [4:0] + 4'h8;
+  assign \$113  = \port$17794$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -102182,7 +102139,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5229$0 , \port$5230$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17804$24 [6];
+  assign \$123  = add_3 & \port$17794$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -102252,7 +102209,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5229$0 , \port$5230$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17804$31 (\port$17804$24 [22:7]),
+    .\port$17794$31 (\port$17794$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -102270,31 +102227,31 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5229$0 , \port$5230$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17804$24 [5];
-  assign multiply = \port$17804$24 [6];
-  assign \operand$10  = { \port$5230$0 , \port$5229$0  };
-  assign align = \port$17804$24 [4:0];
+  assign \unsigned  = \port$17794$24 [5];
+  assign multiply = \port$17794$24 [6];
+  assign \operand$10  = { \port$5220$0 , \port$5219$0  };
+  assign align = \port$17794$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17804$24 [14:7];
-  assign operand_zero = \port$17804$24 [14:7];
-  assign zero_b = \port$17804$24 [22:15];
-  assign addend_zero = \port$17804$24 [22:15];
+  assign zero_a = \port$17794$24 [14:7];
+  assign operand_zero = \port$17794$24 [14:7];
+  assign zero_b = \port$17794$24 [22:15];
+  assign addend_zero = \port$17794$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$9334$0  = rounded[22:0];
-  assign \port$9335$0  = \$124 ;
+  assign \port$9324$0  = rounded[22:0];
+  assign \port$9325$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \port$17804$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17804$31 ;
-  wire [15:0] \port$17804$31 ;
+  input [15:0] \port$17794$31 ;
+  wire [15:0] \port$17794$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -102320,12 +102277,12 @@ module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17804$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17804$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17804$31 [7:0];
-  assign zero_b = \port$17804$31 [15:8];
+  assign zero_a = \port$17794$31 [7:0];
+  assign zero_b = \port$17794$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -103199,7 +103156,7 @@ module \talos.vector.lanes.residuals (o__ready, stopping_rst, write__data, i__va
   assign following = read__addr;
 endmodule
 
-module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17858$1 , values, stopping_clk);
+module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17848$1 , values, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$343  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -103207,8 +103164,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17858$1 , valu
   wire [127:0] data;
   input sum;
   wire sum;
-  input [1:0] \port$17858$1 ;
-  wire [1:0] \port$17858$1 ;
+  input [1:0] \port$17848$1 ;
+  wire [1:0] \port$17848$1 ;
   output [383:0] values;
   wire [383:0] values;
   input stopping_clk;
@@ -103494,7 +103451,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17858$1 , valu
   always @(posedge stopping_clk)
     valid <= \$81 ;
   always @(posedge stopping_clk)
-    first <= \port$17858$1 [1];
+    first <= \port$17848$1 [1];
   always @(posedge stopping_clk)
     so_far_0 <= \$82 ;
   always @(posedge stopping_clk)
@@ -103531,7 +103488,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17858$1 , valu
   assign \$2  = sum ? \$34 [7:0] : \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$343 ) begin end
-    \$81  = \port$17858$1 [0];
+    \$81  = \port$17848$1 [0];
     if (stopping_rst) begin
       \$81  = 1'h0;
     end
@@ -103648,8 +103605,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17858$1 , valu
       \$97  = { \$79 [23:8], \$32  };
     end
   end
-  assign \valid$5  = \port$17858$1 [0];
-  assign \first$7  = \port$17858$1 [1];
+  assign \valid$5  = \port$17848$1 [0];
+  assign \first$7  = \port$17848$1 [1];
   assign total_0 = \$34 [23:0];
   assign total_1 = \$37 [23:0];
   assign total_2 = \$40 [23:0];
@@ -104060,7 +104017,7 @@ module \talos.weights (ar__ready, i__valid, \wait , start, ar__valid, done, idle
     .burst__payload(ar__payload),
     .burst__ready(burst__ready),
     .i__valid(run_valid),
-    .\port$13752$62 (\$36 ),
+    .\port$13740$62 (\$36 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -104535,7 +104492,7 @@ module \talos.weights.fifo.near (o__ready, stopping_rst, i__valid, write__data, 
   assign o__valid = filled[0];
 endmodule
 
-module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$13752$62 , run__ready, stopping_clk);
+module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$13740$62 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$348  = 0;
   input burst__ready;
   wire burst__ready;
@@ -104549,8 +104506,8 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [4:0] \port$13752$62 ;
-  wire [4:0] \port$13752$62 ;
+  output [4:0] \port$13740$62 ;
+  wire [4:0] \port$13740$62 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -104687,7 +104644,7 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   assign burst__valid = valid;
   assign \final  = now[62];
   assign tag = now[66:63];
-  assign \port$13752$62  = now[66:62];
+  assign \port$13740$62  = now[66:62];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];
@@ -105069,13 +105026,23 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   wire [7:0] \aw__payload.beats ;
   wire closing;
   wire entered;
+  (* init = 32'd0 *)
+  wire [31:0] m_axi_awaddr_payload;
   wire [1:0] m_axi_awburst;
   wire [3:0] m_axi_awcache;
+  (* init = 8'h00 *)
+  wire [7:0] m_axi_awlen_payload;
   wire [2:0] m_axi_awsize;
   wire m_axi_bready;
   wire m_axi_bvalid;
+  (* init = 128'h00000000000000000000000000000000 *)
+  wire [127:0] m_axi_wdata_payload;
+  (* init = 1'h0 *)
+  wire m_axi_wlast_payload;
+  (* init = 16'h0000 *)
+  wire [15:0] m_axi_wstrb_payload;
   reg [4:0] opened = 5'h00;
-  reg [4:0] \pending$23  = 5'h00;
+  reg [4:0] \pending$33  = 5'h00;
   reg some_opened = 1'h0;
   (* init = 1'h0 *)
   wire some_pending;
@@ -105093,8 +105060,8 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   assign \$6  = w__valid & w__ready;
   assign closing = \$6  & w__payload[144];
   assign \$7  = entered != answered;
-  assign \$8  = \pending$23  + { answered, answered, answered, answered, 1'h1 };
-  assign \$9  = \pending$23  != 1'h1;
+  assign \$8  = \pending$33  + { answered, answered, answered, answered, 1'h1 };
+  assign \$9  = \pending$33  != 1'h1;
   assign \$10  = entered | \$9 ;
   assign \$11  = entered != closing;
   assign \$12  = opened + { closing, closing, closing, closing, 1'h1 };
@@ -105102,7 +105069,7 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   assign \$14  = entered | \$13 ;
   assign \$15  = entered | m_axi_awready;
   always @(posedge clk)
-    \pending$23  <= \$16 ;
+    \pending$33  <= \$16 ;
   always @(posedge clk)
     pending <= \$17 ;
   always @(posedge clk)
@@ -105129,7 +105096,7 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     m_axi_wvalid <= \$28 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$351 ) begin end
-    \$16  = \pending$23 ;
+    \$16  = \pending$33 ;
     if (\$7 ) begin
       \$16  = \$8 [4:0];
     end
@@ -105205,24 +105172,12 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (aw__ready) begin
       \$22  = aw__payload[31:0];
     end
-    if (core_reset) begin
-      \$22  = 32'd0;
-    end
-    if (rst) begin
-      \$22  = 32'd0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$351 ) begin end
     \$23  = m_axi_awlen;
     if (aw__ready) begin
       \$23  = aw__payload[39:32];
-    end
-    if (core_reset) begin
-      \$23  = 8'h00;
-    end
-    if (rst) begin
-      \$23  = 8'h00;
     end
   end
   always @* begin
@@ -105244,12 +105199,6 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (w__ready) begin
       \$25  = w__payload[127:0];
     end
-    if (core_reset) begin
-      \$25  = 128'h00000000000000000000000000000000;
-    end
-    if (rst) begin
-      \$25  = 128'h00000000000000000000000000000000;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$351 ) begin end
@@ -105257,24 +105206,12 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (w__ready) begin
       \$26  = w__payload[143:128];
     end
-    if (core_reset) begin
-      \$26  = 16'h0000;
-    end
-    if (rst) begin
-      \$26  = 16'h0000;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$351 ) begin end
     \$27  = m_axi_wlast;
     if (w__ready) begin
       \$27  = w__payload[144];
-    end
-    if (core_reset) begin
-      \$27  = 1'h0;
-    end
-    if (rst) begin
-      \$27  = 1'h0;
     end
   end
   always @* begin
@@ -105292,6 +105229,11 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
       \$28  = 1'h0;
     end
   end
+  assign m_axi_awaddr_payload = m_axi_awaddr;
+  assign m_axi_awlen_payload = m_axi_awlen;
+  assign m_axi_wdata_payload = m_axi_wdata;
+  assign m_axi_wstrb_payload = m_axi_wstrb;
+  assign m_axi_wlast_payload = m_axi_wlast;
   assign m_axi_awsize = 3'h4;
   assign m_axi_awburst = 2'h1;
   assign m_axi_awcache = 4'h3;

@@ -150,13 +150,13 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire \$8 ;
   wire \$9 ;
   wire [15:0] acc_read__address;
-  wire [15:0] \acc_read__address$217 ;
+  wire [15:0] \acc_read__address$223 ;
   wire [127:0] acc_read__data;
-  wire [127:0] \acc_read__data$219 ;
+  wire [127:0] \acc_read__data$225 ;
   wire acc_read__grant;
-  wire \acc_read__grant$221 ;
+  wire \acc_read__grant$227 ;
   wire acc_read__valid;
-  wire \acc_read__valid$223 ;
+  wire \acc_read__valid$229 ;
   wire [21:0] act__address;
   wire [31:0] act__data;
   wire act__grant;
@@ -171,67 +171,67 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire act_write__grant;
   wire act_write__valid;
   wire [39:0] ar__payload;
-  wire [39:0] \ar__payload$123 ;
-  wire [31:0] \ar__payload$123.address ;
-  wire [7:0] \ar__payload$123.beats ;
-  wire [39:0] \ar__payload$135 ;
-  wire [31:0] \ar__payload$135.address ;
-  wire [7:0] \ar__payload$135.beats ;
+  wire [39:0] \ar__payload$129 ;
+  wire [31:0] \ar__payload$129.address ;
+  wire [7:0] \ar__payload$129.beats ;
+  wire [39:0] \ar__payload$141 ;
+  wire [31:0] \ar__payload$141.address ;
+  wire [7:0] \ar__payload$141.beats ;
   wire [31:0] \ar__payload.address ;
   wire [7:0] \ar__payload.beats ;
   wire ar__ready;
-  wire \ar__ready$124 ;
-  wire \ar__ready$136 ;
+  wire \ar__ready$130 ;
+  wire \ar__ready$142 ;
   wire ar__valid;
-  wire \ar__valid$127 ;
-  wire \ar__valid$139 ;
+  wire \ar__valid$133 ;
+  wire \ar__valid$145 ;
   wire [39:0] aw__payload;
-  wire [39:0] \aw__payload$149 ;
-  wire [31:0] \aw__payload$149.address ;
-  wire [7:0] \aw__payload$149.beats ;
+  wire [39:0] \aw__payload$155 ;
+  wire [31:0] \aw__payload$155.address ;
+  wire [7:0] \aw__payload$155.beats ;
   wire [31:0] \aw__payload.address ;
   wire [7:0] \aw__payload.beats ;
   wire aw__ready;
-  wire \aw__ready$151 ;
+  wire \aw__ready$157 ;
   wire aw__valid;
-  wire \aw__valid$153 ;
+  wire \aw__valid$159 ;
   wire b__payload;
-  wire \b__payload$161 ;
+  wire \b__payload$167 ;
   wire b__ready;
-  wire \b__ready$163 ;
+  wire \b__ready$169 ;
   wire b__valid;
-  wire \b__valid$165 ;
+  wire \b__valid$171 ;
   wire [31:0] bad_index;
   wire bad_opcode;
-  wire \bad_opcode$240 ;
+  wire \bad_opcode$246 ;
   wire [31:0] bases__0;
-  wire [31:0] \bases__0$396 ;
-  wire [31:0] \bases__0$403 ;
-  wire [31:0] \bases__0$407 ;
+  wire [31:0] \bases__0$402 ;
+  wire [31:0] \bases__0$409 ;
+  wire [31:0] \bases__0$413 ;
   wire [31:0] bases__1;
-  wire [31:0] \bases__1$398 ;
   wire [31:0] \bases__1$404 ;
-  wire [31:0] \bases__1$408 ;
+  wire [31:0] \bases__1$410 ;
+  wire [31:0] \bases__1$414 ;
   wire [31:0] bases__2;
-  wire [31:0] \bases__2$400 ;
-  wire [31:0] \bases__2$405 ;
-  wire [31:0] \bases__2$409 ;
+  wire [31:0] \bases__2$406 ;
+  wire [31:0] \bases__2$411 ;
+  wire [31:0] \bases__2$415 ;
   wire [31:0] bases__3;
-  wire [31:0] \bases__3$402 ;
-  wire [31:0] \bases__3$406 ;
-  wire [31:0] \bases__3$410 ;
+  wire [31:0] \bases__3$408 ;
+  wire [31:0] \bases__3$412 ;
+  wire [31:0] \bases__3$416 ;
   wire \begin ;
-  wire \begin$231 ;
+  wire \begin$237 ;
   wire [5:0] busy;
-  wire \busy$370 ;
-  wire \busy$371 ;
-  wire \busy$372 ;
-  wire \busy$373 ;
-  wire \busy$374 ;
-  wire \busy$375 ;
+  wire \busy$376 ;
+  wire \busy$377 ;
+  wire \busy$378 ;
+  wire \busy$379 ;
+  wire \busy$380 ;
+  wire \busy$381 ;
   wire core_reset;
   wire [31:0] count;
-  wire [31:0] \count$235 ;
+  wire [31:0] \count$241 ;
   wire [18:0] counts;
   wire [2:0] \counts.few_columns ;
   wire [2:0] \counts.few_rows ;
@@ -239,17 +239,19 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire [5:0] \counts.twos ;
   wire \counts.warmup ;
   wire [5:0] done;
-  wire \done$363 ;
-  wire \done$364 ;
-  wire \done$365 ;
-  wire \done$366 ;
-  wire \done$367 ;
-  wire \done$368 ;
+  wire \done$369 ;
+  wire \done$370 ;
+  wire \done$371 ;
+  wire \done$372 ;
+  wire \done$373 ;
+  wire \done$374 ;
+  wire ending_clk;
+  wire ending_rst;
   wire [5:0] error;
-  wire \error$391 ;
-  wire \error$392 ;
-  wire \error$393 ;
-  wire \error$394 ;
+  wire \error$397 ;
+  wire \error$398 ;
+  wire \error$399 ;
+  wire \error$400 ;
   wire [39:0] fetch_ar__payload;
   wire [31:0] \fetch_ar__payload.address ;
   wire [7:0] \fetch_ar__payload.beats ;
@@ -262,62 +264,62 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire fetch_r__ready;
   wire fetch_r__valid;
   wire [7:0] filled;
-  wire [7:0] \filled$289 ;
-  wire [7:0] \filled$310 ;
-  wire [7:0] \filled$331 ;
-  wire [7:0] \filled$352 ;
+  wire [7:0] \filled$295 ;
+  wire [7:0] \filled$316 ;
+  wire [7:0] \filled$337 ;
+  wire [7:0] \filled$358 ;
   wire [230:0] first;
-  wire [81:0] \first$282 ;
-  wire [260:0] \first$303 ;
-  wire [434:0] \first$324 ;
-  wire [229:0] \first$345 ;
+  wire [81:0] \first$288 ;
+  wire [260:0] \first$309 ;
+  wire [434:0] \first$330 ;
+  wire [229:0] \first$351 ;
   wire [3:0] first__1;
   wire [3:0] first__2;
   wire [3:0] first__3;
   wire [3:0] first__4;
   wire [3:0] first__5;
   wire halt;
-  wire \halt$237 ;
-  wire \halt$238 ;
+  wire \halt$243 ;
+  wire \halt$244 ;
   wire [230:0] i__payload;
-  wire [81:0] \i__payload$271 ;
-  wire [260:0] \i__payload$292 ;
-  wire [434:0] \i__payload$313 ;
-  wire [229:0] \i__payload$334 ;
+  wire [81:0] \i__payload$277 ;
+  wire [260:0] \i__payload$298 ;
+  wire [434:0] \i__payload$319 ;
+  wire [229:0] \i__payload$340 ;
   wire i__ready;
-  wire \i__ready$274 ;
-  wire \i__ready$295 ;
-  wire \i__ready$316 ;
-  wire \i__ready$337 ;
+  wire \i__ready$280 ;
+  wire \i__ready$301 ;
+  wire \i__ready$322 ;
+  wire \i__ready$343 ;
   wire i__valid;
-  wire \i__valid$269 ;
-  wire \i__valid$290 ;
-  wire \i__valid$311 ;
-  wire \i__valid$332 ;
+  wire \i__valid$275 ;
+  wire \i__valid$296 ;
+  wire \i__valid$317 ;
+  wire \i__valid$338 ;
   wire [5:0] idle;
-  wire \idle$267 ;
-  wire \idle$288 ;
-  wire \idle$309 ;
-  wire \idle$330 ;
-  wire \idle$351 ;
-  wire \idle$353 ;
+  wire \idle$273 ;
+  wire \idle$294 ;
+  wire \idle$315 ;
+  wire \idle$336 ;
+  wire \idle$357 ;
+  wire \idle$359 ;
   wire [31:0] index;
   wire [230:0] instr__payload;
-  wire [81:0] \instr__payload$277 ;
-  wire [241:0] \instr__payload$298 ;
-  wire [434:0] \instr__payload$319 ;
-  wire [229:0] \instr__payload$340 ;
+  wire [81:0] \instr__payload$283 ;
+  wire [241:0] \instr__payload$304 ;
+  wire [434:0] \instr__payload$325 ;
+  wire [229:0] \instr__payload$346 ;
   wire instr__ready;
-  wire \instr__ready$280 ;
-  wire \instr__ready$301 ;
-  wire \instr__ready$322 ;
-  wire \instr__ready$343 ;
+  wire \instr__ready$286 ;
+  wire \instr__ready$307 ;
+  wire \instr__ready$328 ;
+  wire \instr__ready$349 ;
   wire instr__valid;
-  wire \instr__valid$275 ;
-  wire \instr__valid$296 ;
-  wire \instr__valid$317 ;
-  wire \instr__valid$338 ;
-  wire \irq$76 ;
+  wire \instr__valid$281 ;
+  wire \instr__valid$302 ;
+  wire \instr__valid$323 ;
+  wire \instr__valid$344 ;
+  wire \irq$82 ;
   wire [230:0] load__payload;
   wire load__ready;
   wire load__valid;
@@ -337,39 +339,39 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire [31:0] load_write__data;
   wire load_write__grant;
   wire load_write__valid;
-  wire [31:0] \m_axi_araddr$77 ;
-  wire [1:0] \m_axi_arburst$80 ;
-  wire [3:0] \m_axi_arcache$82 ;
-  wire [1:0] \m_axi_arid$81 ;
-  wire [7:0] \m_axi_arlen$78 ;
-  wire [2:0] \m_axi_arprot$83 ;
-  wire \m_axi_arready$85 ;
-  wire [2:0] \m_axi_arsize$79 ;
-  wire \m_axi_arvalid$84 ;
-  wire [31:0] \m_axi_awaddr$92 ;
-  wire [1:0] \m_axi_awburst$95 ;
-  wire [3:0] \m_axi_awcache$97 ;
-  wire [1:0] \m_axi_awid$96 ;
-  wire [7:0] \m_axi_awlen$93 ;
-  wire [2:0] \m_axi_awprot$98 ;
-  wire \m_axi_awready$100 ;
-  wire [2:0] \m_axi_awsize$94 ;
-  wire \m_axi_awvalid$99 ;
-  wire [1:0] \m_axi_bid$106 ;
-  wire \m_axi_bready$109 ;
-  wire [1:0] \m_axi_bresp$107 ;
-  wire \m_axi_bvalid$108 ;
-  wire [31:0] \m_axi_rdata$87 ;
-  wire [1:0] \m_axi_rid$86 ;
-  wire \m_axi_rlast$89 ;
-  wire \m_axi_rready$91 ;
-  wire [1:0] \m_axi_rresp$88 ;
-  wire \m_axi_rvalid$90 ;
-  wire [31:0] \m_axi_wdata$101 ;
-  wire \m_axi_wlast$103 ;
-  wire \m_axi_wready$105 ;
-  wire [3:0] \m_axi_wstrb$102 ;
-  wire \m_axi_wvalid$104 ;
+  wire [31:0] \m_axi_araddr$83 ;
+  wire [1:0] \m_axi_arburst$86 ;
+  wire [3:0] \m_axi_arcache$88 ;
+  wire [1:0] \m_axi_arid$87 ;
+  wire [7:0] \m_axi_arlen$84 ;
+  wire [2:0] \m_axi_arprot$89 ;
+  wire \m_axi_arready$91 ;
+  wire [2:0] \m_axi_arsize$85 ;
+  wire \m_axi_arvalid$90 ;
+  wire [31:0] \m_axi_awaddr$98 ;
+  wire [1:0] \m_axi_awburst$101 ;
+  wire [3:0] \m_axi_awcache$103 ;
+  wire [1:0] \m_axi_awid$102 ;
+  wire [7:0] \m_axi_awlen$99 ;
+  wire [2:0] \m_axi_awprot$104 ;
+  wire \m_axi_awready$106 ;
+  wire [2:0] \m_axi_awsize$100 ;
+  wire \m_axi_awvalid$105 ;
+  wire [1:0] \m_axi_bid$112 ;
+  wire \m_axi_bready$115 ;
+  wire [1:0] \m_axi_bresp$113 ;
+  wire \m_axi_bvalid$114 ;
+  wire [31:0] \m_axi_rdata$93 ;
+  wire [1:0] \m_axi_rid$92 ;
+  wire \m_axi_rlast$95 ;
+  wire \m_axi_rready$97 ;
+  wire [1:0] \m_axi_rresp$94 ;
+  wire \m_axi_rvalid$96 ;
+  wire [31:0] \m_axi_wdata$107 ;
+  wire \m_axi_wlast$109 ;
+  wire \m_axi_wready$111 ;
+  wire [3:0] \m_axi_wstrb$108 ;
+  wire \m_axi_wvalid$110 ;
   wire [241:0] matrix__payload;
   wire matrix__ready;
   wire matrix__valid;
@@ -378,96 +380,98 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire matrix_read__grant;
   wire matrix_read__valid;
   wire [230:0] o__payload;
-  wire [81:0] \o__payload$278 ;
-  wire [260:0] \o__payload$299 ;
-  wire [434:0] \o__payload$320 ;
-  wire [229:0] \o__payload$341 ;
+  wire [81:0] \o__payload$284 ;
+  wire [260:0] \o__payload$305 ;
+  wire [434:0] \o__payload$326 ;
+  wire [229:0] \o__payload$347 ;
   wire o__ready;
-  wire \o__ready$279 ;
-  wire \o__ready$300 ;
-  wire \o__ready$321 ;
-  wire \o__ready$342 ;
+  wire \o__ready$285 ;
+  wire \o__ready$306 ;
+  wire \o__ready$327 ;
+  wire \o__ready$348 ;
   wire o__valid;
-  wire \o__valid$276 ;
-  wire \o__valid$297 ;
-  wire \o__valid$318 ;
-  wire \o__valid$339 ;
+  wire \o__valid$282 ;
+  wire \o__valid$303 ;
+  wire \o__valid$324 ;
+  wire \o__valid$345 ;
   wire [9:0] param_address;
-  wire [9:0] \param_address$227 ;
+  wire [9:0] \param_address$233 ;
   wire [31:0] param_data;
-  wire [31:0] \param_data$229 ;
+  wire [31:0] \param_data$235 ;
   wire param_valid;
-  wire \param_valid$225 ;
+  wire \param_valid$231 ;
   wire pending;
-  wire \pending$244 ;
-  wire \pending$245 ;
+  wire \pending$250 ;
+  wire \pending$251 ;
   wire [3:0] post;
-  wire [3:0] \post$287 ;
-  wire [3:0] \post$308 ;
-  wire [3:0] \post$329 ;
-  wire [3:0] \post$350 ;
+  wire [3:0] \post$293 ;
+  wire [3:0] \post$314 ;
+  wire [3:0] \post$335 ;
+  wire [3:0] \post$356 ;
   wire [3:0] post__1;
   wire [3:0] post__2;
   wire [3:0] post__3;
   wire [3:0] post__4;
   wire [3:0] post__5;
   wire [31:0] \program ;
-  wire [31:0] \program$233 ;
+  wire [31:0] \program$239 ;
   wire [33:0] r__payload;
-  wire [33:0] \r__payload$128 ;
-  wire [31:0] \r__payload$128.data ;
-  wire \r__payload$128.error ;
-  wire \r__payload$128.last ;
-  wire [33:0] \r__payload$140 ;
-  wire [31:0] \r__payload$140.data ;
-  wire \r__payload$140.error ;
-  wire \r__payload$140.last ;
+  wire [33:0] \r__payload$134 ;
+  wire [31:0] \r__payload$134.data ;
+  wire \r__payload$134.error ;
+  wire \r__payload$134.last ;
+  wire [33:0] \r__payload$146 ;
+  wire [31:0] \r__payload$146.data ;
+  wire \r__payload$146.error ;
+  wire \r__payload$146.last ;
   wire [31:0] \r__payload.data ;
   wire \r__payload.error ;
   wire \r__payload.last ;
   wire r__ready;
-  wire \r__ready$131 ;
-  wire \r__ready$143 ;
+  wire \r__ready$137 ;
+  wire \r__ready$149 ;
   wire r__valid;
-  wire \r__valid$132 ;
-  wire \r__valid$144 ;
+  wire \r__valid$138 ;
+  wire \r__valid$150 ;
   wire [21:0] read__address;
   wire [31:0] read__data;
   wire read__grant;
   wire read__valid;
-  wire [11:0] \s_axil_araddr$68 ;
-  wire [2:0] \s_axil_arprot$69 ;
-  wire \s_axil_arready$71 ;
-  wire \s_axil_arvalid$70 ;
-  wire [11:0] \s_axil_awaddr$57 ;
-  wire [2:0] \s_axil_awprot$58 ;
-  wire \s_axil_awready$60 ;
-  wire \s_axil_awvalid$59 ;
-  wire \s_axil_bready$67 ;
-  wire [1:0] \s_axil_bresp$65 ;
-  wire \s_axil_bvalid$66 ;
-  wire [31:0] \s_axil_rdata$72 ;
-  wire \s_axil_rready$75 ;
-  wire [1:0] \s_axil_rresp$73 ;
-  wire \s_axil_rvalid$74 ;
-  wire [31:0] \s_axil_wdata$61 ;
-  wire \s_axil_wready$64 ;
-  wire [3:0] \s_axil_wstrb$62 ;
-  wire \s_axil_wvalid$63 ;
+  wire [11:0] \s_axil_araddr$74 ;
+  wire [2:0] \s_axil_arprot$75 ;
+  wire \s_axil_arready$77 ;
+  wire \s_axil_arvalid$76 ;
+  wire [11:0] \s_axil_awaddr$63 ;
+  wire [2:0] \s_axil_awprot$64 ;
+  wire \s_axil_awready$66 ;
+  wire \s_axil_awvalid$65 ;
+  wire \s_axil_bready$73 ;
+  wire [1:0] \s_axil_bresp$71 ;
+  wire \s_axil_bvalid$72 ;
+  wire [31:0] \s_axil_rdata$78 ;
+  wire \s_axil_rready$81 ;
+  wire [1:0] \s_axil_rresp$79 ;
+  wire \s_axil_rvalid$80 ;
+  wire [31:0] \s_axil_wdata$67 ;
+  wire \s_axil_wready$70 ;
+  wire [3:0] \s_axil_wstrb$68 ;
+  wire \s_axil_wvalid$69 ;
   wire [5:0] stall;
-  wire \stall$384 ;
-  wire \stall$385 ;
-  wire \stall$386 ;
-  wire \stall$387 ;
-  wire \stall$388 ;
-  wire \stall$389 ;
+  wire \stall$390 ;
+  wire \stall$391 ;
+  wire \stall$392 ;
+  wire \stall$393 ;
+  wire \stall$394 ;
+  wire \stall$395 ;
   wire [5:0] start;
-  wire \start$356 ;
-  wire \start$357 ;
-  wire \start$358 ;
-  wire \start$359 ;
-  wire \start$360 ;
-  wire \start$361 ;
+  wire \start$362 ;
+  wire \start$363 ;
+  wire \start$364 ;
+  wire \start$365 ;
+  wire \start$366 ;
+  wire \start$367 ;
+  wire stopping_clk;
+  wire stopping_rst;
   wire [229:0] store__payload;
   wire store__ready;
   wire store__valid;
@@ -476,18 +480,18 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire store_read__grant;
   wire store_read__valid;
   wire [5:0] sync;
-  wire \sync$377 ;
-  wire \sync$378 ;
-  wire \sync$379 ;
-  wire \sync$380 ;
-  wire \sync$381 ;
-  wire \sync$382 ;
+  wire \sync$383 ;
+  wire \sync$384 ;
+  wire \sync$385 ;
+  wire \sync$386 ;
+  wire \sync$387 ;
+  wire \sync$388 ;
   wire sync_ready;
-  wire [5:0] \sync_ready$263 ;
-  wire \sync_ready$285 ;
-  wire \sync_ready$306 ;
-  wire \sync_ready$327 ;
-  wire \sync_ready$348 ;
+  wire [5:0] \sync_ready$269 ;
+  wire \sync_ready$291 ;
+  wire \sync_ready$312 ;
+  wire \sync_ready$333 ;
+  wire \sync_ready$354 ;
   wire unit_reset;
   wire urgent;
   wire [434:0] vector__payload;
@@ -503,33 +507,33 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire vector_write__grant;
   wire vector_write__valid;
   wire [36:0] w__payload;
-  wire [36:0] \w__payload$155 ;
-  wire [31:0] \w__payload$155.data ;
-  wire \w__payload$155.last ;
-  wire [3:0] \w__payload$155.strobe ;
+  wire [36:0] \w__payload$161 ;
+  wire [31:0] \w__payload$161.data ;
+  wire \w__payload$161.last ;
+  wire [3:0] \w__payload$161.strobe ;
   wire [31:0] \w__payload.data ;
   wire \w__payload.last ;
   wire [3:0] \w__payload.strobe ;
   wire w__ready;
-  wire \w__ready$157 ;
+  wire \w__ready$163 ;
   wire w__valid;
-  wire \w__valid$159 ;
+  wire \w__valid$165 ;
   wire [3:0] \wait ;
-  wire [3:0] \wait$284 ;
-  wire [3:0] \wait$305 ;
-  wire [3:0] \wait$326 ;
-  wire [3:0] \wait$347 ;
+  wire [3:0] \wait$290 ;
+  wire [3:0] \wait$311 ;
+  wire [3:0] \wait$332 ;
+  wire [3:0] \wait$353 ;
   wire [3:0] wait__1;
   wire [3:0] wait__2;
   wire [3:0] wait__3;
   wire [3:0] wait__4;
   wire [3:0] wait__5;
   wire [31:0] weights__payload;
-  wire [81:0] \weights__payload$272 ;
+  wire [81:0] \weights__payload$278 ;
   wire weights__ready;
-  wire \weights__ready$273 ;
+  wire \weights__ready$279 ;
   wire weights__valid;
-  wire \weights__valid$270 ;
+  wire \weights__valid$276 ;
   wire [39:0] weights_ar__payload;
   wire [31:0] \weights_ar__payload.address ;
   wire [7:0] \weights_ar__payload.beats ;
@@ -550,47 +554,46 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   wire [31:0] write__data;
   wire write__grant;
   wire write__valid;
-  assign pending = \pending$244  | \pending$245 ;
+  assign pending = \pending$250  | \pending$251 ;
   assign \$1  = ~ filled[0];
-  assign \$2  = \idle$267  & \$1 ;
-  assign \$3  = ~ \filled$289 [0];
-  assign \$4  = \idle$288  & \$3 ;
-  assign \$5  = ! \i__payload$313 [199:190];
-  assign \$6  = ! \i__payload$313 [167:158];
-  assign \$7  = ! \i__payload$313 [141:130];
-  assign \$8  = ! \i__payload$313 [107:100];
-  assign \$9  = ! \i__payload$313 [77:70];
-  assign \$10  = ! \i__payload$313 [47:38];
-  assign \$11  = \i__payload$313 [199:190] == 1'h1;
-  assign \$12  = \i__payload$313 [167:158] == 1'h1;
-  assign \$13  = \i__payload$313 [141:130] == 1'h1;
-  assign \$14  = \i__payload$313 [107:100] == 1'h1;
-  assign \$15  = \i__payload$313 [77:70] == 1'h1;
-  assign \$16  = \i__payload$313 [47:38] == 1'h1;
-  assign \$17  = ! \i__payload$313 [199:190];
-  assign \$18  = \i__payload$313 [199:190] == 1'h1;
-  assign \$19  = \i__payload$313 [199:190] == 2'h2;
-  assign \$20  = ! \i__payload$313 [167:158];
-  assign \$21  = \i__payload$313 [167:158] == 1'h1;
-  assign \$22  = \i__payload$313 [167:158] == 2'h2;
-  assign \$23  = | \i__payload$313 [241:236];
-  assign \$24  = ~ \filled$310 [0];
-  assign \$25  = \idle$309  & \$24 ;
-  assign \$26  = ~ \filled$331 [0];
-  assign \$27  = \idle$330  & \$26 ;
-  assign \$28  = ~ \filled$352 [0];
-  assign \$29  = \idle$351  & \$28 ;
+  assign \$2  = \idle$273  & \$1 ;
+  assign \$3  = ~ \filled$295 [0];
+  assign \$4  = \idle$294  & \$3 ;
+  assign \$5  = ! \i__payload$319 [199:190];
+  assign \$6  = ! \i__payload$319 [167:158];
+  assign \$7  = ! \i__payload$319 [141:130];
+  assign \$8  = ! \i__payload$319 [107:100];
+  assign \$9  = ! \i__payload$319 [77:70];
+  assign \$10  = ! \i__payload$319 [47:38];
+  assign \$11  = \i__payload$319 [199:190] == 1'h1;
+  assign \$12  = \i__payload$319 [167:158] == 1'h1;
+  assign \$13  = \i__payload$319 [141:130] == 1'h1;
+  assign \$14  = \i__payload$319 [107:100] == 1'h1;
+  assign \$15  = \i__payload$319 [77:70] == 1'h1;
+  assign \$16  = \i__payload$319 [47:38] == 1'h1;
+  assign \$17  = ! \i__payload$319 [199:190];
+  assign \$18  = \i__payload$319 [199:190] == 1'h1;
+  assign \$19  = \i__payload$319 [199:190] == 2'h2;
+  assign \$20  = ! \i__payload$319 [167:158];
+  assign \$21  = \i__payload$319 [167:158] == 1'h1;
+  assign \$22  = \i__payload$319 [167:158] == 2'h2;
+  assign \$23  = | \i__payload$319 [241:236];
+  assign \$24  = ~ \filled$316 [0];
+  assign \$25  = \idle$315  & \$24 ;
+  assign \$26  = ~ \filled$337 [0];
+  assign \$27  = \idle$336  & \$26 ;
+  assign \$28  = ~ \filled$358 [0];
+  assign \$29  = \idle$357  & \$28 ;
   \talos.activation  activation (
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(clk),
+    .ending_rst(ending_rst),
     .load_write__grant(write__grant),
     .load_write__valid(load_write__valid),
     .matrix_read__address(matrix_read__address),
     .matrix_read__data(act__data),
     .matrix_read__grant(act__grant),
     .matrix_read__valid(matrix_read__valid),
-    .\port$6910$1 (\$31 ),
-    .rst(rst),
+    .\port$6712$1 (\$31 ),
     .store_read__address(store_read__address),
     .store_read__data(read__data),
     .store_read__grant(read__grant),
@@ -614,44 +617,44 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .bases__3(bases__3),
     .clear(\begin ),
     .clk(clk),
-    .core_reset(core_reset),
+    .core_reset(ending_rst),
     .count(count),
     .error(error),
     .first__0(first[7:4]),
-    .\first__1$70 (\first$303 [7:4]),
-    .first__2(\first$324 [7:4]),
-    .\first__3$82 (\first$345 [7:4]),
+    .\first__1$70 (\first$309 [7:4]),
+    .first__2(\first$330 [7:4]),
+    .\first__3$82 (\first$351 [7:4]),
     .halt(halt),
     .idle(idle),
     .irq(irq),
     .pending(pending),
-    .\port$1684$0 (o__ready),
-    .\port$1733$0 (\busy$371 ),
-    .\port$1735$0 (\stall$385 ),
-    .\port$1739$0 (\sync$378 ),
-    .\port$2145$0 (\o__ready$279 ),
-    .\port$2155$0 (\done$365 ),
-    .\port$2162$0 (\stall$386 ),
-    .\port$2166$0 (\sync$379 ),
-    .\port$2290$0 (\busy$373 ),
-    .\port$2311$0 (\o__ready$300 ),
-    .\port$2321$0 (\done$366 ),
-    .\port$2323$0 (\stall$387 ),
-    .\port$2327$0 (\sync$380 ),
-    .\port$2850$0 (\o__ready$321 ),
-    .\port$2853$0 (\done$367 ),
-    .\port$2858$0 (\sync$381 ),
-    .\port$2860$0 (\busy$374 ),
-    .\port$3070$0 (\stall$388 ),
-    .\port$5498$0 (\o__ready$342 ),
-    .\port$5502$0 (\done$368 ),
-    .\port$5529$0 (\busy$375 ),
-    .\port$5531$0 (\stall$389 ),
-    .\port$5535$0 (\sync$382 ),
-    .\port$6574$0 (\start$356 ),
-    .\port$6706$0 (\done$364 ),
-    .\port$741$0 (\r__valid$144 ),
-    .\port$868$0 (\stall$384 ),
+    .\port$1664$0 (o__ready),
+    .\port$1713$0 (\busy$377 ),
+    .\port$1715$0 (\stall$391 ),
+    .\port$1719$0 (\sync$384 ),
+    .\port$2105$0 (\o__ready$285 ),
+    .\port$2111$0 (\done$371 ),
+    .\port$2118$0 (\stall$392 ),
+    .\port$2122$0 (\sync$385 ),
+    .\port$2239$0 (\busy$379 ),
+    .\port$2265$0 (\o__ready$306 ),
+    .\port$2275$0 (\done$372 ),
+    .\port$2277$0 (\stall$393 ),
+    .\port$2281$0 (\sync$386 ),
+    .\port$2728$0 (\o__ready$327 ),
+    .\port$2731$0 (\done$373 ),
+    .\port$2736$0 (\sync$387 ),
+    .\port$2738$0 (\busy$380 ),
+    .\port$2944$0 (\stall$394 ),
+    .\port$5300$0 (\o__ready$348 ),
+    .\port$5304$0 (\done$374 ),
+    .\port$5331$0 (\busy$381 ),
+    .\port$5333$0 (\stall$395 ),
+    .\port$5337$0 (\sync$388 ),
+    .\port$6380$0 (\start$362 ),
+    .\port$6508$0 (\done$370 ),
+    .\port$735$0 (\r__valid$150 ),
+    .\port$866$0 (\stall$390 ),
     .post__0(post__1),
     .\post__1$74 (post__3),
     .post__2(post__4),
@@ -675,8 +678,8 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .s_axil_wready(s_axil_wready),
     .s_axil_wstrb(s_axil_wstrb),
     .s_axil_wvalid(s_axil_wvalid),
-    .sync_ready(\sync_ready$263 ),
-    .unit_reset(unit_reset),
+    .sync_ready(\sync_ready$269 ),
+    .unit_reset(stopping_rst),
     .wait__0(wait__1),
     .\wait__1$72 (wait__3),
     .wait__2(wait__4),
@@ -688,29 +691,28 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .ar__valid(fetch_ar__valid),
     .bad_opcode(bad_opcode),
     .\begin (\begin ),
-    .clk(clk),
     .count(count),
-    .dispatched(\start$356 ),
-    .error(\error$391 ),
-    .idle(\idle$353 ),
+    .dispatched(\start$362 ),
+    .error(\error$397 ),
+    .idle(\idle$359 ),
     .index(bad_index),
     .load__ready(load__ready),
     .load__valid(i__valid),
     .matrix__ready(matrix__ready),
-    .matrix__valid(\i__valid$290 ),
+    .matrix__valid(\i__valid$296 ),
     .\program (\program ),
     .r__payload(r__payload),
     .r__valid(r__valid),
-    .rst(rst),
-    .stall(\stall$384 ),
+    .stall(\stall$390 ),
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
     .store__ready(store__ready),
-    .store__valid(\i__valid$332 ),
-    .unit_reset(unit_reset),
-    .vector__payload(\i__payload$313 ),
+    .store__valid(\i__valid$338 ),
+    .vector__payload(\i__payload$319 ),
     .vector__ready(vector__ready),
-    .vector__valid(\i__valid$311 ),
-    .weights__ready(\weights__ready$273 ),
-    .weights__valid(\i__valid$269 )
+    .vector__valid(\i__valid$317 ),
+    .weights__ready(\weights__ready$279 ),
+    .weights__valid(\i__valid$275 )
   );
   \talos.load  load (
     .ar__payload(load_ar__payload),
@@ -719,32 +721,30 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .bases__1(bases__1),
     .bases__2(bases__2),
     .bases__3(bases__3),
-    .burst__ready(\ar__ready$124 ),
-    .busy(\busy$371 ),
-    .clk(clk),
-    .done(\done$364 ),
-    .error(\error$392 ),
-    .idle(\idle$267 ),
+    .burst__ready(\ar__ready$130 ),
+    .busy(\busy$377 ),
+    .done(\done$370 ),
+    .error(\error$398 ),
+    .idle(\idle$273 ),
     .instr__payload(instr__payload),
     .instr__valid(instr__valid),
     .param_valid(param_valid),
-    .\port$6910$1 (\$31 ),
+    .\port$6712$1 (\$31 ),
     .post(post__1),
     .r__payload(r__payload),
     .r__ready(load_r__ready),
-    .r__valid(\r__valid$132 ),
-    .rst(rst),
-    .stall(\stall$385 ),
+    .r__valid(\r__valid$138 ),
+    .stall(\stall$391 ),
     .start(o__ready),
-    .sync(\sync$378 ),
-    .sync_ready(\sync_ready$263 [1]),
-    .unit_reset(unit_reset),
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
+    .sync(\sync$384 ),
+    .sync_ready(\sync_ready$269 [1]),
     .\wait (wait__1),
     .write__grant(write__grant),
     .write__valid(load_write__valid)
   );
   \talos.load_queue  load_queue (
-    .clk(clk),
     .filled(filled),
     .first(first),
     .i__ready(load__ready),
@@ -752,9 +752,9 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .o__payload(instr__payload),
     .o__ready(o__ready),
     .o__valid(instr__valid),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .write__data(\i__payload$313 [230:0])
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
+    .write__data(\i__payload$319 [230:0])
   );
   \talos.matrix  matrix (
     .acc_read__data(acc_read__data),
@@ -762,36 +762,34 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .act__address(matrix_read__address),
     .act__grant(act__grant),
     .act__valid(matrix_read__valid),
-    .clk(clk),
-    .done(\done$366 ),
+    .done(\done$372 ),
     .drain__address(acc_read__address),
     .drain__valid(acc_read__valid),
     .i_acts(act__data),
-    .idle(\idle$309 ),
-    .instr__valid(\instr__valid$296 ),
-    .issue(\busy$373 ),
-    .\port$8850$0 (\o__payload$299 ),
+    .idle(\idle$315 ),
+    .instr__valid(\instr__valid$302 ),
+    .issue(\busy$379 ),
+    .\port$8657$0 (\o__payload$305 ),
     .post(post__3),
-    .rst(rst),
-    .stall(\stall$387 ),
-    .start(\o__ready$300 ),
-    .sync(\sync$380 ),
-    .sync_ready(\sync_ready$263 [3]),
-    .unit_reset(unit_reset),
+    .stall(\stall$393 ),
+    .start(\o__ready$306 ),
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
+    .sync(\sync$386 ),
+    .sync_ready(\sync_ready$269 [3]),
     .\wait (wait__3),
     .weights__payload(weights__payload),
     .weights__ready(words__ready),
     .weights__valid(weights__valid)
   );
   \talos.matrix_queue  matrix_queue (
-    .clk(clk),
-    .filled(\filled$310 ),
-    .first(\first$303 ),
+    .filled(\filled$316 ),
+    .first(\first$309 ),
     .i__ready(matrix__ready),
-    .i__valid(\i__valid$290 ),
-    .o__payload(\o__payload$299 ),
-    .o__ready(\o__ready$300 ),
-    .o__valid(\instr__valid$296 ),
+    .i__valid(\i__valid$296 ),
+    .o__payload(\o__payload$305 ),
+    .o__ready(\o__ready$306 ),
+    .o__valid(\instr__valid$302 ),
     .\port$10$0 (\$9 ),
     .\port$11$0 (\$10 ),
     .\port$12$0 (\$11 ),
@@ -808,16 +806,16 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$23$0 (\$22 ),
     .\port$24$0 (\$23 ),
     .\port$6$0 (\$5 ),
-    .\port$6588$0 (\i__payload$313 [241:0]),
+    .\port$6394$0 (\i__payload$319 [241:0]),
     .\port$7$0 (\$6 ),
     .\port$8$0 (\$7 ),
     .\port$9$0 (\$8 ),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.read  read (
     .clk(clk),
-    .core_reset(core_reset),
+    .core_reset(ending_rst),
     .fetch_ar__payload(fetch_ar__payload),
     .fetch_ar__valid(fetch_ar__valid),
     .fetch_r__payload(r__payload),
@@ -825,10 +823,10 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .free(ar__ready),
     .halt(halt),
     .load_ar__payload(load_ar__payload),
-    .load_ar__ready(\ar__ready$124 ),
+    .load_ar__ready(\ar__ready$130 ),
     .load_ar__valid(load_ar__valid),
     .load_r__ready(load_r__ready),
-    .load_r__valid(\r__valid$132 ),
+    .load_r__valid(\r__valid$138 ),
     .m_axi_arvalid(m_axi_arvalid),
     .m_axi_rdata(m_axi_rdata),
     .m_axi_rid(m_axi_rid),
@@ -838,12 +836,12 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .m_axi_rvalid(m_axi_rvalid),
     .o__payload(\$30 ),
     .o__ready(m_axi_arready),
-    .pending(\pending$244 ),
+    .pending(\pending$250 ),
     .rst(rst),
     .weights_ar__payload(weights_ar__payload),
-    .weights_ar__ready(\ar__ready$136 ),
+    .weights_ar__ready(\ar__ready$142 ),
     .weights_ar__valid(weights_ar__valid),
-    .weights_r__valid(\r__valid$144 ),
+    .weights_r__valid(\r__valid$150 ),
     .weights_urgent(weights_urgent)
   );
   \talos.store  store (
@@ -855,14 +853,14 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .bases__1(bases__1),
     .bases__2(bases__2),
     .bases__3(bases__3),
-    .busy(\busy$375 ),
-    .clk(clk),
-    .core_reset(core_reset),
-    .done(\done$368 ),
-    .error(\error$394 ),
-    .idle(\idle$351 ),
-    .instr__payload(\instr__payload$340 ),
-    .instr__valid(\instr__valid$338 ),
+    .busy(\busy$381 ),
+    .done(\done$374 ),
+    .ending_clk(clk),
+    .ending_rst(ending_rst),
+    .error(\error$400 ),
+    .idle(\idle$357 ),
+    .instr__payload(\instr__payload$346 ),
+    .instr__valid(\instr__valid$344 ),
     .o__ready(b__valid),
     .\o__ready$45 (w__ready),
     .post(post__5),
@@ -870,27 +868,25 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .read__data(read__data),
     .read__grant(read__grant),
     .read__valid(store_read__valid),
-    .rst(rst),
-    .stall(\stall$389 ),
-    .start(\o__ready$342 ),
-    .sync(\sync$382 ),
-    .sync_ready(\sync_ready$263 [5]),
+    .stall(\stall$395 ),
+    .start(\o__ready$348 ),
+    .sync(\sync$388 ),
+    .sync_ready(\sync_ready$269 [5]),
     .w__payload(w__payload),
     .w__valid(w__valid),
     .\wait (wait__5)
   );
   \talos.store_queue  store_queue (
-    .clk(clk),
-    .filled(\filled$352 ),
-    .first(\first$345 ),
+    .filled(\filled$358 ),
+    .first(\first$351 ),
     .i__ready(store__ready),
-    .i__valid(\i__valid$332 ),
-    .o__payload(\instr__payload$340 ),
-    .o__ready(\o__ready$342 ),
-    .o__valid(\instr__valid$338 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .write__data(\i__payload$313 [229:0])
+    .i__valid(\i__valid$338 ),
+    .o__payload(\instr__payload$346 ),
+    .o__ready(\o__ready$348 ),
+    .o__valid(\instr__valid$344 ),
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
+    .write__data(\i__payload$319 [229:0])
   );
   \talos.vector  vector (
     .acc_read__address(acc_read__address),
@@ -904,79 +900,75 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .act_write__address(vector_write__address),
     .act_write__count(vector_write__count),
     .act_write__data(vector_write__data),
-    .busy(\busy$374 ),
-    .clk(clk),
-    .done(\done$367 ),
-    .idle(\idle$330 ),
-    .instr__payload(\instr__payload$319 ),
-    .instr__valid(\instr__valid$317 ),
+    .busy(\busy$380 ),
+    .done(\done$373 ),
+    .idle(\idle$336 ),
+    .instr__payload(\instr__payload$325 ),
+    .instr__valid(\instr__valid$323 ),
     .post(post__4),
-    .rst(rst),
-    .stall(\stall$388 ),
-    .start(\o__ready$321 ),
+    .stall(\stall$394 ),
+    .start(\o__ready$327 ),
     .step(vector_write__valid),
-    .sync(\sync$381 ),
-    .sync_ready(\sync_ready$263 [4]),
-    .unit_reset(unit_reset),
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
+    .sync(\sync$387 ),
+    .sync_ready(\sync_ready$269 [4]),
     .\wait (wait__4),
     .write(param_valid),
     .write_address(\$31 [11:2]),
     .write_data(\$31 [56:25])
   );
   \talos.vector_queue  vector_queue (
-    .clk(clk),
-    .filled(\filled$331 ),
-    .first(\first$324 ),
+    .filled(\filled$337 ),
+    .first(\first$330 ),
     .i__ready(vector__ready),
-    .i__valid(\i__valid$311 ),
-    .o__payload(\instr__payload$319 ),
-    .o__ready(\o__ready$321 ),
-    .o__valid(\instr__valid$317 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .write__data(\i__payload$313 )
+    .i__valid(\i__valid$317 ),
+    .o__payload(\instr__payload$325 ),
+    .o__ready(\o__ready$327 ),
+    .o__valid(\instr__valid$323 ),
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
+    .write__data(\i__payload$319 )
   );
   \talos.weights  weights (
     .ar__payload(weights_ar__payload),
-    .ar__ready(\ar__ready$136 ),
+    .ar__ready(\ar__ready$142 ),
     .ar__valid(weights_ar__valid),
     .bases__0(bases__0),
     .bases__1(bases__1),
     .bases__2(bases__2),
     .bases__3(bases__3),
-    .clk(clk),
-    .done(\done$365 ),
-    .error(\error$393 ),
-    .i__valid(\r__valid$144 ),
-    .idle(\idle$288 ),
-    .instr__payload(\instr__payload$277 ),
-    .instr__valid(\instr__valid$275 ),
+    .done(\done$371 ),
+    .error(\error$399 ),
+    .i__valid(\r__valid$150 ),
+    .idle(\idle$294 ),
+    .instr__payload(\instr__payload$283 ),
+    .instr__valid(\instr__valid$281 ),
     .o__ready(words__ready),
     .post(post__2),
     .r__payload(r__payload),
-    .rst(rst),
-    .stall(\stall$386 ),
-    .start(\o__ready$279 ),
-    .sync(\sync$379 ),
-    .sync_ready(\sync_ready$263 [2]),
-    .unit_reset(unit_reset),
+    .stall(\stall$392 ),
+    .start(\o__ready$285 ),
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
+    .sync(\sync$385 ),
+    .sync_ready(\sync_ready$269 [2]),
     .urgent(weights_urgent),
     .\wait (wait__2),
     .words__payload(weights__payload),
     .words__valid(weights__valid)
   );
   \talos.weights_queue  weights_queue (
-    .clk(clk),
-    .filled(\filled$289 ),
-    .first(\first$282 ),
-    .i__ready(\weights__ready$273 ),
-    .i__valid(\i__valid$269 ),
-    .o__payload(\instr__payload$277 ),
-    .o__ready(\o__ready$279 ),
-    .o__valid(\instr__valid$275 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .write__data(\i__payload$313 [81:0])
+    .filled(\filled$295 ),
+    .first(\first$288 ),
+    .i__ready(\weights__ready$279 ),
+    .i__valid(\i__valid$275 ),
+    .o__payload(\instr__payload$283 ),
+    .o__ready(\o__ready$285 ),
+    .o__valid(\instr__valid$281 ),
+    .stopping_clk(clk),
+    .stopping_rst(stopping_rst),
+    .write__data(\i__payload$319 [81:0])
   );
   \talos.write  write (
     .answered(m_axi_bvalid),
@@ -986,7 +978,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .b__payload(b__payload),
     .b__valid(b__valid),
     .clk(clk),
-    .core_reset(core_reset),
+    .core_reset(ending_rst),
     .halt(halt),
     .m_axi_awaddr(m_axi_awaddr),
     .m_axi_awlen(m_axi_awlen),
@@ -998,65 +990,69 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .m_axi_wready(m_axi_wready),
     .m_axi_wstrb(m_axi_wstrb),
     .m_axi_wvalid(m_axi_wvalid),
-    .pending(\pending$245 ),
+    .pending(\pending$251 ),
     .rst(rst),
     .w__payload(w__payload),
     .w__ready(w__ready),
     .w__valid(w__valid)
   );
-  assign \s_axil_awaddr$57  = s_axil_awaddr;
-  assign \s_axil_awprot$58  = s_axil_awprot;
-  assign \s_axil_awvalid$59  = s_axil_awvalid;
-  assign \s_axil_awready$60  = s_axil_awready;
-  assign \s_axil_wdata$61  = s_axil_wdata;
-  assign \s_axil_wstrb$62  = s_axil_wstrb;
-  assign \s_axil_wvalid$63  = s_axil_wvalid;
-  assign \s_axil_wready$64  = s_axil_wready;
-  assign \s_axil_bresp$65  = 2'h0;
-  assign \s_axil_bvalid$66  = s_axil_bvalid;
-  assign \s_axil_bready$67  = s_axil_bready;
-  assign \s_axil_araddr$68  = s_axil_araddr;
-  assign \s_axil_arprot$69  = s_axil_arprot;
-  assign \s_axil_arvalid$70  = s_axil_arvalid;
-  assign \s_axil_arready$71  = s_axil_arready;
-  assign \s_axil_rdata$72  = s_axil_rdata;
-  assign \s_axil_rresp$73  = 2'h0;
-  assign \s_axil_rvalid$74  = s_axil_rvalid;
-  assign \s_axil_rready$75  = s_axil_rready;
-  assign \irq$76  = irq;
-  assign \m_axi_araddr$77  = \$30 [33:2];
-  assign \m_axi_arlen$78  = \$30 [41:34];
-  assign \m_axi_arsize$79  = 3'h2;
-  assign \m_axi_arburst$80  = 2'h1;
-  assign \m_axi_arid$81  = \$30 [1:0];
-  assign \m_axi_arcache$82  = 4'h3;
-  assign \m_axi_arprot$83  = 3'h0;
-  assign \m_axi_arvalid$84  = m_axi_arvalid;
-  assign \m_axi_arready$85  = m_axi_arready;
-  assign \m_axi_rid$86  = m_axi_rid;
-  assign \m_axi_rdata$87  = m_axi_rdata;
-  assign \m_axi_rresp$88  = m_axi_rresp;
-  assign \m_axi_rlast$89  = m_axi_rlast;
-  assign \m_axi_rvalid$90  = m_axi_rvalid;
-  assign \m_axi_rready$91  = m_axi_rready;
-  assign \m_axi_awaddr$92  = m_axi_awaddr;
-  assign \m_axi_awlen$93  = m_axi_awlen;
-  assign \m_axi_awsize$94  = 3'h2;
-  assign \m_axi_awburst$95  = 2'h1;
-  assign \m_axi_awid$96  = 2'h0;
-  assign \m_axi_awcache$97  = 4'h3;
-  assign \m_axi_awprot$98  = 3'h0;
-  assign \m_axi_awvalid$99  = m_axi_awvalid;
-  assign \m_axi_awready$100  = m_axi_awready;
-  assign \m_axi_wdata$101  = m_axi_wdata;
-  assign \m_axi_wstrb$102  = m_axi_wstrb;
-  assign \m_axi_wlast$103  = m_axi_wlast;
-  assign \m_axi_wvalid$104  = m_axi_wvalid;
-  assign \m_axi_wready$105  = m_axi_wready;
-  assign \m_axi_bid$106  = m_axi_bid;
-  assign \m_axi_bresp$107  = m_axi_bresp;
-  assign \m_axi_bvalid$108  = m_axi_bvalid;
-  assign \m_axi_bready$109  = 1'h1;
+  assign stopping_clk = clk;
+  assign unit_reset = stopping_rst;
+  assign ending_clk = clk;
+  assign core_reset = ending_rst;
+  assign \s_axil_awaddr$63  = s_axil_awaddr;
+  assign \s_axil_awprot$64  = s_axil_awprot;
+  assign \s_axil_awvalid$65  = s_axil_awvalid;
+  assign \s_axil_awready$66  = s_axil_awready;
+  assign \s_axil_wdata$67  = s_axil_wdata;
+  assign \s_axil_wstrb$68  = s_axil_wstrb;
+  assign \s_axil_wvalid$69  = s_axil_wvalid;
+  assign \s_axil_wready$70  = s_axil_wready;
+  assign \s_axil_bresp$71  = 2'h0;
+  assign \s_axil_bvalid$72  = s_axil_bvalid;
+  assign \s_axil_bready$73  = s_axil_bready;
+  assign \s_axil_araddr$74  = s_axil_araddr;
+  assign \s_axil_arprot$75  = s_axil_arprot;
+  assign \s_axil_arvalid$76  = s_axil_arvalid;
+  assign \s_axil_arready$77  = s_axil_arready;
+  assign \s_axil_rdata$78  = s_axil_rdata;
+  assign \s_axil_rresp$79  = 2'h0;
+  assign \s_axil_rvalid$80  = s_axil_rvalid;
+  assign \s_axil_rready$81  = s_axil_rready;
+  assign \irq$82  = irq;
+  assign \m_axi_araddr$83  = \$30 [33:2];
+  assign \m_axi_arlen$84  = \$30 [41:34];
+  assign \m_axi_arsize$85  = 3'h2;
+  assign \m_axi_arburst$86  = 2'h1;
+  assign \m_axi_arid$87  = \$30 [1:0];
+  assign \m_axi_arcache$88  = 4'h3;
+  assign \m_axi_arprot$89  = 3'h0;
+  assign \m_axi_arvalid$90  = m_axi_arvalid;
+  assign \m_axi_arready$91  = m_axi_arready;
+  assign \m_axi_rid$92  = m_axi_rid;
+  assign \m_axi_rdata$93  = m_axi_rdata;
+  assign \m_axi_rresp$94  = m_axi_rresp;
+  assign \m_axi_rlast$95  = m_axi_rlast;
+  assign \m_axi_rvalid$96  = m_axi_rvalid;
+  assign \m_axi_rready$97  = m_axi_rready;
+  assign \m_axi_awaddr$98  = m_axi_awaddr;
+  assign \m_axi_awlen$99  = m_axi_awlen;
+  assign \m_axi_awsize$100  = 3'h2;
+  assign \m_axi_awburst$101  = 2'h1;
+  assign \m_axi_awid$102  = 2'h0;
+  assign \m_axi_awcache$103  = 4'h3;
+  assign \m_axi_awprot$104  = 3'h0;
+  assign \m_axi_awvalid$105  = m_axi_awvalid;
+  assign \m_axi_awready$106  = m_axi_awready;
+  assign \m_axi_wdata$107  = m_axi_wdata;
+  assign \m_axi_wstrb$108  = m_axi_wstrb;
+  assign \m_axi_wlast$109  = m_axi_wlast;
+  assign \m_axi_wvalid$110  = m_axi_wvalid;
+  assign \m_axi_wready$111  = m_axi_wready;
+  assign \m_axi_bid$112  = m_axi_bid;
+  assign \m_axi_bresp$113  = m_axi_bresp;
+  assign \m_axi_bvalid$114  = m_axi_bvalid;
+  assign \m_axi_bready$115  = 1'h1;
   assign ar__payload = fetch_ar__payload;
   assign fetch_ar__ready = ar__ready;
   assign ar__valid = fetch_ar__valid;
@@ -1064,32 +1060,32 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign fetch_r__ready = 1'h1;
   assign r__ready = 1'h1;
   assign fetch_r__valid = r__valid;
-  assign \ar__payload$123  = load_ar__payload;
-  assign load_ar__ready = \ar__ready$124 ;
-  assign \ar__valid$127  = load_ar__valid;
-  assign \r__payload$128  = r__payload;
+  assign \ar__payload$129  = load_ar__payload;
+  assign load_ar__ready = \ar__ready$130 ;
+  assign \ar__valid$133  = load_ar__valid;
+  assign \r__payload$134  = r__payload;
   assign load_r__payload = r__payload;
-  assign \r__ready$131  = load_r__ready;
-  assign load_r__valid = \r__valid$132 ;
-  assign \ar__payload$135  = weights_ar__payload;
-  assign weights_ar__ready = \ar__ready$136 ;
-  assign \ar__valid$139  = weights_ar__valid;
-  assign \r__payload$140  = r__payload;
+  assign \r__ready$137  = load_r__ready;
+  assign load_r__valid = \r__valid$138 ;
+  assign \ar__payload$141  = weights_ar__payload;
+  assign weights_ar__ready = \ar__ready$142 ;
+  assign \ar__valid$145  = weights_ar__valid;
+  assign \r__payload$146  = r__payload;
   assign weights_r__payload = r__payload;
   assign weights_r__ready = 1'h1;
-  assign \r__ready$143  = 1'h1;
-  assign weights_r__valid = \r__valid$144 ;
+  assign \r__ready$149  = 1'h1;
+  assign weights_r__valid = \r__valid$150 ;
   assign urgent = weights_urgent;
-  assign \aw__payload$149  = aw__payload;
-  assign \aw__ready$151  = aw__ready;
-  assign \aw__valid$153  = aw__valid;
-  assign \w__payload$155  = w__payload;
-  assign \w__ready$157  = w__ready;
-  assign \w__valid$159  = w__valid;
-  assign \b__payload$161  = b__payload;
+  assign \aw__payload$155  = aw__payload;
+  assign \aw__ready$157  = aw__ready;
+  assign \aw__valid$159  = aw__valid;
+  assign \w__payload$161  = w__payload;
+  assign \w__ready$163  = w__ready;
+  assign \w__valid$165  = w__valid;
+  assign \b__payload$167  = b__payload;
   assign b__ready = 1'h1;
-  assign \b__ready$163  = 1'h1;
-  assign \b__valid$165  = b__valid;
+  assign \b__ready$169  = 1'h1;
+  assign \b__valid$171  = b__valid;
   assign words__payload = weights__payload;
   assign weights__ready = words__ready;
   assign words__valid = weights__valid;
@@ -1118,103 +1114,103 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign write__data = \$31 [56:25];
   assign load_write__grant = write__grant;
   assign write__valid = load_write__valid;
-  assign \acc_read__address$217  = acc_read__address;
-  assign \acc_read__data$219  = acc_read__data;
-  assign \acc_read__grant$221  = acc_read__grant;
-  assign \acc_read__valid$223  = acc_read__valid;
-  assign \param_valid$225  = param_valid;
+  assign \acc_read__address$223  = acc_read__address;
+  assign \acc_read__data$225  = acc_read__data;
+  assign \acc_read__grant$227  = acc_read__grant;
+  assign \acc_read__valid$229  = acc_read__valid;
+  assign \param_valid$231  = param_valid;
   assign param_address = \$31 [11:2];
-  assign \param_address$227  = \$31 [11:2];
+  assign \param_address$233  = \$31 [11:2];
   assign param_data = \$31 [56:25];
-  assign \param_data$229  = \$31 [56:25];
-  assign \begin$231  = \begin ;
-  assign \program$233  = \program ;
-  assign \count$235  = count;
-  assign \halt$237  = halt;
-  assign \halt$238  = halt;
-  assign \bad_opcode$240  = bad_opcode;
+  assign \param_data$235  = \$31 [56:25];
+  assign \begin$237  = \begin ;
+  assign \program$239  = \program ;
+  assign \count$241  = count;
+  assign \halt$243  = halt;
+  assign \halt$244  = halt;
+  assign \bad_opcode$246  = bad_opcode;
   assign index = bad_index;
   assign load__valid = i__valid;
-  assign i__payload = \i__payload$313 [230:0];
-  assign load__payload = \i__payload$313 [230:0];
+  assign i__payload = \i__payload$319 [230:0];
+  assign load__payload = \i__payload$319 [230:0];
   assign i__ready = load__ready;
   assign o__valid = instr__valid;
   assign o__payload = instr__payload;
   assign instr__ready = o__ready;
   assign first__1 = first[7:4];
   assign \wait  = wait__1;
-  assign sync_ready = \sync_ready$263 [1];
+  assign sync_ready = \sync_ready$269 [1];
   assign post = post__1;
-  assign \weights__valid$270  = \i__valid$269 ;
-  assign \i__payload$271  = \i__payload$313 [81:0];
-  assign \weights__payload$272  = \i__payload$313 [81:0];
-  assign \i__ready$274  = \weights__ready$273 ;
-  assign \o__valid$276  = \instr__valid$275 ;
-  assign \o__payload$278  = \instr__payload$277 ;
-  assign \instr__ready$280  = \o__ready$279 ;
-  assign first__2 = \first$282 [7:4];
-  assign \wait$284  = wait__2;
-  assign \sync_ready$285  = \sync_ready$263 [2];
-  assign \post$287  = post__2;
-  assign matrix__valid = \i__valid$290 ;
-  assign \i__payload$292  = { \$23 , \$22 , \$21 , \$20 , \$19 , \$18 , \$17 , \$16 , \$15 , \$14 , \$13 , \$12 , \$11 , \$10 , \$9 , \$8 , \$7 , \$6 , \$5 , \i__payload$313 [241:0] };
-  assign matrix__payload = \i__payload$313 [241:0];
-  assign \i__ready$295  = matrix__ready;
-  assign \o__valid$297  = \instr__valid$296 ;
-  assign \instr__payload$298  = \o__payload$299 [241:0];
-  assign \instr__ready$301  = \o__ready$300 ;
-  assign first__3 = \first$303 [7:4];
-  assign \wait$305  = wait__3;
-  assign \sync_ready$306  = \sync_ready$263 [3];
-  assign \post$308  = post__3;
-  assign vector__valid = \i__valid$311 ;
-  assign vector__payload = \i__payload$313 ;
-  assign \i__ready$316  = vector__ready;
-  assign \o__valid$318  = \instr__valid$317 ;
-  assign \o__payload$320  = \instr__payload$319 ;
-  assign \instr__ready$322  = \o__ready$321 ;
-  assign first__4 = \first$324 [7:4];
-  assign \wait$326  = wait__4;
-  assign \sync_ready$327  = \sync_ready$263 [4];
-  assign \post$329  = post__4;
-  assign store__valid = \i__valid$332 ;
-  assign \i__payload$334  = \i__payload$313 [229:0];
-  assign store__payload = \i__payload$313 [229:0];
-  assign \i__ready$337  = store__ready;
-  assign \o__valid$339  = \instr__valid$338 ;
-  assign \o__payload$341  = \instr__payload$340 ;
-  assign \instr__ready$343  = \o__ready$342 ;
-  assign first__5 = \first$345 [7:4];
-  assign \wait$347  = wait__5;
-  assign \sync_ready$348  = \sync_ready$263 [5];
-  assign \post$350  = post__5;
-  assign counts = \o__payload$299 [260:242];
-  assign start = { \o__ready$342 , \o__ready$321 , \o__ready$300 , \o__ready$279 , o__ready, \start$356  };
-  assign \start$357  = o__ready;
-  assign \start$358  = \o__ready$279 ;
-  assign \start$359  = \o__ready$300 ;
-  assign \start$360  = \o__ready$321 ;
-  assign \start$361  = \o__ready$342 ;
-  assign done = { \done$368 , \done$367 , \done$366 , \done$365 , \done$364 , \start$356  };
-  assign \done$363  = \start$356 ;
-  assign busy = { \busy$375 , \busy$374 , \busy$373 , \r__valid$144 , \busy$371 , \start$356  };
-  assign \busy$370  = \start$356 ;
-  assign \busy$372  = \r__valid$144 ;
-  assign sync = { \sync$382 , \sync$381 , \sync$380 , \sync$379 , \sync$378 , 1'h0 };
-  assign \sync$377  = 1'h0;
-  assign stall = { \stall$389 , \stall$388 , \stall$387 , \stall$386 , \stall$385 , \stall$384  };
-  assign \bases__0$396  = bases__0;
-  assign \bases__1$398  = bases__1;
-  assign \bases__2$400  = bases__2;
-  assign \bases__3$402  = bases__3;
-  assign \bases__0$403  = bases__0;
+  assign \weights__valid$276  = \i__valid$275 ;
+  assign \i__payload$277  = \i__payload$319 [81:0];
+  assign \weights__payload$278  = \i__payload$319 [81:0];
+  assign \i__ready$280  = \weights__ready$279 ;
+  assign \o__valid$282  = \instr__valid$281 ;
+  assign \o__payload$284  = \instr__payload$283 ;
+  assign \instr__ready$286  = \o__ready$285 ;
+  assign first__2 = \first$288 [7:4];
+  assign \wait$290  = wait__2;
+  assign \sync_ready$291  = \sync_ready$269 [2];
+  assign \post$293  = post__2;
+  assign matrix__valid = \i__valid$296 ;
+  assign \i__payload$298  = { \$23 , \$22 , \$21 , \$20 , \$19 , \$18 , \$17 , \$16 , \$15 , \$14 , \$13 , \$12 , \$11 , \$10 , \$9 , \$8 , \$7 , \$6 , \$5 , \i__payload$319 [241:0] };
+  assign matrix__payload = \i__payload$319 [241:0];
+  assign \i__ready$301  = matrix__ready;
+  assign \o__valid$303  = \instr__valid$302 ;
+  assign \instr__payload$304  = \o__payload$305 [241:0];
+  assign \instr__ready$307  = \o__ready$306 ;
+  assign first__3 = \first$309 [7:4];
+  assign \wait$311  = wait__3;
+  assign \sync_ready$312  = \sync_ready$269 [3];
+  assign \post$314  = post__3;
+  assign vector__valid = \i__valid$317 ;
+  assign vector__payload = \i__payload$319 ;
+  assign \i__ready$322  = vector__ready;
+  assign \o__valid$324  = \instr__valid$323 ;
+  assign \o__payload$326  = \instr__payload$325 ;
+  assign \instr__ready$328  = \o__ready$327 ;
+  assign first__4 = \first$330 [7:4];
+  assign \wait$332  = wait__4;
+  assign \sync_ready$333  = \sync_ready$269 [4];
+  assign \post$335  = post__4;
+  assign store__valid = \i__valid$338 ;
+  assign \i__payload$340  = \i__payload$319 [229:0];
+  assign store__payload = \i__payload$319 [229:0];
+  assign \i__ready$343  = store__ready;
+  assign \o__valid$345  = \instr__valid$344 ;
+  assign \o__payload$347  = \instr__payload$346 ;
+  assign \instr__ready$349  = \o__ready$348 ;
+  assign first__5 = \first$351 [7:4];
+  assign \wait$353  = wait__5;
+  assign \sync_ready$354  = \sync_ready$269 [5];
+  assign \post$356  = post__5;
+  assign counts = \o__payload$305 [260:242];
+  assign start = { \o__ready$348 , \o__ready$327 , \o__ready$306 , \o__ready$285 , o__ready, \start$362  };
+  assign \start$363  = o__ready;
+  assign \start$364  = \o__ready$285 ;
+  assign \start$365  = \o__ready$306 ;
+  assign \start$366  = \o__ready$327 ;
+  assign \start$367  = \o__ready$348 ;
+  assign done = { \done$374 , \done$373 , \done$372 , \done$371 , \done$370 , \start$362  };
+  assign \done$369  = \start$362 ;
+  assign busy = { \busy$381 , \busy$380 , \busy$379 , \r__valid$150 , \busy$377 , \start$362  };
+  assign \busy$376  = \start$362 ;
+  assign \busy$378  = \r__valid$150 ;
+  assign sync = { \sync$388 , \sync$387 , \sync$386 , \sync$385 , \sync$384 , 1'h0 };
+  assign \sync$383  = 1'h0;
+  assign stall = { \stall$395 , \stall$394 , \stall$393 , \stall$392 , \stall$391 , \stall$390  };
+  assign \bases__0$402  = bases__0;
   assign \bases__1$404  = bases__1;
-  assign \bases__2$405  = bases__2;
-  assign \bases__3$406  = bases__3;
-  assign \bases__0$407  = bases__0;
-  assign \bases__1$408  = bases__1;
-  assign \bases__2$409  = bases__2;
-  assign \bases__3$410  = bases__3;
+  assign \bases__2$406  = bases__2;
+  assign \bases__3$408  = bases__3;
+  assign \bases__0$409  = bases__0;
+  assign \bases__1$410  = bases__1;
+  assign \bases__2$411  = bases__2;
+  assign \bases__3$412  = bases__3;
+  assign \bases__0$413  = bases__0;
+  assign \bases__1$414  = bases__1;
+  assign \bases__2$415  = bases__2;
+  assign \bases__3$416  = bases__3;
   assign s_axil_bresp = 2'h0;
   assign s_axil_rresp = 2'h0;
   assign m_axi_araddr = \$30 [33:2];
@@ -1230,8 +1226,8 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign m_axi_awcache = 4'h3;
   assign m_axi_awprot = 3'h0;
   assign m_axi_bready = 1'h1;
-  assign trace_start = { \o__ready$342 , \o__ready$321 , \o__ready$300 , \o__ready$279 , o__ready, \start$356  };
-  assign trace_done = { \done$368 , \done$367 , \done$366 , \done$365 , \done$364 , \start$356  };
+  assign trace_start = { \o__ready$348 , \o__ready$327 , \o__ready$306 , \o__ready$285 , o__ready, \start$362  };
+  assign trace_done = { \done$374 , \done$373 , \done$372 , \done$371 , \done$370 , \start$362  };
   assign \fetch_ar__payload.address  = fetch_ar__payload[31:0];
   assign \fetch_ar__payload.beats  = fetch_ar__payload[39:32];
   assign \ar__payload.address  = fetch_ar__payload[31:0];
@@ -1244,45 +1240,45 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign \fetch_r__payload.error  = r__payload[33];
   assign \load_ar__payload.address  = load_ar__payload[31:0];
   assign \load_ar__payload.beats  = load_ar__payload[39:32];
-  assign \ar__payload$123.address  = load_ar__payload[31:0];
-  assign \ar__payload$123.beats  = load_ar__payload[39:32];
-  assign \r__payload$128.data  = r__payload[31:0];
-  assign \r__payload$128.last  = r__payload[32];
-  assign \r__payload$128.error  = r__payload[33];
+  assign \ar__payload$129.address  = load_ar__payload[31:0];
+  assign \ar__payload$129.beats  = load_ar__payload[39:32];
+  assign \r__payload$134.data  = r__payload[31:0];
+  assign \r__payload$134.last  = r__payload[32];
+  assign \r__payload$134.error  = r__payload[33];
   assign \load_r__payload.data  = r__payload[31:0];
   assign \load_r__payload.last  = r__payload[32];
   assign \load_r__payload.error  = r__payload[33];
   assign \weights_ar__payload.address  = weights_ar__payload[31:0];
   assign \weights_ar__payload.beats  = weights_ar__payload[39:32];
-  assign \ar__payload$135.address  = weights_ar__payload[31:0];
-  assign \ar__payload$135.beats  = weights_ar__payload[39:32];
-  assign \r__payload$140.data  = r__payload[31:0];
-  assign \r__payload$140.last  = r__payload[32];
-  assign \r__payload$140.error  = r__payload[33];
+  assign \ar__payload$141.address  = weights_ar__payload[31:0];
+  assign \ar__payload$141.beats  = weights_ar__payload[39:32];
+  assign \r__payload$146.data  = r__payload[31:0];
+  assign \r__payload$146.last  = r__payload[32];
+  assign \r__payload$146.error  = r__payload[33];
   assign \weights_r__payload.data  = r__payload[31:0];
   assign \weights_r__payload.last  = r__payload[32];
   assign \weights_r__payload.error  = r__payload[33];
   assign \aw__payload.address  = aw__payload[31:0];
   assign \aw__payload.beats  = aw__payload[39:32];
-  assign \aw__payload$149.address  = aw__payload[31:0];
-  assign \aw__payload$149.beats  = aw__payload[39:32];
+  assign \aw__payload$155.address  = aw__payload[31:0];
+  assign \aw__payload$155.beats  = aw__payload[39:32];
   assign \w__payload.data  = w__payload[31:0];
   assign \w__payload.strobe  = w__payload[35:32];
   assign \w__payload.last  = w__payload[36];
-  assign \w__payload$155.data  = w__payload[31:0];
-  assign \w__payload$155.strobe  = w__payload[35:32];
-  assign \w__payload$155.last  = w__payload[36];
-  assign \counts.ones  = \o__payload$299 [247:242];
-  assign \counts.twos  = \o__payload$299 [253:248];
-  assign \counts.few_columns  = \o__payload$299 [256:254];
-  assign \counts.few_rows  = \o__payload$299 [259:257];
-  assign \counts.warmup  = \o__payload$299 [260];
-  assign error[5] = \error$394 ;
-  assign error[2] = \error$393 ;
-  assign error[1] = \error$392 ;
-  assign error[0] = \error$391 ;
+  assign \w__payload$161.data  = w__payload[31:0];
+  assign \w__payload$161.strobe  = w__payload[35:32];
+  assign \w__payload$161.last  = w__payload[36];
+  assign \counts.ones  = \o__payload$305 [247:242];
+  assign \counts.twos  = \o__payload$305 [253:248];
+  assign \counts.few_columns  = \o__payload$305 [256:254];
+  assign \counts.few_rows  = \o__payload$305 [259:257];
+  assign \counts.warmup  = \o__payload$305 [260];
+  assign error[5] = \error$400 ;
+  assign error[2] = \error$399 ;
+  assign error[1] = \error$398 ;
+  assign error[0] = \error$397 ;
   assign error[4:3] = 2'h0;
-  assign idle[0] = \idle$353 ;
+  assign idle[0] = \idle$359 ;
   assign idle[5] = \$29 ;
   assign idle[4] = \$27 ;
   assign idle[3] = \$25 ;
@@ -1290,11 +1286,9 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign idle[1] = \$2 ;
 endmodule
 
-module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, core_reset, matrix_read__data, vector_read__data, store_read__data, \port$6910$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address
-, store_read__address, clk);
+module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$6712$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
+, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$7  = 0;
-  input rst;
-  wire rst;
   output matrix_read__grant;
   wire matrix_read__grant;
   output vector_read__grant;
@@ -1311,16 +1305,16 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire [2:0] vector_write__count;
   input store_read__valid;
   wire store_read__valid;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   output [31:0] matrix_read__data;
   reg [31:0] matrix_read__data = 32'd0;
   output [31:0] vector_read__data;
   reg [31:0] vector_read__data = 32'd0;
   output [31:0] store_read__data;
   reg [31:0] store_read__data = 32'd0;
-  input [56:0] \port$6910$1 ;
-  wire [56:0] \port$6910$1 ;
+  input [56:0] \port$6712$1 ;
+  wire [56:0] \port$6712$1 ;
   input matrix_read__valid;
   wire matrix_read__valid;
   input [21:0] matrix_read__address;
@@ -1337,8 +1331,8 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire [21:0] vector_write__address;
   input [21:0] store_read__address;
   wire [21:0] store_read__address;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -1767,88 +1761,88 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire \$482 ;
   wire \$483 ;
   wire \$484 ;
-  wire \$485 ;
-  wire \$486 ;
-  wire \$487 ;
-  wire \$488 ;
-  wire \$489 ;
+  wire [9:0] \$485 ;
+  wire [9:0] \$486 ;
+  wire [9:0] \$487 ;
+  wire [9:0] \$488 ;
+  wire [9:0] \$489 ;
   wire \$49 ;
-  wire \$490 ;
-  wire \$491 ;
-  wire \$492 ;
-  wire \$493 ;
-  wire \$494 ;
-  wire \$495 ;
-  wire \$496 ;
-  wire \$497 ;
-  wire \$498 ;
+  wire [9:0] \$490 ;
+  wire [9:0] \$491 ;
+  wire [9:0] \$492 ;
+  wire [9:0] \$493 ;
+  wire [9:0] \$494 ;
+  wire [9:0] \$495 ;
+  wire [9:0] \$496 ;
+  wire [9:0] \$497 ;
+  wire [9:0] \$498 ;
   wire [9:0] \$499 ;
   wire \$5 ;
   wire \$50 ;
   wire [9:0] \$500 ;
-  wire [9:0] \$501 ;
-  wire [9:0] \$502 ;
-  wire [9:0] \$503 ;
-  wire [9:0] \$504 ;
-  wire [9:0] \$505 ;
-  wire [9:0] \$506 ;
-  wire [9:0] \$507 ;
-  wire [9:0] \$508 ;
-  wire [9:0] \$509 ;
+  wire [31:0] \$501 ;
+  wire [31:0] \$502 ;
+  wire [31:0] \$503 ;
+  wire [31:0] \$504 ;
+  wire [31:0] \$505 ;
+  wire [31:0] \$506 ;
+  wire [31:0] \$507 ;
+  wire [31:0] \$508 ;
+  wire [31:0] \$509 ;
   wire \$51 ;
-  wire [9:0] \$510 ;
-  wire [9:0] \$511 ;
-  wire [9:0] \$512 ;
-  wire [9:0] \$513 ;
-  wire [9:0] \$514 ;
-  wire \$515 ;
-  wire \$516 ;
-  wire [9:0] \$517 ;
-  wire \$518 ;
-  wire [3:0] \$519 ;
+  wire [31:0] \$510 ;
+  wire [31:0] \$511 ;
+  wire [31:0] \$512 ;
+  wire [31:0] \$513 ;
+  wire [31:0] \$514 ;
+  wire [31:0] \$515 ;
+  wire [31:0] \$516 ;
+  wire [31:0] \$517 ;
+  wire [31:0] \$518 ;
+  wire [31:0] \$519 ;
   wire \$52 ;
-  wire [3:0] \$520 ;
-  wire [3:0] \$521 ;
-  wire [3:0] \$522 ;
-  wire [3:0] \$523 ;
-  wire \$524 ;
-  wire [3:0] \$525 ;
-  wire [3:0] \$526 ;
-  wire [3:0] \$527 ;
-  wire [3:0] \$528 ;
-  wire [3:0] \$529 ;
+  wire [31:0] \$520 ;
+  wire [31:0] \$521 ;
+  wire [31:0] \$522 ;
+  wire [31:0] \$523 ;
+  wire [31:0] \$524 ;
+  wire [31:0] \$525 ;
+  wire [31:0] \$526 ;
+  wire [31:0] \$527 ;
+  wire [31:0] \$528 ;
+  wire [31:0] \$529 ;
   wire \$53 ;
-  wire [3:0] \$530 ;
-  wire [9:0] \$531 ;
-  wire \$532 ;
-  wire [3:0] \$533 ;
-  wire [3:0] \$534 ;
-  wire [3:0] \$535 ;
-  wire [3:0] \$536 ;
-  wire [3:0] \$537 ;
-  wire \$538 ;
-  wire [3:0] \$539 ;
+  wire [31:0] \$530 ;
+  wire [31:0] \$531 ;
+  wire [31:0] \$532 ;
+  wire [31:0] \$533 ;
+  wire [31:0] \$534 ;
+  wire [31:0] \$535 ;
+  wire [31:0] \$536 ;
+  wire [31:0] \$537 ;
+  wire [31:0] \$538 ;
+  wire [31:0] \$539 ;
   wire \$54 ;
-  wire [3:0] \$540 ;
-  wire [3:0] \$541 ;
-  wire [3:0] \$542 ;
-  wire [3:0] \$543 ;
-  wire [3:0] \$544 ;
-  wire [9:0] \$545 ;
+  wire [31:0] \$540 ;
+  wire [31:0] \$541 ;
+  wire [31:0] \$542 ;
+  wire \$543 ;
+  wire \$544 ;
+  wire \$545 ;
   wire \$546 ;
-  wire [3:0] \$547 ;
-  wire [3:0] \$548 ;
-  wire [3:0] \$549 ;
+  wire \$547 ;
+  wire \$548 ;
+  wire \$549 ;
   wire \$55 ;
-  wire [3:0] \$550 ;
-  wire [3:0] \$551 ;
+  wire \$550 ;
+  wire \$551 ;
   wire \$552 ;
-  wire [3:0] \$553 ;
-  wire [3:0] \$554 ;
-  wire [3:0] \$555 ;
-  wire [3:0] \$556 ;
-  wire [3:0] \$557 ;
-  wire [3:0] \$558 ;
+  wire \$553 ;
+  wire \$554 ;
+  wire \$555 ;
+  wire \$556 ;
+  wire \$557 ;
+  wire \$558 ;
   wire [9:0] \$559 ;
   wire \$56 ;
   wire \$560 ;
@@ -1927,28 +1921,64 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire [3:0] \$626 ;
   wire [3:0] \$627 ;
   wire [3:0] \$628 ;
-  reg [31:0] \$629 ;
+  wire [9:0] \$629 ;
   wire \$63 ;
-  reg [31:0] \$630 ;
-  reg [31:0] \$631 ;
-  reg [31:0] \$632 ;
-  reg [31:0] \$633 ;
-  reg [31:0] \$634 ;
-  reg \$635 ;
-  reg \$636 ;
-  reg [3:0] \$637 ;
-  reg [3:0] \$638 ;
-  reg [3:0] \$639 ;
+  wire \$630 ;
+  wire [3:0] \$631 ;
+  wire [3:0] \$632 ;
+  wire [3:0] \$633 ;
+  wire [3:0] \$634 ;
+  wire [3:0] \$635 ;
+  wire \$636 ;
+  wire [3:0] \$637 ;
+  wire [3:0] \$638 ;
+  wire [3:0] \$639 ;
   wire \$64 ;
-  reg [3:0] \$640 ;
-  reg [3:0] \$641 ;
-  reg [3:0] \$642 ;
-  reg [3:0] \$643 ;
-  reg [3:0] \$644 ;
+  wire [3:0] \$640 ;
+  wire [3:0] \$641 ;
+  wire [3:0] \$642 ;
+  wire [9:0] \$643 ;
+  wire \$644 ;
+  wire [3:0] \$645 ;
+  wire [3:0] \$646 ;
+  wire [3:0] \$647 ;
+  wire [3:0] \$648 ;
+  wire [3:0] \$649 ;
   wire \$65 ;
+  wire \$650 ;
+  wire [3:0] \$651 ;
+  wire [3:0] \$652 ;
+  wire [3:0] \$653 ;
+  wire [3:0] \$654 ;
+  wire [3:0] \$655 ;
+  wire [3:0] \$656 ;
+  wire [9:0] \$657 ;
+  wire \$658 ;
+  wire [3:0] \$659 ;
   wire \$66 ;
+  wire [3:0] \$660 ;
+  wire [3:0] \$661 ;
+  wire [3:0] \$662 ;
+  wire [3:0] \$663 ;
+  wire \$664 ;
+  wire [3:0] \$665 ;
+  wire [3:0] \$666 ;
+  wire [3:0] \$667 ;
+  wire [3:0] \$668 ;
+  wire [3:0] \$669 ;
   wire \$67 ;
+  wire [3:0] \$670 ;
+  reg \$671 ;
+  reg \$672 ;
+  reg [3:0] \$673 ;
+  reg [3:0] \$674 ;
+  reg [3:0] \$675 ;
+  reg [3:0] \$676 ;
+  reg [3:0] \$677 ;
+  reg [3:0] \$678 ;
+  reg [3:0] \$679 ;
   wire \$68 ;
+  reg [3:0] \$680 ;
   wire \$69 ;
   wire \$7 ;
   wire \$70 ;
@@ -1984,29 +2014,29 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire \$98 ;
   wire \$99 ;
   reg [9:0] \$signature__addr  = 10'h000;
-  reg [9:0] \$signature__addr$124  = 10'h000;
-  reg [9:0] \$signature__addr$130  = 10'h000;
-  reg [9:0] \$signature__addr$136  = 10'h000;
-  reg [9:0] \$signature__addr$142  = 10'h000;
-  reg [9:0] \$signature__addr$148  = 10'h000;
-  reg [9:0] \$signature__addr$154  = 10'h000;
-  reg [9:0] \$signature__addr$160  = 10'h000;
+  reg [9:0] \$signature__addr$120  = 10'h000;
+  reg [9:0] \$signature__addr$126  = 10'h000;
+  reg [9:0] \$signature__addr$132  = 10'h000;
+  reg [9:0] \$signature__addr$138  = 10'h000;
+  reg [9:0] \$signature__addr$144  = 10'h000;
+  reg [9:0] \$signature__addr$150  = 10'h000;
+  reg [9:0] \$signature__addr$156  = 10'h000;
   wire [31:0] \$signature__data ;
-  wire [31:0] \$signature__data$126 ;
-  wire [31:0] \$signature__data$132 ;
-  wire [31:0] \$signature__data$138 ;
-  wire [31:0] \$signature__data$144 ;
-  wire [31:0] \$signature__data$150 ;
-  wire [31:0] \$signature__data$156 ;
-  wire [31:0] \$signature__data$162 ;
+  wire [31:0] \$signature__data$122 ;
+  wire [31:0] \$signature__data$128 ;
+  wire [31:0] \$signature__data$134 ;
+  wire [31:0] \$signature__data$140 ;
+  wire [31:0] \$signature__data$146 ;
+  wire [31:0] \$signature__data$152 ;
+  wire [31:0] \$signature__data$158 ;
   reg [3:0] \$signature__en  = 4'h0;
-  reg [3:0] \$signature__en$128  = 4'h0;
-  reg [3:0] \$signature__en$134  = 4'h0;
-  reg [3:0] \$signature__en$140  = 4'h0;
-  reg [3:0] \$signature__en$146  = 4'h0;
-  reg [3:0] \$signature__en$152  = 4'h0;
-  reg [3:0] \$signature__en$158  = 4'h0;
-  reg [3:0] \$signature__en$164  = 4'h0;
+  reg [3:0] \$signature__en$124  = 4'h0;
+  reg [3:0] \$signature__en$130  = 4'h0;
+  reg [3:0] \$signature__en$136  = 4'h0;
+  reg [3:0] \$signature__en$142  = 4'h0;
+  reg [3:0] \$signature__en$148  = 4'h0;
+  reg [3:0] \$signature__en$154  = 4'h0;
+  reg [3:0] \$signature__en$160  = 4'h0;
   reg [31:0] line_0_0 = 32'd0;
   reg [31:0] line_0_1 = 32'd0;
   reg [31:0] line_1_0 = 32'd0;
@@ -2018,7 +2048,6 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire [21:0] load_write__address;
   wire [2:0] load_write__count;
   wire [31:0] load_write__data;
-  reg [2:0] load_write_count_1 = 3'h0;
   wire load_write_crosses;
   reg load_write_crosses_1 = 1'h0;
   reg [31:0] load_write_data_1 = 32'd0;
@@ -2046,8 +2075,8 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire [31:0] load_write_rotate_1;
   wire [7:0] load_write_sub_banks_1;
   wire [1:0] load_write_touches;
-  wire [3:0] load_write_upper;
-  wire [3:0] load_write_wanted;
+  reg [3:0] load_write_upper_1 = 4'h0;
+  reg [3:0] load_write_wanted_1 = 4'h0;
   wire matrix_read_crosses;
   (* init = 32'd0 *)
   wire [31:0] matrix_read_data;
@@ -2090,13 +2119,13 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   reg [9:0] \read__addr$6  = 10'h000;
   reg [9:0] \read__addr$8  = 10'h000;
   wire [31:0] read__data;
+  wire [31:0] \read__data$167 ;
+  wire [31:0] \read__data$169 ;
   wire [31:0] \read__data$171 ;
   wire [31:0] \read__data$173 ;
   wire [31:0] \read__data$175 ;
   wire [31:0] \read__data$177 ;
   wire [31:0] \read__data$179 ;
-  wire [31:0] \read__data$181 ;
-  wire [31:0] \read__data$183 ;
   wire [7:0] read_asks_0;
   wire [7:0] read_asks_1;
   wire [7:0] read_asks_2;
@@ -2182,7 +2211,6 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire [31:0] vector_read_shift_0;
   wire [39:0] vector_read_shift_1;
   wire [1:0] vector_read_touches;
-  reg [2:0] vector_write_count_1 = 3'h0;
   wire vector_write_crosses;
   reg vector_write_crosses_1 = 1'h0;
   reg [31:0] vector_write_data_1 = 32'd0;
@@ -2210,8 +2238,8 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   wire [31:0] vector_write_rotate_1;
   wire [7:0] vector_write_sub_banks_1;
   wire [1:0] vector_write_touches;
-  wire [3:0] vector_write_upper;
-  wire [3:0] vector_write_wanted;
+  reg [3:0] vector_write_upper_1 = 4'h0;
+  reg [3:0] vector_write_wanted_1 = 4'h0;
   wire [7:0] write_asks_0;
   wire [7:0] write_asks_1;
   (* init = 4'h0 *)
@@ -2262,7 +2290,7 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
     for (i = 0; i < 1024; i = i + 1) memory_0_even[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     if (\$signature__en [0])
       memory_0_even[\$signature__addr ][7:0] <= \$signature__data [7:0];
     if (\$signature__en [1])
@@ -2273,7 +2301,7 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
       memory_0_even[\$signature__addr ][31:24] <= \$signature__data [31:24];
   end
   reg [31:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     _0_ <= memory_0_even[read__addr];
   end
   assign read__data = _0_;
@@ -2285,21 +2313,21 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
     for (i = 0; i < 1024; i = i + 1) memory_0_odd[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
-    if (\$signature__en$128 [0])
-      memory_0_odd[\$signature__addr$124 ][7:0] <= \$signature__data$126 [7:0];
-    if (\$signature__en$128 [1])
-      memory_0_odd[\$signature__addr$124 ][15:8] <= \$signature__data$126 [15:8];
-    if (\$signature__en$128 [2])
-      memory_0_odd[\$signature__addr$124 ][23:16] <= \$signature__data$126 [23:16];
-    if (\$signature__en$128 [3])
-      memory_0_odd[\$signature__addr$124 ][31:24] <= \$signature__data$126 [31:24];
+  always @(posedge ending_clk) begin
+    if (\$signature__en$124 [0])
+      memory_0_odd[\$signature__addr$120 ][7:0] <= \$signature__data$122 [7:0];
+    if (\$signature__en$124 [1])
+      memory_0_odd[\$signature__addr$120 ][15:8] <= \$signature__data$122 [15:8];
+    if (\$signature__en$124 [2])
+      memory_0_odd[\$signature__addr$120 ][23:16] <= \$signature__data$122 [23:16];
+    if (\$signature__en$124 [3])
+      memory_0_odd[\$signature__addr$120 ][31:24] <= \$signature__data$122 [31:24];
   end
   reg [31:0] _1_;
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     _1_ <= memory_0_odd[\read__addr$2 ];
   end
-  assign \read__data$171  = _1_;
+  assign \read__data$167  = _1_;
   (* no_rw_check = 32'd1 *)
   reg [31:0] memory_1_even [1023:0];
 `ifndef SYNTHESIS
@@ -2308,21 +2336,21 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
     for (i = 0; i < 1024; i = i + 1) memory_1_even[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
-    if (\$signature__en$134 [0])
-      memory_1_even[\$signature__addr$130 ][7:0] <= \$signature__data$132 [7:0];
-    if (\$signature__en$134 [1])
-      memory_1_even[\$signature__addr$130 ][15:8] <= \$signature__data$132 [15:8];
-    if (\$signature__en$134 [2])
-      memory_1_even[\$signature__addr$130 ][23:16] <= \$signature__data$132 [23:16];
-    if (\$signature__en$134 [3])
-      memory_1_even[\$signature__addr$130 ][31:24] <= \$signature__data$132 [31:24];
+  always @(posedge ending_clk) begin
+    if (\$signature__en$130 [0])
+      memory_1_even[\$signature__addr$126 ][7:0] <= \$signature__data$128 [7:0];
+    if (\$signature__en$130 [1])
+      memory_1_even[\$signature__addr$126 ][15:8] <= \$signature__data$128 [15:8];
+    if (\$signature__en$130 [2])
+      memory_1_even[\$signature__addr$126 ][23:16] <= \$signature__data$128 [23:16];
+    if (\$signature__en$130 [3])
+      memory_1_even[\$signature__addr$126 ][31:24] <= \$signature__data$128 [31:24];
   end
   reg [31:0] _2_;
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     _2_ <= memory_1_even[\read__addr$4 ];
   end
-  assign \read__data$173  = _2_;
+  assign \read__data$169  = _2_;
   (* no_rw_check = 32'd1 *)
   reg [31:0] memory_1_odd [1023:0];
 `ifndef SYNTHESIS
@@ -2331,21 +2359,21 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
     for (i = 0; i < 1024; i = i + 1) memory_1_odd[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
-    if (\$signature__en$140 [0])
-      memory_1_odd[\$signature__addr$136 ][7:0] <= \$signature__data$138 [7:0];
-    if (\$signature__en$140 [1])
-      memory_1_odd[\$signature__addr$136 ][15:8] <= \$signature__data$138 [15:8];
-    if (\$signature__en$140 [2])
-      memory_1_odd[\$signature__addr$136 ][23:16] <= \$signature__data$138 [23:16];
-    if (\$signature__en$140 [3])
-      memory_1_odd[\$signature__addr$136 ][31:24] <= \$signature__data$138 [31:24];
+  always @(posedge ending_clk) begin
+    if (\$signature__en$136 [0])
+      memory_1_odd[\$signature__addr$132 ][7:0] <= \$signature__data$134 [7:0];
+    if (\$signature__en$136 [1])
+      memory_1_odd[\$signature__addr$132 ][15:8] <= \$signature__data$134 [15:8];
+    if (\$signature__en$136 [2])
+      memory_1_odd[\$signature__addr$132 ][23:16] <= \$signature__data$134 [23:16];
+    if (\$signature__en$136 [3])
+      memory_1_odd[\$signature__addr$132 ][31:24] <= \$signature__data$134 [31:24];
   end
   reg [31:0] _3_;
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     _3_ <= memory_1_odd[\read__addr$6 ];
   end
-  assign \read__data$175  = _3_;
+  assign \read__data$171  = _3_;
   (* no_rw_check = 32'd1 *)
   reg [31:0] memory_2_even [1023:0];
 `ifndef SYNTHESIS
@@ -2354,21 +2382,21 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
     for (i = 0; i < 1024; i = i + 1) memory_2_even[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
-    if (\$signature__en$146 [0])
-      memory_2_even[\$signature__addr$142 ][7:0] <= \$signature__data$144 [7:0];
-    if (\$signature__en$146 [1])
-      memory_2_even[\$signature__addr$142 ][15:8] <= \$signature__data$144 [15:8];
-    if (\$signature__en$146 [2])
-      memory_2_even[\$signature__addr$142 ][23:16] <= \$signature__data$144 [23:16];
-    if (\$signature__en$146 [3])
-      memory_2_even[\$signature__addr$142 ][31:24] <= \$signature__data$144 [31:24];
+  always @(posedge ending_clk) begin
+    if (\$signature__en$142 [0])
+      memory_2_even[\$signature__addr$138 ][7:0] <= \$signature__data$140 [7:0];
+    if (\$signature__en$142 [1])
+      memory_2_even[\$signature__addr$138 ][15:8] <= \$signature__data$140 [15:8];
+    if (\$signature__en$142 [2])
+      memory_2_even[\$signature__addr$138 ][23:16] <= \$signature__data$140 [23:16];
+    if (\$signature__en$142 [3])
+      memory_2_even[\$signature__addr$138 ][31:24] <= \$signature__data$140 [31:24];
   end
   reg [31:0] _4_;
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     _4_ <= memory_2_even[\read__addr$8 ];
   end
-  assign \read__data$177  = _4_;
+  assign \read__data$173  = _4_;
   (* no_rw_check = 32'd1 *)
   reg [31:0] memory_2_odd [1023:0];
 `ifndef SYNTHESIS
@@ -2377,21 +2405,21 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
     for (i = 0; i < 1024; i = i + 1) memory_2_odd[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
-    if (\$signature__en$152 [0])
-      memory_2_odd[\$signature__addr$148 ][7:0] <= \$signature__data$150 [7:0];
-    if (\$signature__en$152 [1])
-      memory_2_odd[\$signature__addr$148 ][15:8] <= \$signature__data$150 [15:8];
-    if (\$signature__en$152 [2])
-      memory_2_odd[\$signature__addr$148 ][23:16] <= \$signature__data$150 [23:16];
-    if (\$signature__en$152 [3])
-      memory_2_odd[\$signature__addr$148 ][31:24] <= \$signature__data$150 [31:24];
+  always @(posedge ending_clk) begin
+    if (\$signature__en$148 [0])
+      memory_2_odd[\$signature__addr$144 ][7:0] <= \$signature__data$146 [7:0];
+    if (\$signature__en$148 [1])
+      memory_2_odd[\$signature__addr$144 ][15:8] <= \$signature__data$146 [15:8];
+    if (\$signature__en$148 [2])
+      memory_2_odd[\$signature__addr$144 ][23:16] <= \$signature__data$146 [23:16];
+    if (\$signature__en$148 [3])
+      memory_2_odd[\$signature__addr$144 ][31:24] <= \$signature__data$146 [31:24];
   end
   reg [31:0] _5_;
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     _5_ <= memory_2_odd[\read__addr$10 ];
   end
-  assign \read__data$179  = _5_;
+  assign \read__data$175  = _5_;
   (* no_rw_check = 32'd1 *)
   reg [31:0] memory_3_even [1023:0];
 `ifndef SYNTHESIS
@@ -2400,21 +2428,21 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
     for (i = 0; i < 1024; i = i + 1) memory_3_even[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
-    if (\$signature__en$158 [0])
-      memory_3_even[\$signature__addr$154 ][7:0] <= \$signature__data$156 [7:0];
-    if (\$signature__en$158 [1])
-      memory_3_even[\$signature__addr$154 ][15:8] <= \$signature__data$156 [15:8];
-    if (\$signature__en$158 [2])
-      memory_3_even[\$signature__addr$154 ][23:16] <= \$signature__data$156 [23:16];
-    if (\$signature__en$158 [3])
-      memory_3_even[\$signature__addr$154 ][31:24] <= \$signature__data$156 [31:24];
+  always @(posedge ending_clk) begin
+    if (\$signature__en$154 [0])
+      memory_3_even[\$signature__addr$150 ][7:0] <= \$signature__data$152 [7:0];
+    if (\$signature__en$154 [1])
+      memory_3_even[\$signature__addr$150 ][15:8] <= \$signature__data$152 [15:8];
+    if (\$signature__en$154 [2])
+      memory_3_even[\$signature__addr$150 ][23:16] <= \$signature__data$152 [23:16];
+    if (\$signature__en$154 [3])
+      memory_3_even[\$signature__addr$150 ][31:24] <= \$signature__data$152 [31:24];
   end
   reg [31:0] _6_;
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     _6_ <= memory_3_even[\read__addr$12 ];
   end
-  assign \read__data$181  = _6_;
+  assign \read__data$177  = _6_;
   (* no_rw_check = 32'd1 *)
   reg [31:0] memory_3_odd [1023:0];
 `ifndef SYNTHESIS
@@ -2423,21 +2451,55 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
     for (i = 0; i < 1024; i = i + 1) memory_3_odd[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
-    if (\$signature__en$164 [0])
-      memory_3_odd[\$signature__addr$160 ][7:0] <= \$signature__data$162 [7:0];
-    if (\$signature__en$164 [1])
-      memory_3_odd[\$signature__addr$160 ][15:8] <= \$signature__data$162 [15:8];
-    if (\$signature__en$164 [2])
-      memory_3_odd[\$signature__addr$160 ][23:16] <= \$signature__data$162 [23:16];
-    if (\$signature__en$164 [3])
-      memory_3_odd[\$signature__addr$160 ][31:24] <= \$signature__data$162 [31:24];
+  always @(posedge ending_clk) begin
+    if (\$signature__en$160 [0])
+      memory_3_odd[\$signature__addr$156 ][7:0] <= \$signature__data$158 [7:0];
+    if (\$signature__en$160 [1])
+      memory_3_odd[\$signature__addr$156 ][15:8] <= \$signature__data$158 [15:8];
+    if (\$signature__en$160 [2])
+      memory_3_odd[\$signature__addr$156 ][23:16] <= \$signature__data$158 [23:16];
+    if (\$signature__en$160 [3])
+      memory_3_odd[\$signature__addr$156 ][31:24] <= \$signature__data$158 [31:24];
   end
   reg [31:0] _7_;
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     _7_ <= memory_3_odd[\read__addr$14 ];
   end
-  assign \read__data$183  = _7_;
+  assign \read__data$179  = _7_;
+  assign write_asks_0 = vector_write__valid ? vector_write_needs : 8'h00;
+  assign \$302  = load_write_place[1:0] == vector_write_place[1:0];
+  assign \$303  = \$302  & \$271 ;
+  assign \$304  = \$303  & \$235 ;
+  assign \$305  = load_write_place[1:0] == vector_write_place[1:0];
+  assign \$306  = ! load_write_place[1:0];
+  assign \$307  = vector_write_place[1:0] == 1'h1;
+  assign \$308  = \$306  & \$307 ;
+  assign \$309  = load_write_place[1:0] == 1'h1;
+  assign \$310  = vector_write_place[1:0] == 2'h2;
+  assign \$311  = \$309  & \$310 ;
+  assign \$312  = load_write_place[1:0] == 2'h2;
+  assign \$313  = vector_write_place[1:0] == 2'h3;
+  assign \$314  = \$312  & \$313 ;
+  assign \$315  = load_write_place[1:0] == 2'h3;
+  assign \$316  = ! vector_write_place[1:0];
+  assign \$317  = \$315  & \$316 ;
+  assign \$318  = | { \$317 , \$314 , \$311 , \$308  };
+  assign \$319  = load_write_near_end & \$318 ;
+  assign \$320  = \$305  | \$319 ;
+  assign \$321  = ! vector_write_place[1:0];
+  assign \$322  = load_write_place[1:0] == 1'h1;
+  assign \$323  = \$321  & \$322 ;
+  assign \$324  = vector_write_place[1:0] == 1'h1;
+  assign \$325  = load_write_place[1:0] == 2'h2;
+  assign \$326  = \$324  & \$325 ;
+  assign \$327  = vector_write_place[1:0] == 2'h2;
+  assign \$328  = load_write_place[1:0] == 2'h3;
+  assign \$329  = \$327  & \$328 ;
+  assign \$330  = vector_write_place[1:0] == 2'h3;
+  assign \$331  = ! load_write_place[1:0];
+  assign \$332  = \$330  & \$331 ;
+  assign \$333  = | { \$332 , \$329 , \$326 , \$323  };
+  assign \$334  = vector_write_near_end & \$333 ;
   assign \$335  = \$320  | \$334 ;
   assign \$336  = \$335  & \$270 ;
   assign \$337  = \$336  & \$234 ;
@@ -2445,439 +2507,485 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign \$339  = vector_write__valid & \$338 ;
   assign load_write__grant = ~ \$340 ;
   assign write_asks_1 = load_write__valid ? load_write_needs : 8'h00;
-  assign \$341  = vector_write_count_1 > 1'h0;
-  assign \$342  = vector_write_count_1 > 1'h1;
-  assign \$343  = vector_write_count_1 > 2'h2;
-  assign \$344  = vector_write_count_1 > 2'h3;
-  assign vector_write_mask_0 = vector_write_place_1[5] ? { \$343 , \$342 , \$341 , \$344  } : { \$344 , \$343 , \$342 , \$341  };
+  assign vector_write_mask_0 = vector_write_place_1[5] ? { vector_write_wanted_1[2:0], vector_write_wanted_1[3] } : vector_write_wanted_1;
   assign vector_write_mask_1 = vector_write_place_1[6] ? { vector_write_mask_0[1:0], vector_write_mask_0[3:2] } : vector_write_mask_0;
-  assign \$345  = vector_write_place_1[6:5] <= 1'h0;
-  assign \$346  = vector_write_place_1[6:5] <= 1'h1;
-  assign \$347  = vector_write_place_1[6:5] <= 2'h2;
   assign vector_write_rotate_0 = vector_write_place_1[5] ? { vector_write_data_1[23:0], vector_write_data_1[31:24] } : vector_write_data_1;
   assign vector_write_rotate_1 = vector_write_place_1[6] ? { vector_write_rotate_0[15:0], vector_write_rotate_0[31:16] } : vector_write_rotate_0;
-  assign \$348  = ! vector_write_place_1[1:0];
-  assign \$349  = ! vector_write_place_1[4];
-  assign \$350  = \$348  & \$349 ;
-  assign \$351  = ! vector_write_place_1[3:2];
-  assign \$353  = \$351  & \$352 ;
-  assign \$354  = \$353  & vector_write_crosses_1;
-  assign \$355  = \$350  | \$354 ;
-  assign \$356  = vector_write_granted_1 & \$355 ;
-  assign \$357  = ! vector_write_place_1[1:0];
-  assign \$359  = \$357  & \$358 ;
-  assign \$360  = ! vector_write_place_1[3:2];
-  assign \$361  = ~ vector_write_place_1[4];
-  assign \$362  = \$360  & \$361 ;
-  assign \$363  = \$362  & vector_write_crosses_1;
-  assign \$364  = \$359  | \$363 ;
-  assign \$365  = vector_write_granted_1 & \$364 ;
-  assign \$366  = vector_write_place_1[1:0] == 1'h1;
-  assign \$367  = ! vector_write_place_1[4];
-  assign \$368  = \$366  & \$367 ;
-  assign \$369  = vector_write_place_1[3:2] == 1'h1;
-  assign \$371  = \$369  & \$370 ;
-  assign \$372  = \$371  & vector_write_crosses_1;
-  assign \$373  = \$368  | \$372 ;
-  assign \$374  = vector_write_granted_1 & \$373 ;
-  assign \$375  = vector_write_place_1[1:0] == 1'h1;
-  assign \$377  = \$375  & \$376 ;
-  assign \$378  = vector_write_place_1[3:2] == 1'h1;
-  assign \$379  = ~ vector_write_place_1[4];
-  assign \$380  = \$378  & \$379 ;
-  assign \$381  = \$380  & vector_write_crosses_1;
-  assign \$382  = \$377  | \$381 ;
-  assign \$383  = vector_write_granted_1 & \$382 ;
-  assign \$384  = vector_write_place_1[1:0] == 2'h2;
-  assign \$385  = ! vector_write_place_1[4];
-  assign \$386  = \$384  & \$385 ;
-  assign \$387  = vector_write_place_1[3:2] == 2'h2;
-  assign \$389  = \$387  & \$388 ;
-  assign \$390  = \$389  & vector_write_crosses_1;
-  assign \$391  = \$386  | \$390 ;
-  assign \$392  = vector_write_granted_1 & \$391 ;
-  assign \$393  = vector_write_place_1[1:0] == 2'h2;
-  assign \$395  = \$393  & \$394 ;
-  assign \$396  = vector_write_place_1[3:2] == 2'h2;
-  assign \$397  = ~ vector_write_place_1[4];
-  assign \$398  = \$396  & \$397 ;
-  assign \$399  = \$398  & vector_write_crosses_1;
-  assign \$400  = \$395  | \$399 ;
-  assign \$401  = vector_write_granted_1 & \$400 ;
-  assign \$402  = vector_write_place_1[1:0] == 2'h3;
-  assign \$403  = ! vector_write_place_1[4];
-  assign \$404  = \$402  & \$403 ;
-  assign \$405  = vector_write_place_1[3:2] == 2'h3;
-  assign \$407  = \$405  & \$406 ;
-  assign \$408  = \$407  & vector_write_crosses_1;
-  assign \$409  = \$404  | \$408 ;
-  assign \$410  = vector_write_granted_1 & \$409 ;
-  assign \$411  = vector_write_place_1[1:0] == 2'h3;
-  assign \$413  = \$411  & \$412 ;
-  assign \$414  = vector_write_place_1[3:2] == 2'h3;
-  assign \$415  = ~ vector_write_place_1[4];
-  assign \$416  = \$414  & \$415 ;
-  assign \$417  = \$416  & vector_write_crosses_1;
-  assign \$418  = \$413  | \$417 ;
-  assign \$419  = vector_write_granted_1 & \$418 ;
-  assign \$420  = load_write_count_1 > 1'h0;
-  assign \$421  = load_write_count_1 > 1'h1;
-  assign \$422  = load_write_count_1 > 2'h2;
-  assign \$423  = load_write_count_1 > 2'h3;
-  assign load_write_mask_0 = load_write_place_1[5] ? { \$422 , \$421 , \$420 , \$423  } : { \$423 , \$422 , \$421 , \$420  };
+  assign \$341  = ! vector_write_place_1[1:0];
+  assign \$342  = ! vector_write_place_1[4];
+  assign \$343  = \$341  & \$342 ;
+  assign \$344  = ! vector_write_place_1[3:2];
+  assign \$346  = \$344  & \$345 ;
+  assign \$347  = \$346  & vector_write_crosses_1;
+  assign \$348  = \$343  | \$347 ;
+  assign \$349  = vector_write_granted_1 & \$348 ;
+  assign \$350  = ! vector_write_place_1[1:0];
+  assign \$352  = \$350  & \$351 ;
+  assign \$353  = ! vector_write_place_1[3:2];
+  assign \$354  = ~ vector_write_place_1[4];
+  assign \$355  = \$353  & \$354 ;
+  assign \$356  = \$355  & vector_write_crosses_1;
+  assign \$357  = \$352  | \$356 ;
+  assign \$358  = vector_write_granted_1 & \$357 ;
+  assign \$359  = vector_write_place_1[1:0] == 1'h1;
+  assign \$360  = ! vector_write_place_1[4];
+  assign \$361  = \$359  & \$360 ;
+  assign \$362  = vector_write_place_1[3:2] == 1'h1;
+  assign \$364  = \$362  & \$363 ;
+  assign \$365  = \$364  & vector_write_crosses_1;
+  assign \$366  = \$361  | \$365 ;
+  assign \$367  = vector_write_granted_1 & \$366 ;
+  assign \$368  = vector_write_place_1[1:0] == 1'h1;
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = vector_write_place_1[3:2] == 1'h1;
+  assign \$372  = ~ vector_write_place_1[4];
+  assign \$373  = \$371  & \$372 ;
+  assign \$374  = \$373  & vector_write_crosses_1;
+  assign \$375  = \$370  | \$374 ;
+  assign \$376  = vector_write_granted_1 & \$375 ;
+  assign \$377  = vector_write_place_1[1:0] == 2'h2;
+  assign \$378  = ! vector_write_place_1[4];
+  assign \$379  = \$377  & \$378 ;
+  assign \$380  = vector_write_place_1[3:2] == 2'h2;
+  assign \$382  = \$380  & \$381 ;
+  assign \$383  = \$382  & vector_write_crosses_1;
+  assign \$384  = \$379  | \$383 ;
+  assign \$385  = vector_write_granted_1 & \$384 ;
+  assign \$386  = vector_write_place_1[1:0] == 2'h2;
+  assign \$388  = \$386  & \$387 ;
+  assign \$389  = vector_write_place_1[3:2] == 2'h2;
+  assign \$390  = ~ vector_write_place_1[4];
+  assign \$391  = \$389  & \$390 ;
+  assign \$392  = \$391  & vector_write_crosses_1;
+  assign \$393  = \$388  | \$392 ;
+  assign \$394  = vector_write_granted_1 & \$393 ;
+  assign \$395  = vector_write_place_1[1:0] == 2'h3;
+  assign \$396  = ! vector_write_place_1[4];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = vector_write_place_1[3:2] == 2'h3;
+  assign \$400  = \$398  & \$399 ;
+  assign \$401  = \$400  & vector_write_crosses_1;
+  assign \$402  = \$397  | \$401 ;
+  assign \$403  = vector_write_granted_1 & \$402 ;
+  assign \$404  = vector_write_place_1[1:0] == 2'h3;
+  assign \$406  = \$404  & \$405 ;
+  assign \$407  = vector_write_place_1[3:2] == 2'h3;
+  assign \$408  = ~ vector_write_place_1[4];
+  assign \$409  = \$407  & \$408 ;
+  assign \$410  = \$409  & vector_write_crosses_1;
+  assign \$411  = \$406  | \$410 ;
+  assign \$412  = vector_write_granted_1 & \$411 ;
+  assign load_write_mask_0 = load_write_place_1[5] ? { load_write_wanted_1[2:0], load_write_wanted_1[3] } : load_write_wanted_1;
   assign load_write_mask_1 = load_write_place_1[6] ? { load_write_mask_0[1:0], load_write_mask_0[3:2] } : load_write_mask_0;
-  assign \$424  = load_write_place_1[6:5] <= 1'h0;
-  assign \$425  = load_write_place_1[6:5] <= 1'h1;
-  assign \$426  = load_write_place_1[6:5] <= 2'h2;
   assign load_write_rotate_0 = load_write_place_1[5] ? { load_write_data_1[23:0], load_write_data_1[31:24] } : load_write_data_1;
   assign load_write_rotate_1 = load_write_place_1[6] ? { load_write_rotate_0[15:0], load_write_rotate_0[31:16] } : load_write_rotate_0;
-  assign \$427  = ! load_write_place_1[1:0];
-  assign \$428  = ! load_write_place_1[4];
-  assign \$429  = \$427  & \$428 ;
-  assign \$430  = ! load_write_place_1[3:2];
-  assign \$432  = \$430  & \$431 ;
-  assign \$433  = \$432  & load_write_crosses_1;
-  assign \$434  = \$429  | \$433 ;
-  assign \$435  = load_write_granted_1 & \$434 ;
-  assign \$436  = ! load_write_place_1[1:0];
-  assign \$438  = \$436  & \$437 ;
-  assign \$439  = ! load_write_place_1[3:2];
-  assign \$440  = ~ load_write_place_1[4];
-  assign \$441  = \$439  & \$440 ;
-  assign \$442  = \$441  & load_write_crosses_1;
-  assign \$443  = \$438  | \$442 ;
-  assign \$444  = load_write_granted_1 & \$443 ;
-  assign \$445  = load_write_place_1[1:0] == 1'h1;
-  assign \$446  = ! load_write_place_1[4];
-  assign \$447  = \$445  & \$446 ;
-  assign \$448  = load_write_place_1[3:2] == 1'h1;
-  assign \$450  = \$448  & \$449 ;
-  assign \$451  = \$450  & load_write_crosses_1;
-  assign \$452  = \$447  | \$451 ;
-  assign \$453  = load_write_granted_1 & \$452 ;
-  assign \$454  = load_write_place_1[1:0] == 1'h1;
-  assign \$456  = \$454  & \$455 ;
-  assign \$457  = load_write_place_1[3:2] == 1'h1;
-  assign \$458  = ~ load_write_place_1[4];
-  assign \$459  = \$457  & \$458 ;
-  assign \$460  = \$459  & load_write_crosses_1;
-  assign \$461  = \$456  | \$460 ;
-  assign \$462  = load_write_granted_1 & \$461 ;
-  assign \$463  = load_write_place_1[1:0] == 2'h2;
-  assign \$464  = ! load_write_place_1[4];
-  assign \$465  = \$463  & \$464 ;
-  assign \$466  = load_write_place_1[3:2] == 2'h2;
-  assign \$468  = \$466  & \$467 ;
-  assign \$469  = \$468  & load_write_crosses_1;
-  assign \$470  = \$465  | \$469 ;
-  assign \$471  = load_write_granted_1 & \$470 ;
-  assign \$472  = load_write_place_1[1:0] == 2'h2;
-  assign \$474  = \$472  & \$473 ;
-  assign \$475  = load_write_place_1[3:2] == 2'h2;
-  assign \$476  = ~ load_write_place_1[4];
-  assign \$477  = \$475  & \$476 ;
-  assign \$478  = \$477  & load_write_crosses_1;
-  assign \$479  = \$474  | \$478 ;
-  assign \$480  = load_write_granted_1 & \$479 ;
-  assign \$481  = load_write_place_1[1:0] == 2'h3;
-  assign \$482  = ! load_write_place_1[4];
-  assign \$483  = \$481  & \$482 ;
-  assign \$484  = load_write_place_1[3:2] == 2'h3;
-  assign \$486  = \$484  & \$485 ;
-  assign \$487  = \$486  & load_write_crosses_1;
-  assign \$488  = \$483  | \$487 ;
-  assign \$489  = load_write_granted_1 & \$488 ;
-  assign \$490  = load_write_place_1[1:0] == 2'h3;
-  assign \$492  = \$490  & \$491 ;
-  assign \$493  = load_write_place_1[3:2] == 2'h3;
-  assign \$494  = ~ load_write_place_1[4];
-  assign \$495  = \$493  & \$494 ;
-  assign \$496  = \$495  & load_write_crosses_1;
-  assign \$497  = \$492  | \$496 ;
-  assign \$498  = load_write_granted_1 & \$497 ;
+  assign \$413  = ! load_write_place_1[1:0];
+  assign \$414  = ! load_write_place_1[4];
+  assign \$415  = \$413  & \$414 ;
+  assign \$416  = ! load_write_place_1[3:2];
+  assign \$418  = \$416  & \$417 ;
+  assign \$419  = \$418  & load_write_crosses_1;
+  assign \$420  = \$415  | \$419 ;
+  assign \$421  = load_write_granted_1 & \$420 ;
+  assign \$422  = ! load_write_place_1[1:0];
+  assign \$424  = \$422  & \$423 ;
+  assign \$425  = ! load_write_place_1[3:2];
+  assign \$426  = ~ load_write_place_1[4];
+  assign \$427  = \$425  & \$426 ;
+  assign \$428  = \$427  & load_write_crosses_1;
+  assign \$429  = \$424  | \$428 ;
+  assign \$430  = load_write_granted_1 & \$429 ;
+  assign \$431  = load_write_place_1[1:0] == 1'h1;
+  assign \$432  = ! load_write_place_1[4];
+  assign \$433  = \$431  & \$432 ;
+  assign \$434  = load_write_place_1[3:2] == 1'h1;
+  assign \$436  = \$434  & \$435 ;
+  assign \$437  = \$436  & load_write_crosses_1;
+  assign \$438  = \$433  | \$437 ;
+  assign \$439  = load_write_granted_1 & \$438 ;
+  assign \$440  = load_write_place_1[1:0] == 1'h1;
+  assign \$442  = \$440  & \$441 ;
+  assign \$443  = load_write_place_1[3:2] == 1'h1;
+  assign \$444  = ~ load_write_place_1[4];
+  assign \$445  = \$443  & \$444 ;
+  assign \$446  = \$445  & load_write_crosses_1;
+  assign \$447  = \$442  | \$446 ;
+  assign \$448  = load_write_granted_1 & \$447 ;
+  assign \$449  = load_write_place_1[1:0] == 2'h2;
+  assign \$450  = ! load_write_place_1[4];
+  assign \$451  = \$449  & \$450 ;
+  assign \$452  = load_write_place_1[3:2] == 2'h2;
+  assign \$454  = \$452  & \$453 ;
+  assign \$455  = \$454  & load_write_crosses_1;
+  assign \$456  = \$451  | \$455 ;
+  assign \$457  = load_write_granted_1 & \$456 ;
+  assign \$458  = load_write_place_1[1:0] == 2'h2;
+  assign \$460  = \$458  & \$459 ;
+  assign \$461  = load_write_place_1[3:2] == 2'h2;
+  assign \$462  = ~ load_write_place_1[4];
+  assign \$463  = \$461  & \$462 ;
+  assign \$464  = \$463  & load_write_crosses_1;
+  assign \$465  = \$460  | \$464 ;
+  assign \$466  = load_write_granted_1 & \$465 ;
+  assign \$467  = load_write_place_1[1:0] == 2'h3;
+  assign \$468  = ! load_write_place_1[4];
+  assign \$469  = \$467  & \$468 ;
+  assign \$470  = load_write_place_1[3:2] == 2'h3;
+  assign \$472  = \$470  & \$471 ;
+  assign \$473  = \$472  & load_write_crosses_1;
+  assign \$474  = \$469  | \$473 ;
+  assign \$475  = load_write_granted_1 & \$474 ;
+  assign \$476  = load_write_place_1[1:0] == 2'h3;
+  assign \$478  = \$476  & \$477 ;
+  assign \$479  = load_write_place_1[3:2] == 2'h3;
+  assign \$480  = ~ load_write_place_1[4];
+  assign \$481  = \$479  & \$480 ;
+  assign \$482  = \$481  & load_write_crosses_1;
+  assign \$483  = \$478  | \$482 ;
+  assign \$484  = load_write_granted_1 & \$483 ;
   assign \$signature__data  = write_from_load_0_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$126  = write_from_load_0_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$132  = write_from_load_1_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$138  = write_from_load_1_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$144  = write_from_load_2_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$150  = write_from_load_2_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$156  = write_from_load_3_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$162  = write_from_load_3_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$499  = read_asks_1[0] ? \$40 [9:0] : \$76 [9:0];
-  assign \$500  = read_asks_0[0] ? \$4 [9:0] : \$499 ;
-  assign \$501  = read_asks_1[1] ? vector_read__address[12:3] : store_read__address[12:3];
-  assign \$502  = read_asks_0[1] ? matrix_read__address[12:3] : \$501 ;
-  assign \$503  = read_asks_1[2] ? \$40 [9:0] : \$76 [9:0];
-  assign \$504  = read_asks_0[2] ? \$4 [9:0] : \$503 ;
-  assign \$505  = read_asks_1[3] ? vector_read__address[12:3] : store_read__address[12:3];
-  assign \$506  = read_asks_0[3] ? matrix_read__address[12:3] : \$505 ;
-  assign \$507  = read_asks_1[4] ? \$40 [9:0] : \$76 [9:0];
-  assign \$508  = read_asks_0[4] ? \$4 [9:0] : \$507 ;
-  assign \$509  = read_asks_1[5] ? vector_read__address[12:3] : store_read__address[12:3];
-  assign \$510  = read_asks_0[5] ? matrix_read__address[12:3] : \$509 ;
-  assign \$511  = read_asks_1[6] ? \$40 [9:0] : \$76 [9:0];
-  assign \$512  = read_asks_0[6] ? \$4 [9:0] : \$511 ;
-  assign \$513  = read_asks_1[7] ? vector_read__address[12:3] : store_read__address[12:3];
-  assign \$514  = read_asks_0[7] ? matrix_read__address[12:3] : \$513 ;
-  assign \$516  = load_write__valid & load_write__grant;
-  assign \$517  = load_write_sub_banks_1[0] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$518  = ! vector_write_place_1[4];
-  assign \$519  = vector_write_mask_1 & { 1'h1, \$347 , \$346 , \$345  };
-  assign \$520  = ~ { 1'h1, \$347 , \$346 , \$345  };
-  assign \$521  = vector_write_mask_1 & \$520 ;
-  assign \$522  = vector_write_place_1[4] ? \$521  : \$519 ;
-  assign \$523  = vector_write_sub_banks_1[0] ? \$522  : 4'h0;
-  assign \$524  = ! load_write_place_1[4];
-  assign \$525  = load_write_mask_1 & { 1'h1, \$426 , \$425 , \$424  };
-  assign \$526  = ~ { 1'h1, \$426 , \$425 , \$424  };
-  assign \$527  = load_write_mask_1 & \$526 ;
-  assign \$528  = load_write_place_1[4] ? \$527  : \$525 ;
-  assign \$529  = load_write_sub_banks_1[0] ? \$528  : 4'h0;
-  assign \$530  = \$523  | \$529 ;
-  assign \$531  = load_write_sub_banks_1[1] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$533  = vector_write_mask_1 & { 1'h1, \$347 , \$346 , \$345  };
-  assign \$534  = ~ { 1'h1, \$347 , \$346 , \$345  };
-  assign \$535  = vector_write_mask_1 & \$534 ;
-  assign \$536  = \$532  ? \$533  : \$535 ;
-  assign \$537  = vector_write_sub_banks_1[1] ? \$536  : 4'h0;
-  assign \$539  = load_write_mask_1 & { 1'h1, \$426 , \$425 , \$424  };
-  assign \$540  = ~ { 1'h1, \$426 , \$425 , \$424  };
-  assign \$541  = load_write_mask_1 & \$540 ;
-  assign \$542  = \$538  ? \$539  : \$541 ;
-  assign \$543  = load_write_sub_banks_1[1] ? \$542  : 4'h0;
-  assign \$544  = \$537  | \$543 ;
-  assign \$545  = load_write_sub_banks_1[2] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$546  = ! vector_write_place_1[4];
-  assign \$547  = vector_write_mask_1 & { 1'h1, \$347 , \$346 , \$345  };
-  assign \$548  = ~ { 1'h1, \$347 , \$346 , \$345  };
-  assign \$549  = vector_write_mask_1 & \$548 ;
-  assign \$550  = vector_write_place_1[4] ? \$549  : \$547 ;
-  assign \$551  = vector_write_sub_banks_1[2] ? \$550  : 4'h0;
-  assign \$552  = ! load_write_place_1[4];
-  assign \$553  = load_write_mask_1 & { 1'h1, \$426 , \$425 , \$424  };
-  assign \$554  = ~ { 1'h1, \$426 , \$425 , \$424  };
-  assign \$555  = load_write_mask_1 & \$554 ;
-  assign \$556  = load_write_place_1[4] ? \$555  : \$553 ;
-  assign \$557  = load_write_sub_banks_1[2] ? \$556  : 4'h0;
-  assign \$558  = \$551  | \$557 ;
-  assign \$559  = load_write_sub_banks_1[3] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$561  = vector_write_mask_1 & { 1'h1, \$347 , \$346 , \$345  };
-  assign \$562  = ~ { 1'h1, \$347 , \$346 , \$345  };
+  assign \$signature__data$122  = write_from_load_0_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$128  = write_from_load_1_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$134  = write_from_load_1_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$140  = write_from_load_2_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$146  = write_from_load_2_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$152  = write_from_load_3_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$158  = write_from_load_3_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$485  = read_asks_1[0] ? \$40 [9:0] : \$76 [9:0];
+  assign \$486  = read_asks_0[0] ? \$4 [9:0] : \$485 ;
+  assign \$487  = read_asks_1[1] ? vector_read__address[12:3] : store_read__address[12:3];
+  assign \$488  = read_asks_0[1] ? matrix_read__address[12:3] : \$487 ;
+  assign \$489  = read_asks_1[2] ? \$40 [9:0] : \$76 [9:0];
+  assign \$490  = read_asks_0[2] ? \$4 [9:0] : \$489 ;
+  assign \$491  = read_asks_1[3] ? vector_read__address[12:3] : store_read__address[12:3];
+  assign \$492  = read_asks_0[3] ? matrix_read__address[12:3] : \$491 ;
+  assign \$493  = read_asks_1[4] ? \$40 [9:0] : \$76 [9:0];
+  assign \$494  = read_asks_0[4] ? \$4 [9:0] : \$493 ;
+  assign \$495  = read_asks_1[5] ? vector_read__address[12:3] : store_read__address[12:3];
+  assign \$496  = read_asks_0[5] ? matrix_read__address[12:3] : \$495 ;
+  assign \$497  = read_asks_1[6] ? \$40 [9:0] : \$76 [9:0];
+  assign \$498  = read_asks_0[6] ? \$4 [9:0] : \$497 ;
+  assign \$499  = read_asks_1[7] ? vector_read__address[12:3] : store_read__address[12:3];
+  assign \$500  = read_asks_0[7] ? matrix_read__address[12:3] : \$499 ;
+  assign \$501  = matrix_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$502  = matrix_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$503  = matrix_read_place_3[0] ? \$501  : \$502 ;
+  assign \$504  = matrix_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$505  = matrix_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$506  = matrix_read_place_3[0] ? \$504  : \$505 ;
+  assign \$507  = matrix_read_place_3[1] ? \$503  : \$506 ;
+  assign \$508  = matrix_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$509  = matrix_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$510  = matrix_read_place_3[2] ? \$508  : \$509 ;
+  assign \$511  = matrix_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$512  = matrix_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$513  = matrix_read_place_3[2] ? \$511  : \$512 ;
+  assign \$514  = matrix_read_place_3[3] ? \$510  : \$513 ;
+  assign \$515  = vector_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$516  = vector_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$517  = vector_read_place_3[0] ? \$515  : \$516 ;
+  assign \$518  = vector_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$519  = vector_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$520  = vector_read_place_3[0] ? \$518  : \$519 ;
+  assign \$521  = vector_read_place_3[1] ? \$517  : \$520 ;
+  assign \$522  = vector_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$523  = vector_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$524  = vector_read_place_3[2] ? \$522  : \$523 ;
+  assign \$525  = vector_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$526  = vector_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$527  = vector_read_place_3[2] ? \$525  : \$526 ;
+  assign \$528  = vector_read_place_3[3] ? \$524  : \$527 ;
+  assign \$529  = store_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$530  = store_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$531  = store_read_place_3[0] ? \$529  : \$530 ;
+  assign \$532  = store_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$533  = store_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$534  = store_read_place_3[0] ? \$532  : \$533 ;
+  assign \$535  = store_read_place_3[1] ? \$531  : \$534 ;
+  assign \$536  = store_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$537  = store_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$538  = store_read_place_3[2] ? \$536  : \$537 ;
+  assign \$539  = store_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$540  = store_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$541  = store_read_place_3[2] ? \$539  : \$540 ;
+  assign \$542  = store_read_place_3[3] ? \$538  : \$541 ;
+  assign \$544  = vector_write__count > 1'h0;
+  assign \$545  = vector_write__count > 1'h1;
+  assign \$546  = vector_write__count > 2'h2;
+  assign \$547  = vector_write__count > 2'h3;
+  assign \$548  = vector_write_place[6:5] <= 1'h0;
+  assign \$549  = vector_write_place[6:5] <= 1'h1;
+  assign \$550  = vector_write_place[6:5] <= 2'h2;
+  assign \$551  = load_write__valid & load_write__grant;
+  assign \$552  = \port$6712$1 [24:22] > 1'h0;
+  assign \$553  = \port$6712$1 [24:22] > 1'h1;
+  assign \$554  = \port$6712$1 [24:22] > 2'h2;
+  assign \$555  = \port$6712$1 [24:22] > 2'h3;
+  assign \$556  = load_write_place[6:5] <= 1'h0;
+  assign \$557  = load_write_place[6:5] <= 1'h1;
+  assign \$558  = load_write_place[6:5] <= 2'h2;
+  assign \$559  = load_write_sub_banks_1[0] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$560  = ! vector_write_place_1[4];
+  assign \$561  = vector_write_mask_1 & vector_write_upper_1;
+  assign \$562  = ~ vector_write_upper_1;
   assign \$563  = vector_write_mask_1 & \$562 ;
-  assign \$564  = \$560  ? \$561  : \$563 ;
-  assign \$565  = vector_write_sub_banks_1[3] ? \$564  : 4'h0;
-  assign \$567  = load_write_mask_1 & { 1'h1, \$426 , \$425 , \$424  };
-  assign \$568  = ~ { 1'h1, \$426 , \$425 , \$424  };
+  assign \$564  = vector_write_place_1[4] ? \$563  : \$561 ;
+  assign \$565  = vector_write_sub_banks_1[0] ? \$564  : 4'h0;
+  assign \$566  = ! load_write_place_1[4];
+  assign \$567  = load_write_mask_1 & load_write_upper_1;
+  assign \$568  = ~ load_write_upper_1;
   assign \$569  = load_write_mask_1 & \$568 ;
-  assign \$570  = \$566  ? \$567  : \$569 ;
-  assign \$571  = load_write_sub_banks_1[3] ? \$570  : 4'h0;
+  assign \$570  = load_write_place_1[4] ? \$569  : \$567 ;
+  assign \$571  = load_write_sub_banks_1[0] ? \$570  : 4'h0;
   assign \$572  = \$565  | \$571 ;
-  assign \$573  = load_write_sub_banks_1[4] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$574  = ! vector_write_place_1[4];
-  assign \$575  = vector_write_mask_1 & { 1'h1, \$347 , \$346 , \$345  };
-  assign \$576  = ~ { 1'h1, \$347 , \$346 , \$345  };
+  assign \$573  = load_write_sub_banks_1[1] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$575  = vector_write_mask_1 & vector_write_upper_1;
+  assign \$576  = ~ vector_write_upper_1;
   assign \$577  = vector_write_mask_1 & \$576 ;
-  assign \$578  = vector_write_place_1[4] ? \$577  : \$575 ;
-  assign \$579  = vector_write_sub_banks_1[4] ? \$578  : 4'h0;
-  assign \$580  = ! load_write_place_1[4];
-  assign \$581  = load_write_mask_1 & { 1'h1, \$426 , \$425 , \$424  };
-  assign \$582  = ~ { 1'h1, \$426 , \$425 , \$424  };
+  assign \$578  = \$574  ? \$575  : \$577 ;
+  assign \$579  = vector_write_sub_banks_1[1] ? \$578  : 4'h0;
+  assign \$581  = load_write_mask_1 & load_write_upper_1;
+  assign \$582  = ~ load_write_upper_1;
   assign \$583  = load_write_mask_1 & \$582 ;
-  assign \$584  = load_write_place_1[4] ? \$583  : \$581 ;
-  assign \$585  = load_write_sub_banks_1[4] ? \$584  : 4'h0;
+  assign \$584  = \$580  ? \$581  : \$583 ;
+  assign \$585  = load_write_sub_banks_1[1] ? \$584  : 4'h0;
   assign \$586  = \$579  | \$585 ;
-  assign \$587  = load_write_sub_banks_1[5] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$589  = vector_write_mask_1 & { 1'h1, \$347 , \$346 , \$345  };
-  assign \$590  = ~ { 1'h1, \$347 , \$346 , \$345  };
+  assign \$587  = load_write_sub_banks_1[2] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$588  = ! vector_write_place_1[4];
+  assign \$589  = vector_write_mask_1 & vector_write_upper_1;
+  assign \$590  = ~ vector_write_upper_1;
   assign \$591  = vector_write_mask_1 & \$590 ;
-  assign \$592  = \$588  ? \$589  : \$591 ;
-  assign \$593  = vector_write_sub_banks_1[5] ? \$592  : 4'h0;
-  assign \$595  = load_write_mask_1 & { 1'h1, \$426 , \$425 , \$424  };
-  assign \$596  = ~ { 1'h1, \$426 , \$425 , \$424  };
+  assign \$592  = vector_write_place_1[4] ? \$591  : \$589 ;
+  assign \$593  = vector_write_sub_banks_1[2] ? \$592  : 4'h0;
+  assign \$594  = ! load_write_place_1[4];
+  assign \$595  = load_write_mask_1 & load_write_upper_1;
+  assign \$596  = ~ load_write_upper_1;
   assign \$597  = load_write_mask_1 & \$596 ;
-  assign \$598  = \$594  ? \$595  : \$597 ;
-  assign \$599  = load_write_sub_banks_1[5] ? \$598  : 4'h0;
+  assign \$598  = load_write_place_1[4] ? \$597  : \$595 ;
+  assign \$599  = load_write_sub_banks_1[2] ? \$598  : 4'h0;
   assign \$600  = \$593  | \$599 ;
-  assign \$601  = load_write_sub_banks_1[6] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$602  = ! vector_write_place_1[4];
-  assign \$603  = vector_write_mask_1 & { 1'h1, \$347 , \$346 , \$345  };
-  assign \$604  = ~ { 1'h1, \$347 , \$346 , \$345  };
+  assign \$601  = load_write_sub_banks_1[3] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$603  = vector_write_mask_1 & vector_write_upper_1;
+  assign \$604  = ~ vector_write_upper_1;
   assign \$605  = vector_write_mask_1 & \$604 ;
-  assign \$606  = vector_write_place_1[4] ? \$605  : \$603 ;
-  assign \$607  = vector_write_sub_banks_1[6] ? \$606  : 4'h0;
-  assign \$608  = ! load_write_place_1[4];
-  assign \$609  = load_write_mask_1 & { 1'h1, \$426 , \$425 , \$424  };
-  assign \$610  = ~ { 1'h1, \$426 , \$425 , \$424  };
+  assign \$606  = \$602  ? \$603  : \$605 ;
+  assign \$607  = vector_write_sub_banks_1[3] ? \$606  : 4'h0;
+  assign \$609  = load_write_mask_1 & load_write_upper_1;
+  assign \$610  = ~ load_write_upper_1;
   assign \$611  = load_write_mask_1 & \$610 ;
-  assign \$612  = load_write_place_1[4] ? \$611  : \$609 ;
-  assign \$613  = load_write_sub_banks_1[6] ? \$612  : 4'h0;
+  assign \$612  = \$608  ? \$609  : \$611 ;
+  assign \$613  = load_write_sub_banks_1[3] ? \$612  : 4'h0;
   assign \$614  = \$607  | \$613 ;
-  assign \$615  = load_write_sub_banks_1[7] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$617  = vector_write_mask_1 & { 1'h1, \$347 , \$346 , \$345  };
-  assign \$618  = ~ { 1'h1, \$347 , \$346 , \$345  };
+  assign \$615  = load_write_sub_banks_1[4] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$616  = ! vector_write_place_1[4];
+  assign \$617  = vector_write_mask_1 & vector_write_upper_1;
+  assign \$618  = ~ vector_write_upper_1;
   assign \$619  = vector_write_mask_1 & \$618 ;
-  assign \$620  = \$616  ? \$617  : \$619 ;
-  assign \$621  = vector_write_sub_banks_1[7] ? \$620  : 4'h0;
-  assign \$623  = load_write_mask_1 & { 1'h1, \$426 , \$425 , \$424  };
-  assign \$624  = ~ { 1'h1, \$426 , \$425 , \$424  };
+  assign \$620  = vector_write_place_1[4] ? \$619  : \$617 ;
+  assign \$621  = vector_write_sub_banks_1[4] ? \$620  : 4'h0;
+  assign \$622  = ! load_write_place_1[4];
+  assign \$623  = load_write_mask_1 & load_write_upper_1;
+  assign \$624  = ~ load_write_upper_1;
   assign \$625  = load_write_mask_1 & \$624 ;
-  assign \$626  = \$622  ? \$623  : \$625 ;
-  assign \$627  = load_write_sub_banks_1[7] ? \$626  : 4'h0;
+  assign \$626  = load_write_place_1[4] ? \$625  : \$623 ;
+  assign \$627  = load_write_sub_banks_1[4] ? \$626  : 4'h0;
   assign \$628  = \$621  | \$627 ;
-  always @(posedge clk)
-    read__addr <= \$500 ;
-  always @(posedge clk)
+  assign \$629  = load_write_sub_banks_1[5] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$631  = vector_write_mask_1 & vector_write_upper_1;
+  assign \$632  = ~ vector_write_upper_1;
+  assign \$633  = vector_write_mask_1 & \$632 ;
+  assign \$634  = \$630  ? \$631  : \$633 ;
+  assign \$635  = vector_write_sub_banks_1[5] ? \$634  : 4'h0;
+  assign \$637  = load_write_mask_1 & load_write_upper_1;
+  assign \$638  = ~ load_write_upper_1;
+  assign \$639  = load_write_mask_1 & \$638 ;
+  assign \$640  = \$636  ? \$637  : \$639 ;
+  assign \$641  = load_write_sub_banks_1[5] ? \$640  : 4'h0;
+  assign \$642  = \$635  | \$641 ;
+  assign \$643  = load_write_sub_banks_1[6] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$644  = ! vector_write_place_1[4];
+  assign \$645  = vector_write_mask_1 & vector_write_upper_1;
+  assign \$646  = ~ vector_write_upper_1;
+  assign \$647  = vector_write_mask_1 & \$646 ;
+  assign \$648  = vector_write_place_1[4] ? \$647  : \$645 ;
+  assign \$649  = vector_write_sub_banks_1[6] ? \$648  : 4'h0;
+  assign \$650  = ! load_write_place_1[4];
+  assign \$651  = load_write_mask_1 & load_write_upper_1;
+  assign \$652  = ~ load_write_upper_1;
+  assign \$653  = load_write_mask_1 & \$652 ;
+  assign \$654  = load_write_place_1[4] ? \$653  : \$651 ;
+  assign \$655  = load_write_sub_banks_1[6] ? \$654  : 4'h0;
+  assign \$656  = \$649  | \$655 ;
+  assign \$657  = load_write_sub_banks_1[7] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$659  = vector_write_mask_1 & vector_write_upper_1;
+  assign \$660  = ~ vector_write_upper_1;
+  assign \$661  = vector_write_mask_1 & \$660 ;
+  assign \$662  = \$658  ? \$659  : \$661 ;
+  assign \$663  = vector_write_sub_banks_1[7] ? \$662  : 4'h0;
+  assign \$665  = load_write_mask_1 & load_write_upper_1;
+  assign \$666  = ~ load_write_upper_1;
+  assign \$667  = load_write_mask_1 & \$666 ;
+  assign \$668  = \$664  ? \$665  : \$667 ;
+  assign \$669  = load_write_sub_banks_1[7] ? \$668  : 4'h0;
+  assign \$670  = \$663  | \$669 ;
+  always @(posedge ending_clk)
+    read__addr <= \$486 ;
+  always @(posedge ending_clk)
     line_0_0 <= read__data;
-  always @(posedge clk)
-    \read__addr$2  <= \$502 ;
-  always @(posedge clk)
-    line_0_1 <= \read__data$171 ;
-  always @(posedge clk)
-    \read__addr$4  <= \$504 ;
-  always @(posedge clk)
-    line_1_0 <= \read__data$173 ;
-  always @(posedge clk)
-    \read__addr$6  <= \$506 ;
-  always @(posedge clk)
-    line_1_1 <= \read__data$175 ;
-  always @(posedge clk)
-    \read__addr$8  <= \$508 ;
-  always @(posedge clk)
-    line_2_0 <= \read__data$177 ;
-  always @(posedge clk)
-    \read__addr$10  <= \$510 ;
-  always @(posedge clk)
-    line_2_1 <= \read__data$179 ;
-  always @(posedge clk)
-    \read__addr$12  <= \$512 ;
-  always @(posedge clk)
-    line_3_0 <= \read__data$181 ;
-  always @(posedge clk)
-    \read__addr$14  <= \$514 ;
-  always @(posedge clk)
-    line_3_1 <= \read__data$183 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    \read__addr$2  <= \$488 ;
+  always @(posedge ending_clk)
+    line_0_1 <= \read__data$167 ;
+  always @(posedge ending_clk)
+    \read__addr$4  <= \$490 ;
+  always @(posedge ending_clk)
+    line_1_0 <= \read__data$169 ;
+  always @(posedge ending_clk)
+    \read__addr$6  <= \$492 ;
+  always @(posedge ending_clk)
+    line_1_1 <= \read__data$171 ;
+  always @(posedge ending_clk)
+    \read__addr$8  <= \$494 ;
+  always @(posedge ending_clk)
+    line_2_0 <= \read__data$173 ;
+  always @(posedge ending_clk)
+    \read__addr$10  <= \$496 ;
+  always @(posedge ending_clk)
+    line_2_1 <= \read__data$175 ;
+  always @(posedge ending_clk)
+    \read__addr$12  <= \$498 ;
+  always @(posedge ending_clk)
+    line_3_0 <= \read__data$177 ;
+  always @(posedge ending_clk)
+    \read__addr$14  <= \$500 ;
+  always @(posedge ending_clk)
+    line_3_1 <= \read__data$179 ;
+  always @(posedge ending_clk)
     matrix_read_place_1 <= matrix_read_place;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     matrix_read_place_2 <= matrix_read_place_1;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     matrix_read_place_3 <= matrix_read_place_2;
-  always @(posedge clk)
-    matrix_read_first <= \$629 ;
-  always @(posedge clk)
-    matrix_read_second <= \$630 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    matrix_read_first <= \$507 ;
+  always @(posedge ending_clk)
+    matrix_read_second <= \$514 ;
+  always @(posedge ending_clk)
     matrix_read_offset <= matrix_read_place_3[6:5];
-  always @(posedge clk)
+  always @(posedge ending_clk)
     matrix_read__data <= matrix_read_shift_0;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     vector_read_place_1 <= vector_read_place;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     vector_read_place_2 <= vector_read_place_1;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     vector_read_place_3 <= vector_read_place_2;
-  always @(posedge clk)
-    vector_read_first <= \$631 ;
-  always @(posedge clk)
-    vector_read_second <= \$632 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    vector_read_first <= \$521 ;
+  always @(posedge ending_clk)
+    vector_read_second <= \$528 ;
+  always @(posedge ending_clk)
     vector_read_offset <= vector_read_place_3[6:5];
-  always @(posedge clk)
+  always @(posedge ending_clk)
     vector_read__data <= vector_read_shift_0;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     store_read_place_1 <= store_read_place;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     store_read_place_2 <= store_read_place_1;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     store_read_place_3 <= store_read_place_2;
-  always @(posedge clk)
-    store_read_first <= \$633 ;
-  always @(posedge clk)
-    store_read_second <= \$634 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    store_read_first <= \$535 ;
+  always @(posedge ending_clk)
+    store_read_second <= \$542 ;
+  always @(posedge ending_clk)
     store_read_offset <= store_read_place_3[6:5];
-  always @(posedge clk)
+  always @(posedge ending_clk)
     store_read__data <= store_read_shift_0;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     vector_write_place_1 <= vector_write_place;
-  always @(posedge clk)
-    vector_write_granted_1 <= \$635 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    vector_write_granted_1 <= \$671 ;
+  always @(posedge ending_clk)
     vector_write_crosses_1 <= vector_write_crosses;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     vector_write_even_row_1 <= \$232 [9:0];
-  always @(posedge clk)
+  always @(posedge ending_clk)
     vector_write_odd_row_1 <= vector_write__address[12:3];
-  always @(posedge clk)
-    vector_write_count_1 <= vector_write__count;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    vector_write_wanted_1 <= { \$547 , \$546 , \$545 , \$544  };
+  always @(posedge ending_clk)
+    vector_write_upper_1 <= { 1'h1, \$550 , \$549 , \$548  };
+  always @(posedge ending_clk)
     vector_write_data_1 <= vector_write__data;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     vector_write_data_2 <= vector_write_rotate_1;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     load_write_place_1 <= load_write_place;
-  always @(posedge clk)
-    load_write_granted_1 <= \$636 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    load_write_granted_1 <= \$672 ;
+  always @(posedge ending_clk)
     load_write_crosses_1 <= load_write_crosses;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     load_write_even_row_1 <= \$268 [9:0];
-  always @(posedge clk)
-    load_write_odd_row_1 <= \port$6910$1 [12:3];
-  always @(posedge clk)
-    load_write_count_1 <= \port$6910$1 [24:22];
-  always @(posedge clk)
-    load_write_data_1 <= \port$6910$1 [56:25];
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    load_write_odd_row_1 <= \port$6712$1 [12:3];
+  always @(posedge ending_clk)
+    load_write_wanted_1 <= { \$555 , \$554 , \$553 , \$552  };
+  always @(posedge ending_clk)
+    load_write_upper_1 <= { 1'h1, \$558 , \$557 , \$556  };
+  always @(posedge ending_clk)
+    load_write_data_1 <= \port$6712$1 [56:25];
+  always @(posedge ending_clk)
     load_write_data_2 <= load_write_rotate_1;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     write_from_load_0_0 <= load_write_sub_banks_1[0];
-  always @(posedge clk)
-    \$signature__addr  <= \$517 ;
-  always @(posedge clk)
-    \$signature__en  <= \$637 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    \$signature__addr  <= \$559 ;
+  always @(posedge ending_clk)
+    \$signature__en  <= \$673 ;
+  always @(posedge ending_clk)
     write_from_load_0_1 <= load_write_sub_banks_1[1];
-  always @(posedge clk)
-    \$signature__addr$124  <= \$531 ;
-  always @(posedge clk)
-    \$signature__en$128  <= \$638 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    \$signature__addr$120  <= \$573 ;
+  always @(posedge ending_clk)
+    \$signature__en$124  <= \$674 ;
+  always @(posedge ending_clk)
     write_from_load_1_0 <= load_write_sub_banks_1[2];
-  always @(posedge clk)
-    \$signature__addr$130  <= \$545 ;
-  always @(posedge clk)
-    \$signature__en$134  <= \$639 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    \$signature__addr$126  <= \$587 ;
+  always @(posedge ending_clk)
+    \$signature__en$130  <= \$675 ;
+  always @(posedge ending_clk)
     write_from_load_1_1 <= load_write_sub_banks_1[3];
-  always @(posedge clk)
-    \$signature__addr$136  <= \$559 ;
-  always @(posedge clk)
-    \$signature__en$140  <= \$640 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    \$signature__addr$132  <= \$601 ;
+  always @(posedge ending_clk)
+    \$signature__en$136  <= \$676 ;
+  always @(posedge ending_clk)
     write_from_load_2_0 <= load_write_sub_banks_1[4];
-  always @(posedge clk)
-    \$signature__addr$142  <= \$573 ;
-  always @(posedge clk)
-    \$signature__en$146  <= \$641 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    \$signature__addr$138  <= \$615 ;
+  always @(posedge ending_clk)
+    \$signature__en$142  <= \$677 ;
+  always @(posedge ending_clk)
     write_from_load_2_1 <= load_write_sub_banks_1[5];
-  always @(posedge clk)
-    \$signature__addr$148  <= \$587 ;
-  always @(posedge clk)
-    \$signature__en$152  <= \$642 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    \$signature__addr$144  <= \$629 ;
+  always @(posedge ending_clk)
+    \$signature__en$148  <= \$678 ;
+  always @(posedge ending_clk)
     write_from_load_3_0 <= load_write_sub_banks_1[6];
-  always @(posedge clk)
-    \$signature__addr$154  <= \$601 ;
-  always @(posedge clk)
-    \$signature__en$158  <= \$643 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
+    \$signature__addr$150  <= \$643 ;
+  always @(posedge ending_clk)
+    \$signature__en$154  <= \$679 ;
+  always @(posedge ending_clk)
     write_from_load_3_1 <= load_write_sub_banks_1[7];
-  always @(posedge clk)
-    \$signature__addr$160  <= \$615 ;
-  always @(posedge clk)
-    \$signature__en$164  <= \$644 ;
+  always @(posedge ending_clk)
+    \$signature__addr$156  <= \$657 ;
+  always @(posedge ending_clk)
+    \$signature__en$160  <= \$680 ;
   assign \$1  = & matrix_read__address[12:3];
   assign \$2  = matrix_read__address[2] & \$1 ;
   assign \$3  = matrix_read__address[14:13] + \$2 ;
@@ -3156,16 +3264,16 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign \$262  = \$261  & \$234 ;
   assign \$263  = vector_write_place[1:0] == 2'h3;
   assign \$264  = \$263  & \$235 ;
-  assign \$265  = & \port$6910$1 [12:3];
-  assign \$266  = \port$6910$1 [2] & \$265 ;
-  assign \$267  = \port$6910$1 [14:13] + \$266 ;
-  assign \$268  = \port$6910$1 [12:3] + \port$6910$1 [2];
-  assign load_write_crosses = \port$6910$1 [1:0] > 1'h0;
-  assign \$269  = ~ \port$6910$1 [2];
+  assign \$265  = & \port$6712$1 [12:3];
+  assign \$266  = \port$6712$1 [2] & \$265 ;
+  assign \$267  = \port$6712$1 [14:13] + \$266 ;
+  assign \$268  = \port$6712$1 [12:3] + \port$6712$1 [2];
+  assign load_write_crosses = \port$6712$1 [1:0] > 1'h0;
+  assign \$269  = ~ \port$6712$1 [2];
   assign \$270  = \$269  | load_write_crosses;
-  assign \$271  = \port$6910$1 [2] | load_write_crosses;
-  assign \$272  = & \port$6910$1 [12:10];
-  assign load_write_near_end = \port$6910$1 [2] & \$272 ;
+  assign \$271  = \port$6712$1 [2] | load_write_crosses;
+  assign \$272  = & \port$6712$1 [12:10];
+  assign load_write_near_end = \port$6712$1 [2] & \$272 ;
   assign \$273  = ! load_write_place[1:0];
   assign \$274  = load_write_place[1:0] == 2'h3;
   assign \$275  = \$274  & load_write_near_end;
@@ -3194,270 +3302,74 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign \$298  = \$297  & \$270 ;
   assign \$299  = load_write_place[1:0] == 2'h3;
   assign \$300  = \$299  & \$271 ;
-  assign write_asks_0 = vector_write__valid ? vector_write_needs : 8'h00;
-  assign \$302  = load_write_place[1:0] == vector_write_place[1:0];
-  assign \$303  = \$302  & \$271 ;
-  assign \$304  = \$303  & \$235 ;
-  assign \$305  = load_write_place[1:0] == vector_write_place[1:0];
-  assign \$306  = ! load_write_place[1:0];
-  assign \$307  = vector_write_place[1:0] == 1'h1;
-  assign \$308  = \$306  & \$307 ;
-  assign \$309  = load_write_place[1:0] == 1'h1;
-  assign \$310  = vector_write_place[1:0] == 2'h2;
-  assign \$311  = \$309  & \$310 ;
-  assign \$312  = load_write_place[1:0] == 2'h2;
-  assign \$313  = vector_write_place[1:0] == 2'h3;
-  assign \$314  = \$312  & \$313 ;
-  assign \$315  = load_write_place[1:0] == 2'h3;
-  assign \$316  = ! vector_write_place[1:0];
-  assign \$317  = \$315  & \$316 ;
-  assign \$318  = | { \$317 , \$314 , \$311 , \$308  };
-  assign \$319  = load_write_near_end & \$318 ;
-  assign \$320  = \$305  | \$319 ;
-  assign \$321  = ! vector_write_place[1:0];
-  assign \$322  = load_write_place[1:0] == 1'h1;
-  assign \$323  = \$321  & \$322 ;
-  assign \$324  = vector_write_place[1:0] == 1'h1;
-  assign \$325  = load_write_place[1:0] == 2'h2;
-  assign \$326  = \$324  & \$325 ;
-  assign \$327  = vector_write_place[1:0] == 2'h2;
-  assign \$328  = load_write_place[1:0] == 2'h3;
-  assign \$329  = \$327  & \$328 ;
-  assign \$330  = vector_write_place[1:0] == 2'h3;
-  assign \$331  = ! load_write_place[1:0];
-  assign \$332  = \$330  & \$331 ;
-  assign \$333  = | { \$332 , \$329 , \$326 , \$323  };
-  assign \$334  = vector_write_near_end & \$333 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ matrix_read_place_3[1:0], matrix_read_place_3[4] })
-      3'h0:
-          \$629  = line_0_0;
-      3'h1:
-          \$629  = line_0_1;
-      3'h2:
-          \$629  = line_1_0;
-      3'h3:
-          \$629  = line_1_1;
-      3'h4:
-          \$629  = line_2_0;
-      3'h5:
-          \$629  = line_2_1;
-      3'h6:
-          \$629  = line_3_0;
-      3'h7:
-          \$629  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ matrix_read_place_3[3:2], matrix_read_place_3[4] })
-      3'h0:
-          \$630  = line_0_1;
-      3'h1:
-          \$630  = line_0_0;
-      3'h2:
-          \$630  = line_1_1;
-      3'h3:
-          \$630  = line_1_0;
-      3'h4:
-          \$630  = line_2_1;
-      3'h5:
-          \$630  = line_2_0;
-      3'h6:
-          \$630  = line_3_1;
-      3'h7:
-          \$630  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ vector_read_place_3[1:0], vector_read_place_3[4] })
-      3'h0:
-          \$631  = line_0_0;
-      3'h1:
-          \$631  = line_0_1;
-      3'h2:
-          \$631  = line_1_0;
-      3'h3:
-          \$631  = line_1_1;
-      3'h4:
-          \$631  = line_2_0;
-      3'h5:
-          \$631  = line_2_1;
-      3'h6:
-          \$631  = line_3_0;
-      3'h7:
-          \$631  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ vector_read_place_3[3:2], vector_read_place_3[4] })
-      3'h0:
-          \$632  = line_0_1;
-      3'h1:
-          \$632  = line_0_0;
-      3'h2:
-          \$632  = line_1_1;
-      3'h3:
-          \$632  = line_1_0;
-      3'h4:
-          \$632  = line_2_1;
-      3'h5:
-          \$632  = line_2_0;
-      3'h6:
-          \$632  = line_3_1;
-      3'h7:
-          \$632  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ store_read_place_3[1:0], store_read_place_3[4] })
-      3'h0:
-          \$633  = line_0_0;
-      3'h1:
-          \$633  = line_0_1;
-      3'h2:
-          \$633  = line_1_0;
-      3'h3:
-          \$633  = line_1_1;
-      3'h4:
-          \$633  = line_2_0;
-      3'h5:
-          \$633  = line_2_1;
-      3'h6:
-          \$633  = line_3_0;
-      3'h7:
-          \$633  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ store_read_place_3[3:2], store_read_place_3[4] })
-      3'h0:
-          \$634  = line_0_1;
-      3'h1:
-          \$634  = line_0_0;
-      3'h2:
-          \$634  = line_1_1;
-      3'h3:
-          \$634  = line_1_0;
-      3'h4:
-          \$634  = line_2_1;
-      3'h5:
-          \$634  = line_2_0;
-      3'h6:
-          \$634  = line_3_1;
-      3'h7:
-          \$634  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$635  = \$515 ;
-    if (core_reset) begin
-      \$635  = 1'h0;
-    end
-    if (rst) begin
-      \$635  = 1'h0;
+    \$671  = \$543 ;
+    if (ending_rst) begin
+      \$671  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$636  = \$516 ;
-    if (core_reset) begin
-      \$636  = 1'h0;
-    end
-    if (rst) begin
-      \$636  = 1'h0;
+    \$672  = \$551 ;
+    if (ending_rst) begin
+      \$672  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$637  = \$530 ;
-    if (core_reset) begin
-      \$637  = 4'h0;
-    end
-    if (rst) begin
-      \$637  = 4'h0;
+    \$673  = \$572 ;
+    if (ending_rst) begin
+      \$673  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$638  = \$544 ;
-    if (core_reset) begin
-      \$638  = 4'h0;
-    end
-    if (rst) begin
-      \$638  = 4'h0;
+    \$674  = \$586 ;
+    if (ending_rst) begin
+      \$674  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$639  = \$558 ;
-    if (core_reset) begin
-      \$639  = 4'h0;
-    end
-    if (rst) begin
-      \$639  = 4'h0;
+    \$675  = \$600 ;
+    if (ending_rst) begin
+      \$675  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$640  = \$572 ;
-    if (core_reset) begin
-      \$640  = 4'h0;
-    end
-    if (rst) begin
-      \$640  = 4'h0;
+    \$676  = \$614 ;
+    if (ending_rst) begin
+      \$676  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$641  = \$586 ;
-    if (core_reset) begin
-      \$641  = 4'h0;
-    end
-    if (rst) begin
-      \$641  = 4'h0;
+    \$677  = \$628 ;
+    if (ending_rst) begin
+      \$677  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$642  = \$600 ;
-    if (core_reset) begin
-      \$642  = 4'h0;
-    end
-    if (rst) begin
-      \$642  = 4'h0;
+    \$678  = \$642 ;
+    if (ending_rst) begin
+      \$678  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$643  = \$614 ;
-    if (core_reset) begin
-      \$643  = 4'h0;
-    end
-    if (rst) begin
-      \$643  = 4'h0;
+    \$679  = \$656 ;
+    if (ending_rst) begin
+      \$679  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$644  = \$628 ;
-    if (core_reset) begin
-      \$644  = 4'h0;
-    end
-    if (rst) begin
-      \$644  = 4'h0;
+    \$680  = \$670 ;
+    if (ending_rst) begin
+      \$680  = 4'h0;
     end
   end
   assign read_row_0_0 = read__addr;
@@ -3486,32 +3398,28 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign vector_write_even_row = \$232 [9:0];
   assign vector_write_odd_row = vector_write__address[12:3];
   assign vector_write_touches = { \$235 , \$234  };
-  assign load_write__address = \port$6910$1 [21:0];
+  assign load_write__address = \port$6712$1 [21:0];
   assign load_write_even_row = \$268 [9:0];
-  assign load_write_odd_row = \port$6910$1 [12:3];
+  assign load_write_odd_row = \port$6712$1 [12:3];
   assign load_write_touches = { \$271 , \$270  };
-  assign vector_write_wanted = { \$344 , \$343 , \$342 , \$341  };
-  assign vector_write_upper = { 1'h1, \$347 , \$346 , \$345  };
-  assign load_write_wanted = { \$423 , \$422 , \$421 , \$420  };
-  assign load_write_upper = { 1'h1, \$426 , \$425 , \$424  };
   assign write_row_0_0 = \$signature__addr ;
   assign write_enable_0_0 = \$signature__en ;
-  assign write_row_0_1 = \$signature__addr$124 ;
-  assign write_enable_0_1 = \$signature__en$128 ;
-  assign write_row_1_0 = \$signature__addr$130 ;
-  assign write_enable_1_0 = \$signature__en$134 ;
-  assign write_row_1_1 = \$signature__addr$136 ;
-  assign write_enable_1_1 = \$signature__en$140 ;
-  assign write_row_2_0 = \$signature__addr$142 ;
-  assign write_enable_2_0 = \$signature__en$146 ;
-  assign write_row_2_1 = \$signature__addr$148 ;
-  assign write_enable_2_1 = \$signature__en$152 ;
-  assign write_row_3_0 = \$signature__addr$154 ;
-  assign write_enable_3_0 = \$signature__en$158 ;
-  assign write_row_3_1 = \$signature__addr$160 ;
-  assign write_enable_3_1 = \$signature__en$164 ;
-  assign load_write__count = \port$6910$1 [24:22];
-  assign load_write__data = \port$6910$1 [56:25];
+  assign write_row_0_1 = \$signature__addr$120 ;
+  assign write_enable_0_1 = \$signature__en$124 ;
+  assign write_row_1_0 = \$signature__addr$126 ;
+  assign write_enable_1_0 = \$signature__en$130 ;
+  assign write_row_1_1 = \$signature__addr$132 ;
+  assign write_enable_1_1 = \$signature__en$136 ;
+  assign write_row_2_0 = \$signature__addr$138 ;
+  assign write_enable_2_0 = \$signature__en$142 ;
+  assign write_row_2_1 = \$signature__addr$144 ;
+  assign write_enable_2_1 = \$signature__en$148 ;
+  assign write_row_3_0 = \$signature__addr$150 ;
+  assign write_enable_3_0 = \$signature__en$154 ;
+  assign write_row_3_1 = \$signature__addr$156 ;
+  assign write_enable_3_1 = \$signature__en$160 ;
+  assign load_write__count = \port$6712$1 [24:22];
+  assign load_write__data = \port$6712$1 [56:25];
   assign \matrix_read_place.bank  = matrix_read_place[1:0];
   assign \matrix_read_place.next_bank  = matrix_read_place[3:2];
   assign \matrix_read_place.parity  = matrix_read_place[4];
@@ -3576,22 +3484,22 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign \store_read_place_3.next_bank  = store_read_place_3[3:2];
   assign \store_read_place_3.parity  = store_read_place_3[4];
   assign \store_read_place_3.offset  = store_read_place_3[6:5];
-  assign load_write_sub_banks_1[7] = \$498 ;
-  assign load_write_sub_banks_1[6] = \$489 ;
-  assign load_write_sub_banks_1[5] = \$480 ;
-  assign load_write_sub_banks_1[4] = \$471 ;
-  assign load_write_sub_banks_1[3] = \$462 ;
-  assign load_write_sub_banks_1[2] = \$453 ;
-  assign load_write_sub_banks_1[1] = \$444 ;
-  assign load_write_sub_banks_1[0] = \$435 ;
-  assign vector_write_sub_banks_1[7] = \$419 ;
-  assign vector_write_sub_banks_1[6] = \$410 ;
-  assign vector_write_sub_banks_1[5] = \$401 ;
-  assign vector_write_sub_banks_1[4] = \$392 ;
-  assign vector_write_sub_banks_1[3] = \$383 ;
-  assign vector_write_sub_banks_1[2] = \$374 ;
-  assign vector_write_sub_banks_1[1] = \$365 ;
-  assign vector_write_sub_banks_1[0] = \$356 ;
+  assign load_write_sub_banks_1[7] = \$484 ;
+  assign load_write_sub_banks_1[6] = \$475 ;
+  assign load_write_sub_banks_1[5] = \$466 ;
+  assign load_write_sub_banks_1[4] = \$457 ;
+  assign load_write_sub_banks_1[3] = \$448 ;
+  assign load_write_sub_banks_1[2] = \$439 ;
+  assign load_write_sub_banks_1[1] = \$430 ;
+  assign load_write_sub_banks_1[0] = \$421 ;
+  assign vector_write_sub_banks_1[7] = \$412 ;
+  assign vector_write_sub_banks_1[6] = \$403 ;
+  assign vector_write_sub_banks_1[5] = \$394 ;
+  assign vector_write_sub_banks_1[4] = \$385 ;
+  assign vector_write_sub_banks_1[3] = \$376 ;
+  assign vector_write_sub_banks_1[2] = \$367 ;
+  assign vector_write_sub_banks_1[1] = \$358 ;
+  assign vector_write_sub_banks_1[0] = \$349 ;
   assign load_write_needs[7] = \$300 ;
   assign load_write_needs[6] = \$298 ;
   assign load_write_needs[5] = \$293 ;
@@ -3601,9 +3509,9 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign load_write_needs[1] = \$279 ;
   assign load_write_needs[0] = \$277 ;
   assign load_write_place[3:2] = \$267 [1:0];
-  assign load_write_place[1:0] = \port$6910$1 [14:13];
-  assign load_write_place[4] = \port$6910$1 [2];
-  assign load_write_place[6:5] = \port$6910$1 [1:0];
+  assign load_write_place[1:0] = \port$6712$1 [14:13];
+  assign load_write_place[4] = \port$6712$1 [2];
+  assign load_write_place[6:5] = \port$6712$1 [1:0];
   assign vector_write_needs[7] = \$264 ;
   assign vector_write_needs[6] = \$262 ;
   assign vector_write_needs[5] = \$257 ;
@@ -3658,37 +3566,37 @@ module \talos.activation (rst, matrix_read__grant, vector_read__grant, store_rea
   assign \$301  = 1'h0;
   assign vector_write__grant = 1'h1;
   assign \$340  = \$339 ;
-  assign \$358  = vector_write_place_1[4];
-  assign \$376  = vector_write_place_1[4];
-  assign \$394  = vector_write_place_1[4];
-  assign \$412  = vector_write_place_1[4];
-  assign \$437  = load_write_place_1[4];
-  assign \$455  = load_write_place_1[4];
-  assign \$473  = load_write_place_1[4];
-  assign \$491  = load_write_place_1[4];
-  assign \$515  = vector_write__valid;
-  assign \$532  = vector_write_place_1[4];
-  assign \$538  = load_write_place_1[4];
-  assign \$560  = vector_write_place_1[4];
-  assign \$566  = load_write_place_1[4];
-  assign \$588  = vector_write_place_1[4];
-  assign \$594  = load_write_place_1[4];
-  assign \$616  = vector_write_place_1[4];
-  assign \$622  = load_write_place_1[4];
-  assign \$352  = vector_write_place_1[4];
-  assign \$370  = vector_write_place_1[4];
-  assign \$388  = vector_write_place_1[4];
-  assign \$406  = vector_write_place_1[4];
-  assign \$431  = load_write_place_1[4];
-  assign \$449  = load_write_place_1[4];
-  assign \$467  = load_write_place_1[4];
-  assign \$485  = load_write_place_1[4];
+  assign \$351  = vector_write_place_1[4];
+  assign \$369  = vector_write_place_1[4];
+  assign \$387  = vector_write_place_1[4];
+  assign \$405  = vector_write_place_1[4];
+  assign \$423  = load_write_place_1[4];
+  assign \$441  = load_write_place_1[4];
+  assign \$459  = load_write_place_1[4];
+  assign \$477  = load_write_place_1[4];
+  assign \$543  = vector_write__valid;
+  assign \$574  = vector_write_place_1[4];
+  assign \$580  = load_write_place_1[4];
+  assign \$602  = vector_write_place_1[4];
+  assign \$608  = load_write_place_1[4];
+  assign \$630  = vector_write_place_1[4];
+  assign \$636  = load_write_place_1[4];
+  assign \$658  = vector_write_place_1[4];
+  assign \$664  = load_write_place_1[4];
+  assign \$345  = vector_write_place_1[4];
+  assign \$363  = vector_write_place_1[4];
+  assign \$381  = vector_write_place_1[4];
+  assign \$399  = vector_write_place_1[4];
+  assign \$417  = load_write_place_1[4];
+  assign \$435  = load_write_place_1[4];
+  assign \$453  = load_write_place_1[4];
+  assign \$471  = load_write_place_1[4];
 endmodule
 
-module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$741$0 , \port$868$0 , bad_opcode, wait__0, \port$1684$0 , \port$1733$0 , \port$1735$0 , \port$1739$0 
-, \port$2145$0 , \port$2155$0 , \port$2162$0 , \port$2166$0 , \port$2290$0 , \port$2311$0 , \wait__1$72 , \port$2321$0 , \port$2323$0 , \port$2327$0 , wait__2, \port$2850$0 , \port$2853$0 , post__2, \port$2858$0 , \port$2860$0 , \port$3070$0 , \wait__3$84 , \port$5498$0 , \port$5502$0 , \port$5529$0 
-, \port$5531$0 , \port$5535$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
-, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$6574$0 , bad_index, \port$6706$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
+module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$735$0 , \port$866$0 , bad_opcode, wait__0, \port$1664$0 , \port$1713$0 , \port$1715$0 , \port$1719$0 
+, \port$2105$0 , \port$2111$0 , \port$2118$0 , \port$2122$0 , \port$2239$0 , \port$2265$0 , \wait__1$72 , \port$2275$0 , \port$2277$0 , \port$2281$0 , wait__2, \port$2728$0 , \port$2731$0 , post__2, \port$2736$0 , \port$2738$0 , \port$2944$0 , \wait__3$84 , \port$5300$0 , \port$5304$0 , \port$5331$0 
+, \port$5333$0 , \port$5337$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
+, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$6380$0 , bad_index, \port$6508$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
   reg \$auto$verilog_backend.cc:2505:dump_module$8  = 0;
   input [2:0] s_axil_awprot;
   wire [2:0] s_axil_awprot;
@@ -3716,68 +3624,68 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire rst;
   input pending;
   wire pending;
-  input \port$741$0 ;
-  wire \port$741$0 ;
-  input \port$868$0 ;
-  wire \port$868$0 ;
+  input \port$735$0 ;
+  wire \port$735$0 ;
+  input \port$866$0 ;
+  wire \port$866$0 ;
   input bad_opcode;
   wire bad_opcode;
   input [3:0] wait__0;
   wire [3:0] wait__0;
-  input \port$1684$0 ;
-  wire \port$1684$0 ;
-  input \port$1733$0 ;
-  wire \port$1733$0 ;
-  input \port$1735$0 ;
-  wire \port$1735$0 ;
-  input \port$1739$0 ;
-  wire \port$1739$0 ;
-  input \port$2145$0 ;
-  wire \port$2145$0 ;
-  input \port$2155$0 ;
-  wire \port$2155$0 ;
-  input \port$2162$0 ;
-  wire \port$2162$0 ;
-  input \port$2166$0 ;
-  wire \port$2166$0 ;
-  input \port$2290$0 ;
-  wire \port$2290$0 ;
-  input \port$2311$0 ;
-  wire \port$2311$0 ;
+  input \port$1664$0 ;
+  wire \port$1664$0 ;
+  input \port$1713$0 ;
+  wire \port$1713$0 ;
+  input \port$1715$0 ;
+  wire \port$1715$0 ;
+  input \port$1719$0 ;
+  wire \port$1719$0 ;
+  input \port$2105$0 ;
+  wire \port$2105$0 ;
+  input \port$2111$0 ;
+  wire \port$2111$0 ;
+  input \port$2118$0 ;
+  wire \port$2118$0 ;
+  input \port$2122$0 ;
+  wire \port$2122$0 ;
+  input \port$2239$0 ;
+  wire \port$2239$0 ;
+  input \port$2265$0 ;
+  wire \port$2265$0 ;
   input [3:0] \wait__1$72 ;
   wire [3:0] \wait__1$72 ;
-  input \port$2321$0 ;
-  wire \port$2321$0 ;
-  input \port$2323$0 ;
-  wire \port$2323$0 ;
-  input \port$2327$0 ;
-  wire \port$2327$0 ;
+  input \port$2275$0 ;
+  wire \port$2275$0 ;
+  input \port$2277$0 ;
+  wire \port$2277$0 ;
+  input \port$2281$0 ;
+  wire \port$2281$0 ;
   input [3:0] wait__2;
   wire [3:0] wait__2;
-  input \port$2850$0 ;
-  wire \port$2850$0 ;
-  input \port$2853$0 ;
-  wire \port$2853$0 ;
+  input \port$2728$0 ;
+  wire \port$2728$0 ;
+  input \port$2731$0 ;
+  wire \port$2731$0 ;
   input [3:0] post__2;
   wire [3:0] post__2;
-  input \port$2858$0 ;
-  wire \port$2858$0 ;
-  input \port$2860$0 ;
-  wire \port$2860$0 ;
-  input \port$3070$0 ;
-  wire \port$3070$0 ;
+  input \port$2736$0 ;
+  wire \port$2736$0 ;
+  input \port$2738$0 ;
+  wire \port$2738$0 ;
+  input \port$2944$0 ;
+  wire \port$2944$0 ;
   input [3:0] \wait__3$84 ;
   wire [3:0] \wait__3$84 ;
-  input \port$5498$0 ;
-  wire \port$5498$0 ;
-  input \port$5502$0 ;
-  wire \port$5502$0 ;
-  input \port$5529$0 ;
-  wire \port$5529$0 ;
-  input \port$5531$0 ;
-  wire \port$5531$0 ;
-  input \port$5535$0 ;
-  wire \port$5535$0 ;
+  input \port$5300$0 ;
+  wire \port$5300$0 ;
+  input \port$5304$0 ;
+  wire \port$5304$0 ;
+  input \port$5331$0 ;
+  wire \port$5331$0 ;
+  input \port$5333$0 ;
+  wire \port$5333$0 ;
+  input \port$5337$0 ;
+  wire \port$5337$0 ;
   input [3:0] first__0;
   wire [3:0] first__0;
   input [3:0] \first__1$70 ;
@@ -3826,12 +3734,12 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire [31:0] s_axil_rdata;
   output s_axil_rvalid;
   wire s_axil_rvalid;
-  input \port$6574$0 ;
-  wire \port$6574$0 ;
+  input \port$6380$0 ;
+  wire \port$6380$0 ;
   input [31:0] bad_index;
   wire [31:0] bad_index;
-  input \port$6706$0 ;
-  wire \port$6706$0 ;
+  input \port$6508$0 ;
+  wire \port$6508$0 ;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] \post__1$74 ;
@@ -4324,24 +4232,24 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .counts__8(counts__8),
     .counts__9(counts__9),
     .cycles(cycles),
-    .\enable$3 (enable),
-    .\port$1733$0 (\port$1733$0 ),
-    .\port$1735$0 (\port$1735$0 ),
-    .\port$1739$0 (\port$1739$0 ),
-    .\port$2162$0 (\port$2162$0 ),
-    .\port$2166$0 (\port$2166$0 ),
-    .\port$2290$0 (\port$2290$0 ),
-    .\port$2323$0 (\port$2323$0 ),
-    .\port$2327$0 (\port$2327$0 ),
-    .\port$2858$0 (\port$2858$0 ),
-    .\port$2860$0 (\port$2860$0 ),
-    .\port$3070$0 (\port$3070$0 ),
-    .\port$5529$0 (\port$5529$0 ),
-    .\port$5531$0 (\port$5531$0 ),
-    .\port$5535$0 (\port$5535$0 ),
-    .\port$6574$0 (\port$6574$0 ),
-    .\port$741$0 (\port$741$0 ),
-    .\port$868$0 (\port$868$0 ),
+    .enable(enable),
+    .\port$1713$0 (\port$1713$0 ),
+    .\port$1715$0 (\port$1715$0 ),
+    .\port$1719$0 (\port$1719$0 ),
+    .\port$2118$0 (\port$2118$0 ),
+    .\port$2122$0 (\port$2122$0 ),
+    .\port$2239$0 (\port$2239$0 ),
+    .\port$2277$0 (\port$2277$0 ),
+    .\port$2281$0 (\port$2281$0 ),
+    .\port$2736$0 (\port$2736$0 ),
+    .\port$2738$0 (\port$2738$0 ),
+    .\port$2944$0 (\port$2944$0 ),
+    .\port$5331$0 (\port$5331$0 ),
+    .\port$5333$0 (\port$5333$0 ),
+    .\port$5337$0 (\port$5337$0 ),
+    .\port$6380$0 (\port$6380$0 ),
+    .\port$735$0 (\port$735$0 ),
+    .\port$866$0 (\port$866$0 ),
     .rst(rst)
   );
   \talos.control.semaphores  semaphores (
@@ -5067,8 +4975,8 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign region3_low = bases__3;
   assign first__1 = first__0;
   assign wait__1 = wait__0;
-  assign \start$64  = { \port$5498$0 , \port$2850$0 , \port$2311$0 , \port$2145$0 , \port$1684$0 , \port$6574$0  };
-  assign \done$66  = { \port$5502$0 , \port$2853$0 , \port$2321$0 , \port$2155$0 , \port$6706$0 , \port$6574$0  };
+  assign \start$64  = { \port$5300$0 , \port$2728$0 , \port$2265$0 , \port$2105$0 , \port$1664$0 , \port$6380$0  };
+  assign \done$66  = { \port$5304$0 , \port$2731$0 , \port$2275$0 , \port$2111$0 , \port$6508$0 , \port$6380$0  };
   assign post__1 = post__0;
   assign first__3 = \first__1$70 ;
   assign wait__3 = \wait__1$72 ;
@@ -5080,20 +4988,20 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign wait__5 = \wait__3$84 ;
   assign post__5 = \post__3$86 ;
   assign \begin  = clear;
-  assign busy = { \port$5529$0 , \port$2860$0 , \port$2290$0 , \port$741$0 , \port$1733$0 , \port$6574$0  };
-  assign \busy$95  = { \port$5529$0 , \port$2860$0 , \port$2290$0 , \port$741$0 , \port$1733$0 , \port$6574$0  };
-  assign sync = { \port$5535$0 , \port$2858$0 , \port$2327$0 , \port$2166$0 , \port$1739$0 , 1'h0 };
-  assign \sync$97  = { \port$5535$0 , \port$2858$0 , \port$2327$0 , \port$2166$0 , \port$1739$0 , 1'h0 };
-  assign stall = { \port$5531$0 , \port$3070$0 , \port$2323$0 , \port$2162$0 , \port$1735$0 , \port$868$0  };
-  assign \stall$99  = { \port$5531$0 , \port$3070$0 , \port$2323$0 , \port$2162$0 , \port$1735$0 , \port$868$0  };
-  assign done[3] = \port$5502$0 ;
-  assign done[2] = \port$2853$0 ;
-  assign done[1] = \port$2321$0 ;
-  assign done[0] = \port$6706$0 ;
-  assign start[3] = \port$5498$0 ;
-  assign start[2] = \port$2850$0 ;
-  assign start[1] = \port$2311$0 ;
-  assign start[0] = \port$1684$0 ;
+  assign busy = { \port$5331$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6380$0  };
+  assign \busy$95  = { \port$5331$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6380$0  };
+  assign sync = { \port$5337$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
+  assign \sync$97  = { \port$5337$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
+  assign stall = { \port$5333$0 , \port$2944$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
+  assign \stall$99  = { \port$5333$0 , \port$2944$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
+  assign done[3] = \port$5304$0 ;
+  assign done[2] = \port$2731$0 ;
+  assign done[1] = \port$2275$0 ;
+  assign done[0] = \port$6508$0 ;
+  assign start[3] = \port$5300$0 ;
+  assign start[2] = \port$2728$0 ;
+  assign start[1] = \port$2265$0 ;
+  assign start[0] = \port$1664$0 ;
   assign sync_ready[5] = \$14 ;
   assign sync_ready[4] = \$12 [0];
   assign sync_ready[3] = \$11 [0];
@@ -5347,45 +5255,45 @@ module \talos.control.axil (s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   end
 endmodule
 
-module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \port$1733$0 , \port$1735$0 , \port$1739$0 , \port$2162$0 , \port$2166$0 , \port$2290$0 , \port$2323$0 , \port$2327$0 , \port$2858$0 , \port$2860$0 , \port$3070$0 , \port$5529$0 , \port$5531$0 , \port$5535$0 , clear, cycles, counts__0
-, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$6574$0 , clk);
+module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1713$0 , \port$1715$0 , \port$1719$0 , \port$2118$0 , \port$2122$0 , \port$2239$0 , \port$2277$0 , \port$2281$0 , \port$2736$0 , \port$2738$0 , \port$2944$0 , \port$5331$0 , \port$5333$0 , \port$5337$0 , clear, cycles, counts__0
+, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$6380$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$10  = 0;
   input rst;
   wire rst;
-  input \enable$3 ;
-  wire \enable$3 ;
-  input \port$741$0 ;
-  wire \port$741$0 ;
-  input \port$868$0 ;
-  wire \port$868$0 ;
-  input \port$1733$0 ;
-  wire \port$1733$0 ;
-  input \port$1735$0 ;
-  wire \port$1735$0 ;
-  input \port$1739$0 ;
-  wire \port$1739$0 ;
-  input \port$2162$0 ;
-  wire \port$2162$0 ;
-  input \port$2166$0 ;
-  wire \port$2166$0 ;
-  input \port$2290$0 ;
-  wire \port$2290$0 ;
-  input \port$2323$0 ;
-  wire \port$2323$0 ;
-  input \port$2327$0 ;
-  wire \port$2327$0 ;
-  input \port$2858$0 ;
-  wire \port$2858$0 ;
-  input \port$2860$0 ;
-  wire \port$2860$0 ;
-  input \port$3070$0 ;
-  wire \port$3070$0 ;
-  input \port$5529$0 ;
-  wire \port$5529$0 ;
-  input \port$5531$0 ;
-  wire \port$5531$0 ;
-  input \port$5535$0 ;
-  wire \port$5535$0 ;
+  input enable;
+  wire enable;
+  input \port$735$0 ;
+  wire \port$735$0 ;
+  input \port$866$0 ;
+  wire \port$866$0 ;
+  input \port$1713$0 ;
+  wire \port$1713$0 ;
+  input \port$1715$0 ;
+  wire \port$1715$0 ;
+  input \port$1719$0 ;
+  wire \port$1719$0 ;
+  input \port$2118$0 ;
+  wire \port$2118$0 ;
+  input \port$2122$0 ;
+  wire \port$2122$0 ;
+  input \port$2239$0 ;
+  wire \port$2239$0 ;
+  input \port$2277$0 ;
+  wire \port$2277$0 ;
+  input \port$2281$0 ;
+  wire \port$2281$0 ;
+  input \port$2736$0 ;
+  wire \port$2736$0 ;
+  input \port$2738$0 ;
+  wire \port$2738$0 ;
+  input \port$2944$0 ;
+  wire \port$2944$0 ;
+  input \port$5331$0 ;
+  wire \port$5331$0 ;
+  input \port$5333$0 ;
+  wire \port$5333$0 ;
+  input \port$5337$0 ;
+  wire \port$5337$0 ;
   input clear;
   wire clear;
   output [63:0] cycles;
@@ -5426,8 +5334,8 @@ module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \po
   reg [31:0] counts__16 = 32'd0;
   output [31:0] counts__17;
   reg [31:0] counts__17 = 32'd0;
-  input \port$6574$0 ;
-  wire \port$6574$0 ;
+  input \port$6380$0 ;
+  wire \port$6380$0 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -5467,254 +5375,324 @@ module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \po
   wire [32:0] \$40 ;
   reg \$41 ;
   reg \$42 ;
-  reg [63:0] \$43 ;
-  reg \$44 ;
-  reg [31:0] \$45 ;
+  reg \$43 ;
+  reg [63:0] \$44 ;
+  reg \$45 ;
   reg \$46 ;
   reg [31:0] \$47 ;
   reg \$48 ;
-  reg [31:0] \$49 ;
+  reg \$49 ;
   wire \$5 ;
-  reg \$50 ;
-  reg [31:0] \$51 ;
+  reg [31:0] \$50 ;
+  reg \$51 ;
   reg \$52 ;
   reg [31:0] \$53 ;
   reg \$54 ;
-  reg [31:0] \$55 ;
-  reg \$56 ;
-  reg [31:0] \$57 ;
+  reg \$55 ;
+  reg [31:0] \$56 ;
+  reg \$57 ;
   reg \$58 ;
   reg [31:0] \$59 ;
   wire [32:0] \$6 ;
   reg \$60 ;
-  reg [31:0] \$61 ;
-  reg \$62 ;
-  reg [31:0] \$63 ;
+  reg \$61 ;
+  reg [31:0] \$62 ;
+  reg \$63 ;
   reg \$64 ;
   reg [31:0] \$65 ;
   reg \$66 ;
-  reg [31:0] \$67 ;
-  reg \$68 ;
-  reg [31:0] \$69 ;
+  reg \$67 ;
+  reg [31:0] \$68 ;
+  reg \$69 ;
   wire \$7 ;
   reg \$70 ;
   reg [31:0] \$71 ;
   reg \$72 ;
-  reg [31:0] \$73 ;
-  reg \$74 ;
-  reg [31:0] \$75 ;
+  reg \$73 ;
+  reg [31:0] \$74 ;
+  reg \$75 ;
   reg \$76 ;
   reg [31:0] \$77 ;
   reg \$78 ;
-  reg [31:0] \$79 ;
+  reg \$79 ;
   wire [32:0] \$8 ;
+  reg [31:0] \$80 ;
+  reg \$81 ;
+  reg \$82 ;
+  reg [31:0] \$83 ;
+  reg \$84 ;
+  reg \$85 ;
+  reg [31:0] \$86 ;
+  reg \$87 ;
+  reg \$88 ;
+  reg [31:0] \$89 ;
   wire \$9 ;
+  reg \$90 ;
+  reg \$91 ;
+  reg [31:0] \$92 ;
+  reg \$93 ;
+  reg \$94 ;
+  reg [31:0] \$95 ;
+  reg \$96 ;
+  reg \$97 ;
+  reg [31:0] \$98 ;
+  reg arrived = 1'h0;
   wire [5:0] busy;
   reg carry = 1'h0;
-  reg enable = 1'h0;
+  reg \enable$4  = 1'h0;
   reg fetch_busy = 1'h0;
+  reg fetch_busy_seen = 1'h0;
   reg fetch_stall = 1'h0;
+  reg fetch_stall_seen = 1'h0;
   reg fetch_sync = 1'h0;
+  reg fetch_sync_seen = 1'h0;
   reg load_busy = 1'h0;
+  reg load_busy_seen = 1'h0;
   reg load_stall = 1'h0;
+  reg load_stall_seen = 1'h0;
   reg load_sync = 1'h0;
+  reg load_sync_seen = 1'h0;
   reg matrix_busy = 1'h0;
+  reg matrix_busy_seen = 1'h0;
   reg matrix_stall = 1'h0;
+  reg matrix_stall_seen = 1'h0;
   reg matrix_sync = 1'h0;
+  reg matrix_sync_seen = 1'h0;
   wire [5:0] stall;
   reg store_busy = 1'h0;
+  reg store_busy_seen = 1'h0;
   reg store_stall = 1'h0;
+  reg store_stall_seen = 1'h0;
   reg store_sync = 1'h0;
+  reg store_sync_seen = 1'h0;
   wire [5:0] sync;
   reg vector_busy = 1'h0;
+  reg vector_busy_seen = 1'h0;
   reg vector_stall = 1'h0;
+  reg vector_stall_seen = 1'h0;
   reg vector_sync = 1'h0;
+  reg vector_sync_seen = 1'h0;
   reg weights_busy = 1'h0;
+  reg weights_busy_seen = 1'h0;
   reg weights_stall = 1'h0;
+  reg weights_stall_seen = 1'h0;
   reg weights_sync = 1'h0;
-  assign \$21  = weights_stall & enable;
-  assign \$22  = counts__8 + 1'h1;
-  assign \$23  = matrix_busy & enable;
-  assign \$24  = counts__9 + 1'h1;
-  assign \$25  = matrix_sync & enable;
-  assign \$26  = counts__10 + 1'h1;
-  assign \$27  = matrix_stall & enable;
-  assign \$28  = counts__11 + 1'h1;
-  assign \$29  = vector_busy & enable;
-  assign \$30  = counts__12 + 1'h1;
-  assign \$31  = vector_sync & enable;
-  assign \$32  = counts__13 + 1'h1;
-  assign \$33  = vector_stall & enable;
-  assign \$34  = counts__14 + 1'h1;
-  assign \$35  = store_busy & enable;
-  assign \$36  = counts__15 + 1'h1;
-  assign \$37  = store_sync & enable;
-  assign \$38  = counts__16 + 1'h1;
-  assign \$39  = store_stall & enable;
-  assign \$40  = counts__17 + 1'h1;
-  always @(posedge clk)
-    enable <= \$41 ;
-  always @(posedge clk)
-    carry <= \$42 ;
-  always @(posedge clk)
-    cycles <= \$43 ;
-  always @(posedge clk)
-    fetch_busy <= \$44 ;
-  always @(posedge clk)
-    counts__0 <= \$45 ;
-  always @(posedge clk)
-    fetch_sync <= \$46 ;
-  always @(posedge clk)
-    counts__1 <= \$47 ;
-  always @(posedge clk)
-    fetch_stall <= \$48 ;
-  always @(posedge clk)
-    counts__2 <= \$49 ;
-  always @(posedge clk)
-    load_busy <= \$50 ;
-  always @(posedge clk)
-    counts__3 <= \$51 ;
-  always @(posedge clk)
-    load_sync <= \$52 ;
-  always @(posedge clk)
-    counts__4 <= \$53 ;
-  always @(posedge clk)
-    load_stall <= \$54 ;
-  always @(posedge clk)
-    counts__5 <= \$55 ;
-  always @(posedge clk)
-    weights_busy <= \$56 ;
-  always @(posedge clk)
-    counts__6 <= \$57 ;
-  always @(posedge clk)
-    weights_sync <= \$58 ;
-  always @(posedge clk)
-    counts__7 <= \$59 ;
-  always @(posedge clk)
-    weights_stall <= \$60 ;
-  always @(posedge clk)
-    counts__8 <= \$61 ;
-  always @(posedge clk)
-    matrix_busy <= \$62 ;
-  always @(posedge clk)
-    counts__9 <= \$63 ;
-  always @(posedge clk)
-    matrix_sync <= \$64 ;
-  always @(posedge clk)
-    counts__10 <= \$65 ;
-  always @(posedge clk)
-    matrix_stall <= \$66 ;
-  always @(posedge clk)
-    counts__11 <= \$67 ;
-  always @(posedge clk)
-    vector_busy <= \$68 ;
-  always @(posedge clk)
-    counts__12 <= \$69 ;
-  always @(posedge clk)
-    vector_sync <= \$70 ;
-  always @(posedge clk)
-    counts__13 <= \$71 ;
-  always @(posedge clk)
-    vector_stall <= \$72 ;
-  always @(posedge clk)
-    counts__14 <= \$73 ;
-  always @(posedge clk)
-    store_busy <= \$74 ;
-  always @(posedge clk)
-    counts__15 <= \$75 ;
-  always @(posedge clk)
-    store_sync <= \$76 ;
-  always @(posedge clk)
-    counts__16 <= \$77 ;
-  always @(posedge clk)
-    store_stall <= \$78 ;
-  always @(posedge clk)
-    counts__17 <= \$79 ;
-  assign \$1  = & cycles[31:0];
-  assign \$2  = enable & \$1 ;
+  reg weights_sync_seen = 1'h0;
+  assign \$2  = \enable$4  & \$1 ;
   assign \$3  = cycles[31:0] + 1'h1;
   assign \$4  = cycles[63:32] + 1'h1;
-  assign \$5  = fetch_busy & enable;
+  assign \$5  = fetch_busy & \enable$4 ;
   assign \$6  = counts__0 + 1'h1;
-  assign \$7  = fetch_sync & enable;
+  assign \$7  = fetch_sync & \enable$4 ;
   assign \$8  = counts__1 + 1'h1;
-  assign \$9  = fetch_stall & enable;
+  assign \$9  = fetch_stall & \enable$4 ;
   assign \$10  = counts__2 + 1'h1;
-  assign \$11  = load_busy & enable;
+  assign \$11  = load_busy & \enable$4 ;
   assign \$12  = counts__3 + 1'h1;
-  assign \$13  = load_sync & enable;
+  assign \$13  = load_sync & \enable$4 ;
   assign \$14  = counts__4 + 1'h1;
-  assign \$15  = load_stall & enable;
+  assign \$15  = load_stall & \enable$4 ;
   assign \$16  = counts__5 + 1'h1;
-  assign \$17  = weights_busy & enable;
+  assign \$17  = weights_busy & \enable$4 ;
   assign \$18  = counts__6 + 1'h1;
-  assign \$19  = weights_sync & enable;
+  assign \$19  = weights_sync & \enable$4 ;
   assign \$20  = counts__7 + 1'h1;
+  assign \$21  = weights_stall & \enable$4 ;
+  assign \$22  = counts__8 + 1'h1;
+  assign \$23  = matrix_busy & \enable$4 ;
+  assign \$24  = counts__9 + 1'h1;
+  assign \$25  = matrix_sync & \enable$4 ;
+  assign \$26  = counts__10 + 1'h1;
+  assign \$27  = matrix_stall & \enable$4 ;
+  assign \$28  = counts__11 + 1'h1;
+  assign \$29  = vector_busy & \enable$4 ;
+  assign \$30  = counts__12 + 1'h1;
+  assign \$31  = vector_sync & \enable$4 ;
+  assign \$32  = counts__13 + 1'h1;
+  assign \$33  = vector_stall & \enable$4 ;
+  assign \$34  = counts__14 + 1'h1;
+  assign \$35  = store_busy & \enable$4 ;
+  assign \$36  = counts__15 + 1'h1;
+  assign \$37  = store_sync & \enable$4 ;
+  assign \$38  = counts__16 + 1'h1;
+  assign \$39  = store_stall & \enable$4 ;
+  assign \$40  = counts__17 + 1'h1;
+  always @(posedge clk)
+    arrived <= \$41 ;
+  always @(posedge clk)
+    \enable$4  <= \$42 ;
+  always @(posedge clk)
+    carry <= \$43 ;
+  always @(posedge clk)
+    cycles <= \$44 ;
+  always @(posedge clk)
+    fetch_busy_seen <= \$45 ;
+  always @(posedge clk)
+    fetch_busy <= \$46 ;
+  always @(posedge clk)
+    counts__0 <= \$47 ;
+  always @(posedge clk)
+    fetch_sync_seen <= \$48 ;
+  always @(posedge clk)
+    fetch_sync <= \$49 ;
+  always @(posedge clk)
+    counts__1 <= \$50 ;
+  always @(posedge clk)
+    fetch_stall_seen <= \$51 ;
+  always @(posedge clk)
+    fetch_stall <= \$52 ;
+  always @(posedge clk)
+    counts__2 <= \$53 ;
+  always @(posedge clk)
+    load_busy_seen <= \$54 ;
+  always @(posedge clk)
+    load_busy <= \$55 ;
+  always @(posedge clk)
+    counts__3 <= \$56 ;
+  always @(posedge clk)
+    load_sync_seen <= \$57 ;
+  always @(posedge clk)
+    load_sync <= \$58 ;
+  always @(posedge clk)
+    counts__4 <= \$59 ;
+  always @(posedge clk)
+    load_stall_seen <= \$60 ;
+  always @(posedge clk)
+    load_stall <= \$61 ;
+  always @(posedge clk)
+    counts__5 <= \$62 ;
+  always @(posedge clk)
+    weights_busy_seen <= \$63 ;
+  always @(posedge clk)
+    weights_busy <= \$64 ;
+  always @(posedge clk)
+    counts__6 <= \$65 ;
+  always @(posedge clk)
+    weights_sync_seen <= \$66 ;
+  always @(posedge clk)
+    weights_sync <= \$67 ;
+  always @(posedge clk)
+    counts__7 <= \$68 ;
+  always @(posedge clk)
+    weights_stall_seen <= \$69 ;
+  always @(posedge clk)
+    weights_stall <= \$70 ;
+  always @(posedge clk)
+    counts__8 <= \$71 ;
+  always @(posedge clk)
+    matrix_busy_seen <= \$72 ;
+  always @(posedge clk)
+    matrix_busy <= \$73 ;
+  always @(posedge clk)
+    counts__9 <= \$74 ;
+  always @(posedge clk)
+    matrix_sync_seen <= \$75 ;
+  always @(posedge clk)
+    matrix_sync <= \$76 ;
+  always @(posedge clk)
+    counts__10 <= \$77 ;
+  always @(posedge clk)
+    matrix_stall_seen <= \$78 ;
+  always @(posedge clk)
+    matrix_stall <= \$79 ;
+  always @(posedge clk)
+    counts__11 <= \$80 ;
+  always @(posedge clk)
+    vector_busy_seen <= \$81 ;
+  always @(posedge clk)
+    vector_busy <= \$82 ;
+  always @(posedge clk)
+    counts__12 <= \$83 ;
+  always @(posedge clk)
+    vector_sync_seen <= \$84 ;
+  always @(posedge clk)
+    vector_sync <= \$85 ;
+  always @(posedge clk)
+    counts__13 <= \$86 ;
+  always @(posedge clk)
+    vector_stall_seen <= \$87 ;
+  always @(posedge clk)
+    vector_stall <= \$88 ;
+  always @(posedge clk)
+    counts__14 <= \$89 ;
+  always @(posedge clk)
+    store_busy_seen <= \$90 ;
+  always @(posedge clk)
+    store_busy <= \$91 ;
+  always @(posedge clk)
+    counts__15 <= \$92 ;
+  always @(posedge clk)
+    store_sync_seen <= \$93 ;
+  always @(posedge clk)
+    store_sync <= \$94 ;
+  always @(posedge clk)
+    counts__16 <= \$95 ;
+  always @(posedge clk)
+    store_stall_seen <= \$96 ;
+  always @(posedge clk)
+    store_stall <= \$97 ;
+  always @(posedge clk)
+    counts__17 <= \$98 ;
+  assign \$1  = & cycles[31:0];
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$41  = \enable$3 ;
+    \$41  = enable;
     if (rst) begin
       \$41  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$42  = \$2 ;
-    if (clear) begin
-      \$42  = 1'h0;
-    end
+    \$42  = arrived;
     if (rst) begin
       \$42  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$43  = cycles;
-    if (enable) begin
-      \$43 [31:0] = \$3 [31:0];
+    \$43  = \$2 ;
+    if (clear) begin
+      \$43  = 1'h0;
+    end
+    if (rst) begin
+      \$43  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$44  = cycles;
+    if (\enable$4 ) begin
+      \$44 [31:0] = \$3 [31:0];
     end
     if (carry) begin
-      \$43 [63:32] = \$4 [31:0];
+      \$44 [63:32] = \$4 [31:0];
     end
     if (clear) begin
-      \$43  = 64'h0000000000000000;
+      \$44  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$43  = 64'h0000000000000000;
+      \$44  = 64'h0000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$44  = \port$6574$0 ;
+    \$45  = \port$6380$0 ;
     if (rst) begin
-      \$44  = 1'h0;
+      \$45  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$45  = counts__0;
-    if (\$5 ) begin
-      \$45  = \$6 [31:0];
-    end
-    if (clear) begin
-      \$45  = 32'd0;
-    end
-    if (rst) begin
-      \$45  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$46  = 1'h0;
+    \$46  = fetch_busy_seen;
     if (rst) begin
       \$46  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$47  = counts__1;
-    if (\$7 ) begin
-      \$47  = \$8 [31:0];
+    \$47  = counts__0;
+    if (\$5 ) begin
+      \$47  = \$6 [31:0];
     end
     if (clear) begin
       \$47  = 32'd0;
@@ -5725,56 +5703,50 @@ module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$48  = \port$868$0 ;
+    \$48  = 1'h0;
     if (rst) begin
       \$48  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$49  = counts__2;
-    if (\$9 ) begin
-      \$49  = \$10 [31:0];
+    \$49  = fetch_sync_seen;
+    if (rst) begin
+      \$49  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$50  = counts__1;
+    if (\$7 ) begin
+      \$50  = \$8 [31:0];
     end
     if (clear) begin
-      \$49  = 32'd0;
+      \$50  = 32'd0;
     end
     if (rst) begin
-      \$49  = 32'd0;
+      \$50  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$50  = \port$1733$0 ;
+    \$51  = \port$866$0 ;
     if (rst) begin
-      \$50  = 1'h0;
+      \$51  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$51  = counts__3;
-    if (\$11 ) begin
-      \$51  = \$12 [31:0];
-    end
-    if (clear) begin
-      \$51  = 32'd0;
-    end
-    if (rst) begin
-      \$51  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$52  = \port$1739$0 ;
+    \$52  = fetch_stall_seen;
     if (rst) begin
       \$52  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$53  = counts__4;
-    if (\$13 ) begin
-      \$53  = \$14 [31:0];
+    \$53  = counts__2;
+    if (\$9 ) begin
+      \$53  = \$10 [31:0];
     end
     if (clear) begin
       \$53  = 32'd0;
@@ -5785,56 +5757,50 @@ module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$54  = \port$1735$0 ;
+    \$54  = \port$1713$0 ;
     if (rst) begin
       \$54  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$55  = counts__5;
-    if (\$15 ) begin
-      \$55  = \$16 [31:0];
+    \$55  = load_busy_seen;
+    if (rst) begin
+      \$55  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$56  = counts__3;
+    if (\$11 ) begin
+      \$56  = \$12 [31:0];
     end
     if (clear) begin
-      \$55  = 32'd0;
+      \$56  = 32'd0;
     end
     if (rst) begin
-      \$55  = 32'd0;
+      \$56  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$56  = \port$741$0 ;
+    \$57  = \port$1719$0 ;
     if (rst) begin
-      \$56  = 1'h0;
+      \$57  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$57  = counts__6;
-    if (\$17 ) begin
-      \$57  = \$18 [31:0];
-    end
-    if (clear) begin
-      \$57  = 32'd0;
-    end
-    if (rst) begin
-      \$57  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$58  = \port$2166$0 ;
+    \$58  = load_sync_seen;
     if (rst) begin
       \$58  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$59  = counts__7;
-    if (\$19 ) begin
-      \$59  = \$20 [31:0];
+    \$59  = counts__4;
+    if (\$13 ) begin
+      \$59  = \$14 [31:0];
     end
     if (clear) begin
       \$59  = 32'd0;
@@ -5845,56 +5811,50 @@ module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$60  = \port$2162$0 ;
+    \$60  = \port$1715$0 ;
     if (rst) begin
       \$60  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$61  = counts__8;
-    if (\$21 ) begin
-      \$61  = \$22 [31:0];
+    \$61  = load_stall_seen;
+    if (rst) begin
+      \$61  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$62  = counts__5;
+    if (\$15 ) begin
+      \$62  = \$16 [31:0];
     end
     if (clear) begin
-      \$61  = 32'd0;
+      \$62  = 32'd0;
     end
     if (rst) begin
-      \$61  = 32'd0;
+      \$62  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$62  = \port$2290$0 ;
+    \$63  = \port$735$0 ;
     if (rst) begin
-      \$62  = 1'h0;
+      \$63  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$63  = counts__9;
-    if (\$23 ) begin
-      \$63  = \$24 [31:0];
-    end
-    if (clear) begin
-      \$63  = 32'd0;
-    end
-    if (rst) begin
-      \$63  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$64  = \port$2327$0 ;
+    \$64  = weights_busy_seen;
     if (rst) begin
       \$64  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$65  = counts__10;
-    if (\$25 ) begin
-      \$65  = \$26 [31:0];
+    \$65  = counts__6;
+    if (\$17 ) begin
+      \$65  = \$18 [31:0];
     end
     if (clear) begin
       \$65  = 32'd0;
@@ -5905,56 +5865,50 @@ module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$66  = \port$2323$0 ;
+    \$66  = \port$2122$0 ;
     if (rst) begin
       \$66  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$67  = counts__11;
-    if (\$27 ) begin
-      \$67  = \$28 [31:0];
+    \$67  = weights_sync_seen;
+    if (rst) begin
+      \$67  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$68  = counts__7;
+    if (\$19 ) begin
+      \$68  = \$20 [31:0];
     end
     if (clear) begin
-      \$67  = 32'd0;
+      \$68  = 32'd0;
     end
     if (rst) begin
-      \$67  = 32'd0;
+      \$68  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$68  = \port$2860$0 ;
+    \$69  = \port$2118$0 ;
     if (rst) begin
-      \$68  = 1'h0;
+      \$69  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$69  = counts__12;
-    if (\$29 ) begin
-      \$69  = \$30 [31:0];
-    end
-    if (clear) begin
-      \$69  = 32'd0;
-    end
-    if (rst) begin
-      \$69  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$70  = \port$2858$0 ;
+    \$70  = weights_stall_seen;
     if (rst) begin
       \$70  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$71  = counts__13;
-    if (\$31 ) begin
-      \$71  = \$32 [31:0];
+    \$71  = counts__8;
+    if (\$21 ) begin
+      \$71  = \$22 [31:0];
     end
     if (clear) begin
       \$71  = 32'd0;
@@ -5965,56 +5919,50 @@ module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$72  = \port$3070$0 ;
+    \$72  = \port$2239$0 ;
     if (rst) begin
       \$72  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$73  = counts__14;
-    if (\$33 ) begin
-      \$73  = \$34 [31:0];
+    \$73  = matrix_busy_seen;
+    if (rst) begin
+      \$73  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$74  = counts__9;
+    if (\$23 ) begin
+      \$74  = \$24 [31:0];
     end
     if (clear) begin
-      \$73  = 32'd0;
+      \$74  = 32'd0;
     end
     if (rst) begin
-      \$73  = 32'd0;
+      \$74  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$74  = \port$5529$0 ;
+    \$75  = \port$2281$0 ;
     if (rst) begin
-      \$74  = 1'h0;
+      \$75  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$75  = counts__15;
-    if (\$35 ) begin
-      \$75  = \$36 [31:0];
-    end
-    if (clear) begin
-      \$75  = 32'd0;
-    end
-    if (rst) begin
-      \$75  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$76  = \port$5535$0 ;
+    \$76  = matrix_sync_seen;
     if (rst) begin
       \$76  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$77  = counts__16;
-    if (\$37 ) begin
-      \$77  = \$38 [31:0];
+    \$77  = counts__10;
+    if (\$25 ) begin
+      \$77  = \$26 [31:0];
     end
     if (clear) begin
       \$77  = 32'd0;
@@ -6025,27 +5973,196 @@ module \talos.control.counters (rst, \enable$3 , \port$741$0 , \port$868$0 , \po
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$78  = \port$5531$0 ;
+    \$78  = \port$2277$0 ;
     if (rst) begin
       \$78  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$79  = counts__17;
-    if (\$39 ) begin
-      \$79  = \$40 [31:0];
-    end
-    if (clear) begin
-      \$79  = 32'd0;
-    end
+    \$79  = matrix_stall_seen;
     if (rst) begin
-      \$79  = 32'd0;
+      \$79  = 1'h0;
     end
   end
-  assign busy = { \port$5529$0 , \port$2860$0 , \port$2290$0 , \port$741$0 , \port$1733$0 , \port$6574$0  };
-  assign sync = { \port$5535$0 , \port$2858$0 , \port$2327$0 , \port$2166$0 , \port$1739$0 , 1'h0 };
-  assign stall = { \port$5531$0 , \port$3070$0 , \port$2323$0 , \port$2162$0 , \port$1735$0 , \port$868$0  };
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$80  = counts__11;
+    if (\$27 ) begin
+      \$80  = \$28 [31:0];
+    end
+    if (clear) begin
+      \$80  = 32'd0;
+    end
+    if (rst) begin
+      \$80  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$81  = \port$2738$0 ;
+    if (rst) begin
+      \$81  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$82  = vector_busy_seen;
+    if (rst) begin
+      \$82  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$83  = counts__12;
+    if (\$29 ) begin
+      \$83  = \$30 [31:0];
+    end
+    if (clear) begin
+      \$83  = 32'd0;
+    end
+    if (rst) begin
+      \$83  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$84  = \port$2736$0 ;
+    if (rst) begin
+      \$84  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$85  = vector_sync_seen;
+    if (rst) begin
+      \$85  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$86  = counts__13;
+    if (\$31 ) begin
+      \$86  = \$32 [31:0];
+    end
+    if (clear) begin
+      \$86  = 32'd0;
+    end
+    if (rst) begin
+      \$86  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$87  = \port$2944$0 ;
+    if (rst) begin
+      \$87  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$88  = vector_stall_seen;
+    if (rst) begin
+      \$88  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$89  = counts__14;
+    if (\$33 ) begin
+      \$89  = \$34 [31:0];
+    end
+    if (clear) begin
+      \$89  = 32'd0;
+    end
+    if (rst) begin
+      \$89  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$90  = \port$5331$0 ;
+    if (rst) begin
+      \$90  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$91  = store_busy_seen;
+    if (rst) begin
+      \$91  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$92  = counts__15;
+    if (\$35 ) begin
+      \$92  = \$36 [31:0];
+    end
+    if (clear) begin
+      \$92  = 32'd0;
+    end
+    if (rst) begin
+      \$92  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$93  = \port$5337$0 ;
+    if (rst) begin
+      \$93  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$94  = store_sync_seen;
+    if (rst) begin
+      \$94  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$95  = counts__16;
+    if (\$37 ) begin
+      \$95  = \$38 [31:0];
+    end
+    if (clear) begin
+      \$95  = 32'd0;
+    end
+    if (rst) begin
+      \$95  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$96  = \port$5333$0 ;
+    if (rst) begin
+      \$96  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$97  = store_stall_seen;
+    if (rst) begin
+      \$97  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
+    \$98  = counts__17;
+    if (\$39 ) begin
+      \$98  = \$40 [31:0];
+    end
+    if (clear) begin
+      \$98  = 32'd0;
+    end
+    if (rst) begin
+      \$98  = 32'd0;
+    end
+  end
+  assign busy = { \port$5331$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6380$0  };
+  assign sync = { \port$5337$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
+  assign stall = { \port$5333$0 , \port$2944$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
 endmodule
 
 module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, ready, overflow, post__0, post__1, post__3, clk);
@@ -7962,11 +8079,9 @@ module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait_
   assign total_3_3 = \$31 [8:0];
 endmodule
 
-module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, weights__valid, matrix__valid, vector__valid, store__valid, stall, bad_opcode, load__ready, weights__ready, matrix__ready, vector__ready, store__ready, \program , count, \begin , unit_reset
-, r__payload, ar__payload, dispatched, idle, index, vector__payload, clk);
+module \talos.fetch (ar__ready, r__valid, ar__valid, error, load__valid, weights__valid, matrix__valid, vector__valid, store__valid, stall, bad_opcode, load__ready, weights__ready, matrix__ready, vector__ready, store__ready, \program , count, \begin , stopping_rst, r__payload
+, ar__payload, dispatched, idle, index, vector__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$12  = 0;
-  input rst;
-  wire rst;
   input ar__ready;
   wire ar__ready;
   input r__valid;
@@ -8005,8 +8120,8 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
   wire [31:0] count;
   input \begin ;
   wire \begin ;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [33:0] r__payload;
   wire [33:0] r__payload;
   output [39:0] ar__payload;
@@ -8019,8 +8134,8 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
   reg [31:0] index = 32'd0;
   output [434:0] vector__payload;
   wire [434:0] vector__payload;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -8138,21 +8253,21 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
   assign \$48  = \begin  ? { 1'h0, count } : to_dispatch;
   assign \$49  = $signed(\$48 ) - $signed(2'h1);
   assign \$50  = index + 1'h1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     block <= \$51 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     to_ask <= \$52 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     room <= \$53 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     beat <= \$54 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \$signal  <= \$55 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     dispatched <= \$56 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     to_dispatch <= \$57 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     index <= \$58 ;
   assign \$1  = ~ to_ask[32];
   assign \$2  = ~ room[3];
@@ -8191,13 +8306,12 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
   assign \room$29  = | { \$29 , \$28 , \$27 , \$26 , \$25  };
   assign \$30  = ~ to_dispatch[32];
   \talos.fetch.instructions  instructions (
-    .clk(clk),
     .i__valid(i__valid),
     .o__payload(o__payload),
     .o__ready(dispatched),
     .o__valid(o__valid),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .write__data(i__payload)
   );
   always @* begin
@@ -8209,10 +8323,7 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
     if (\begin ) begin
       \$51  = \$33 [25:0];
     end
-    if (unit_reset) begin
-      \$51  = 26'h0000000;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$51  = 26'h0000000;
     end
   end
@@ -8222,10 +8333,7 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
     if (\$34 ) begin
       \$52  = \$36 [32:0];
     end
-    if (unit_reset) begin
-      \$52  = 33'h1ffffffff;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$52  = 33'h1ffffffff;
     end
   end
@@ -8237,10 +8345,7 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
     end else if (\$40 ) begin
       \$53  = \$42 [3:0];
     end
-    if (unit_reset) begin
-      \$53  = 4'h7;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$53  = 4'h7;
     end
   end
@@ -8250,10 +8355,7 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
     if (r__valid) begin
       \$54  = \$43 [3:0];
     end
-    if (unit_reset) begin
-      \$54  = 4'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$54  = 4'h0;
     end
   end
@@ -8267,10 +8369,7 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$12 ) begin end
     \$56  = \$46 ;
-    if (unit_reset) begin
-      \$56  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$56  = 1'h0;
     end
   end
@@ -8280,10 +8379,7 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
     if (\$47 ) begin
       \$57  = \$49 [32:0];
     end
-    if (unit_reset) begin
-      \$57  = 33'h1ffffffff;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$57  = 33'h1ffffffff;
     end
   end
@@ -8296,10 +8392,7 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
     if (\begin ) begin
       \$58  = 32'd0;
     end
-    if (unit_reset) begin
-      \$58  = 32'd0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$58  = 32'd0;
     end
   end
@@ -8343,14 +8436,12 @@ module \talos.fetch (rst, ar__ready, r__valid, ar__valid, error, load__valid, we
   assign \$33  = { 1'h0, \program [31:6] };
 endmodule
 
-module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__ready, o__valid, o__payload, clk);
+module \talos.fetch.instructions (i__valid, stopping_rst, write__data, o__ready, o__valid, o__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$13  = 0;
-  input rst;
-  wire rst;
   input i__valid;
   wire i__valid;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [440:0] write__data;
   wire [440:0] write__data;
   input o__ready;
@@ -8359,8 +8450,8 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
   reg o__valid = 1'h0;
   output [440:0] o__payload;
   reg [440:0] o__payload = 441'h000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [3:0] \$1 ;
   reg \$10 ;
   reg [440:0] \$11 ;
@@ -8416,7 +8507,7 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
     for (i = 0; i < 8; i = i + 1) memory[i] = 441'h000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -8431,15 +8522,15 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
   assign \$5  = push & \$4 ;
   assign \$6  = ~ push;
   assign \$7  = pop & \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__valid <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     filled <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$13 ) begin end
@@ -8447,10 +8538,7 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
     if (push) begin
       \$8  = \$1 [2:0];
     end
-    if (unit_reset) begin
-      \$8  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$8  = 3'h0;
     end
   end
@@ -8460,10 +8548,7 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
     if (pop) begin
       \$9  = \$2 [2:0];
     end
-    if (unit_reset) begin
-      \$9  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$9  = 3'h0;
     end
   end
@@ -8476,10 +8561,7 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
     if (\$3 ) begin
       \$10  = filled[0];
     end
-    if (unit_reset) begin
-      \$10  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$10  = 1'h0;
     end
   end
@@ -8498,10 +8580,7 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
     end else if (\$7 ) begin
       \$12  = { 1'h0, filled[7:1] };
     end
-    if (unit_reset) begin
-      \$12  = 8'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$12  = 8'h00;
     end
   end
@@ -8531,11 +8610,9 @@ module \talos.fetch.instructions (rst, i__valid, unit_reset, write__data, o__rea
   assign \i__payload.unknown  = write__data[440];
 endmodule
 
-module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, unit_reset, r__payload, error
-, done, post, ar__payload, ar__valid, \port$6910$1 , instr__valid, instr__payload, clk);
+module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, stopping_rst, r__payload, error, done
+, post, ar__payload, ar__valid, \port$6712$1 , instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$14  = 0;
-  input rst;
-  wire rst;
   input burst__ready;
   wire burst__ready;
   input r__valid;
@@ -8570,8 +8647,8 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   wire [31:0] bases__2;
   input [31:0] bases__3;
   wire [31:0] bases__3;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [33:0] r__payload;
   wire [33:0] r__payload;
   output error;
@@ -8584,14 +8661,14 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   wire [39:0] ar__payload;
   output ar__valid;
   wire ar__valid;
-  output [56:0] \port$6910$1 ;
-  wire [56:0] \port$6910$1 ;
+  output [56:0] \port$6712$1 ;
+  wire [56:0] \port$6712$1 ;
   input instr__valid;
   wire instr__valid;
   input [230:0] instr__payload;
   wire [230:0] instr__payload;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -8803,40 +8880,37 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   assign \$34  = \$33  & r__payload[33];
   assign \$35  = o__valid & o__ready;
   assign \$36  = \$35  & o__payload[58];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     error <= \$37 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     done <= \$38 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     post <= \$39 ;
   \talos.load.buffer  buffer (
-    .clk(clk),
     .i__payload(\i__payload$41 ),
     .i__ready(\i__ready$35 ),
     .i__valid(\i__valid$40 ),
     .o__payload(o__payload),
     .o__ready(o__ready),
     .o__valid(o__valid),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.load.requests  requests (
     .active(\active$56 ),
     .burst__payload(ar__payload),
     .burst__ready(burst__ready),
     .burst__valid(ar__valid),
-    .clk(clk),
     .i__payload(i__payload),
     .i__ready(requests__ready),
     .i__valid(i__valid),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.load.stage  stage (
     .active(active),
     .asks(i__valid),
     .\asks$18 (asks),
-    .clk(clk),
     .instruction(instruction),
     .join_valid(\i__valid$16 ),
     .load(start),
@@ -8845,19 +8919,18 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
     .requests__ready(requests__ready),
     .rows__payload(\i__payload$12 ),
     .rows__ready(rows__ready),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.load.walker  walker (
     .active(\active$57 ),
     .beat__payload(beat__payload),
     .beat__ready(beat__ready),
-    .clk(clk),
     .i__payload(\i__payload$12 ),
     .i__ready(rows__ready),
     .i__valid(\i__valid$16 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .valid(beat__valid)
   );
   always @* begin
@@ -8905,30 +8978,21 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$14 ) begin end
     \$37  = \$34 ;
-    if (unit_reset) begin
-      \$37  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$37  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$14 ) begin end
     \$38  = \$36 ;
-    if (unit_reset) begin
-      \$38  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$38  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$14 ) begin end
     \$39  = o__payload[62:59];
-    if (unit_reset) begin
-      \$39  = 4'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$39  = 4'h0;
     end
   end
@@ -8948,7 +9012,7 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   assign write__data = o__payload[57:26];
   assign param_address = o__payload[12:3];
   assign param_data = o__payload[57:26];
-  assign \port$6910$1  = o__payload[57:1];
+  assign \port$6712$1  = o__payload[57:1];
   assign \ar__payload.address  = ar__payload[31:0];
   assign \ar__payload.beats  = ar__payload[39:32];
   assign \burst__payload.address  = ar__payload[31:0];
@@ -9053,16 +9117,14 @@ module \talos.load (rst, burst__ready, r__valid, write__grant, \wait , start, r_
   assign \$21  = { beat__payload[23:22], 3'h0 };
 endmodule
 
-module \talos.load.buffer (rst, i__valid, o__ready, unit_reset, i__payload, i__ready, o__payload, o__valid, clk);
+module \talos.load.buffer (i__valid, o__ready, stopping_rst, i__payload, i__ready, o__payload, o__valid, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$15  = 0;
-  input rst;
-  wire rst;
   input i__valid;
   wire i__valid;
   input o__ready;
   wire o__ready;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [62:0] i__payload;
   wire [62:0] i__payload;
   output i__ready;
@@ -9071,8 +9133,8 @@ module \talos.load.buffer (rst, i__valid, o__ready, unit_reset, i__payload, i__r
   reg [62:0] o__payload = 63'h0000000000000000;
   output o__valid;
   reg o__valid = 1'h0;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -9117,13 +9179,13 @@ module \talos.load.buffer (rst, i__valid, o__ready, unit_reset, i__payload, i__r
   assign \$2  = ~ o__valid;
   assign \$3  = \$2  | o__ready;
   assign \$4  = ~ i__valid;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     i__ready <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__valid <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     spare <= \$8 ;
   assign \$1  = ~ i__ready;
   always @* begin
@@ -9134,10 +9196,7 @@ module \talos.load.buffer (rst, i__valid, o__ready, unit_reset, i__payload, i__r
     end else if (i__ready) begin
       \$5  = \$4 ;
     end
-    if (unit_reset) begin
-      \$5  = 1'h1;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$5  = 1'h1;
     end
   end
@@ -9164,18 +9223,14 @@ module \talos.load.buffer (rst, i__valid, o__ready, unit_reset, i__payload, i__r
         \$7  = 1'h1;
       end
     end
-    if (unit_reset) begin
-      \$7  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$7  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$15 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -9208,18 +9263,16 @@ module \talos.load.buffer (rst, i__valid, o__ready, unit_reset, i__payload, i__r
   assign \spare.post  = spare[62:59];
 endmodule
 
-module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, burst__payload, burst__valid, i__payload, i__valid, clk);
+module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst__payload, burst__valid, i__payload, i__valid, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$16  = 0;
-  input rst;
-  wire rst;
   input burst__ready;
   wire burst__ready;
   output i__ready;
   wire i__ready;
   output active;
   wire active;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   output [39:0] burst__payload;
   wire [39:0] burst__payload;
   output burst__valid;
@@ -9228,8 +9281,8 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
   wire [150:0] i__payload;
   input i__valid;
   wire i__valid;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -9285,35 +9338,33 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
   assign active = valid | burst__valid;
   assign \$2  = ~ valid;
   assign \$3  = step & last;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid <= \$4 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     row_bytes <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag <= \$6 ;
   assign i__ready = ~ valid;
   assign \$1  = ~ valid;
   \talos.load.requests.nest  nest (
     .address(address),
-    .clk(clk),
     .follow(load),
     .\last$15 (last),
-    .\port$6772$0 (i__payload[95:0]),
-    .\port$6772$118 (i__payload[149:118]),
-    .rst(rst),
+    .\port$6574$0 (i__payload[95:0]),
+    .\port$6574$118 (i__payload[149:118]),
     .step(step),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.load.requests.splitter  splitter (
     .burst__payload(burst__payload),
     .burst__ready(burst__ready),
-    .clk(clk),
     .i__valid(valid),
-    .\port$6763$56 (\$7 ),
-    .rst(rst),
+    .\port$6565$56 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .valid(burst__valid)
   );
   always @* begin
@@ -9324,10 +9375,7 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
     end else if (\$3 ) begin
       \$4  = 1'h0;
     end
-    if (unit_reset) begin
-      \$4  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$4  = 1'h0;
     end
   end
@@ -9382,26 +9430,24 @@ module \talos.load.requests (rst, burst__ready, i__ready, active, unit_reset, bu
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , address, \port$6772$0 , \port$6772$118 , clk);
+module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$6574$0 , \port$6574$118 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$17  = 0;
-  input rst;
-  wire rst;
   input follow;
   wire follow;
   input step;
   wire step;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$6772$0 ;
-  wire [95:0] \port$6772$0 ;
-  input [31:0] \port$6772$118 ;
-  wire [31:0] \port$6772$118 ;
-  input clk;
-  wire clk;
+  input [95:0] \port$6574$0 ;
+  wire [95:0] \port$6574$0 ;
+  input [31:0] \port$6574$118 ;
+  wire [31:0] \port$6574$118 ;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -9511,62 +9557,62 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$6772$118 [28];
-  assign \$31  = ~ \port$6772$118 [29];
+  assign \$28  = ~ \port$6574$118 [28];
+  assign \$31  = ~ \port$6574$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$6772$118 [28];
-  assign \$37  = ~ \port$6772$118 [29];
+  assign \$34  = ~ \port$6574$118 [28];
+  assign \$37  = ~ \port$6574$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$6772$118 [29:28];
+  assign \$41  = & \port$6574$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$6772$118 [28] ? \port$6772$0 [95:64] : \port$6772$0 [63:32];
+  assign \$45  = \port$6574$118 [28] ? \port$6574$0 [95:64] : \port$6574$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
   assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
   assign \$51  = move[1] ? next_1 : 32'd0;
   assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0 <= \$54 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0_is <= \$55 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_0 <= \$56 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     before_last <= \$57 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     firsts <= \$58 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     last <= \$59 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1 <= \$60 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1_is <= \$61 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_1 <= \$62 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner <= \$63 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     move <= \$64 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     at_inner <= \$65 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \first$13  <= \$66 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \last$15  <= \$67 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_0 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_1 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_1 <= \$48 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_1 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= \$71 ;
   assign \$3  = last | inner;
   assign \$5  = last | inner;
@@ -9592,21 +9638,21 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$6772$118 [15:0];
+      \$54  = \port$6574$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$6772$118 [30], \port$6772$118 [28] };
+      \$55  = { \port$6574$118 [30], \port$6574$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$6772$118 [15:0];
+      \$56  = \port$6574$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -9617,14 +9663,14 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$6772$118 [30];
+      \$57 [0] = \port$6574$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$6772$118 [31];
+      \$57 [1] = \port$6574$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -9653,14 +9699,14 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$6772$118 [28];
+      \$59 [0] = \port$6574$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$6772$118 [29];
+      \$59 [1] = \port$6574$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -9671,21 +9717,21 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$6772$118 [27:16];
+      \$60  = \port$6574$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$6772$118 [31], \port$6772$118 [29] };
+      \$61  = { \port$6574$118 [31], \port$6574$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$6772$118 [27:16];
+      \$62  = \port$6574$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -9746,7 +9792,7 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$6772$0 [95:64];
+      \$69  = \port$6574$0 [95:64];
     end
   end
   always @* begin
@@ -9760,7 +9806,7 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$6772$0 [31:0];
+      \$71  = \port$6574$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -9771,14 +9817,14 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$6772$118 [15:0];
-  assign ones = \port$6772$118 [29:28];
-  assign twos = \port$6772$118 [31:30];
+  assign count_0 = \port$6574$118 [15:0];
+  assign ones = \port$6574$118 [29:28];
+  assign twos = \port$6574$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$6772$118 [27:16];
-  assign stride_0 = \port$6772$0 [63:32];
-  assign stride_1 = \port$6772$0 [95:64];
-  assign base = \port$6772$0 [31:0];
+  assign count_1 = \port$6574$118 [27:16];
+  assign stride_0 = \port$6574$0 [63:32];
+  assign stride_1 = \port$6574$0 [95:64];
+  assign base = \port$6574$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -9790,22 +9836,20 @@ module \talos.load.requests.nest (rst, follow, step, unit_reset, \last$15 , addr
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$6772$118 [28];
+  assign \$30  = \port$6574$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$6772$118 [28];
+  assign \$36  = \port$6574$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.requests.splitter (rst, burst__ready, unit_reset, run__payload, i__valid, burst__payload, valid, \port$6763$56 , run__ready, clk);
+module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$6565$56 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$18  = 0;
-  input rst;
-  wire rst;
   input burst__ready;
   wire burst__ready;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [55:0] run__payload;
   wire [55:0] run__payload;
   input i__valid;
@@ -9814,12 +9858,12 @@ module \talos.load.requests.splitter (rst, burst__ready, unit_reset, run__payloa
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [2:0] \port$6763$56 ;
-  wire [2:0] \port$6763$56 ;
+  output [2:0] \port$6565$56 ;
+  wire [2:0] \port$6565$56 ;
   output run__ready;
   wire run__ready;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [4:0] \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -9903,21 +9947,20 @@ module \talos.load.requests.splitter (rst, burst__ready, unit_reset, run__payloa
   assign \$15  = next_final ? now[34:30] : 5'h1f;
   assign \$16  = ~ now[55];
   assign \$17  = now[54:40] - \$16 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid <= \$18 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     now <= \$19 ;
   assign \$auto$rtlil.cc:3245:Not$6  = ~ run__payload[6:2];
   \talos.load.requests.splitter.spare  spare (
-    .clk(clk),
     .i__payload(i__payload),
     .i__ready(run__ready),
     .i__valid(i__valid),
     .o__payload(o__payload),
     .o__ready(o__ready),
     .o__valid(o__valid),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$18 ) begin end
@@ -9927,10 +9970,7 @@ module \talos.load.requests.splitter (rst, burst__ready, unit_reset, run__payloa
         \$18  = o__valid;
       end
     end
-    if (unit_reset) begin
-      \$18  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$18  = 1'h0;
     end
   end
@@ -9956,7 +9996,7 @@ module \talos.load.requests.splitter (rst, burst__ready, unit_reset, run__payloa
   assign burst__valid = valid;
   assign \final  = now[56];
   assign tag = now[58:57];
-  assign \port$6763$56  = now[58:56];
+  assign \port$6565$56  = now[58:56];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
@@ -9999,26 +10039,24 @@ module \talos.load.requests.splitter (rst, burst__ready, unit_reset, run__payloa
   assign \$1  = \$auto$rtlil.cc:3245:Not$6 ;
 endmodule
 
-module \talos.load.requests.splitter.spare (rst, o__ready, o__valid, o__payload, unit_reset, i__valid, i__payload, i__ready, clk);
+module \talos.load.requests.splitter.spare (o__ready, o__valid, o__payload, stopping_rst, i__valid, i__payload, i__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$19  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
   output o__valid;
   wire o__valid;
   output [58:0] o__payload;
   wire [58:0] o__payload;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input i__valid;
   wire i__valid;
   input [58:0] i__payload;
   wire [58:0] i__payload;
   output i__ready;
   reg i__ready = 1'h1;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -10061,30 +10099,24 @@ module \talos.load.requests.splitter.spare (rst, o__ready, o__valid, o__payload,
   assign \$3  = ~ o__valid;
   assign \$4  = \$3  | o__ready;
   assign \$5  = ~ full;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     full <= \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     i__ready <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     spare <= \$8 ;
   assign o__valid = i__valid | full;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$19 ) begin end
     \$6  = \$2 ;
-    if (unit_reset) begin
-      \$6  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$6  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$19 ) begin end
     \$7  = \$4 ;
-    if (unit_reset) begin
-      \$7  = 1'h1;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$7  = 1'h1;
     end
   end
@@ -10122,10 +10154,8 @@ module \talos.load.requests.splitter.spare (rst, o__ready, o__valid, o__payload,
   assign \spare.tag  = spare[58:57];
 endmodule
 
-module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, rows__ready, unit_reset, instruction, requests__payload, asks, join_valid, rows__payload, clk);
+module \talos.load.stage (load, \asks$18 , requests__ready, ready, active, rows__ready, stopping_rst, instruction, requests__payload, asks, join_valid, rows__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$20  = 0;
-  input rst;
-  wire rst;
   input load;
   wire load;
   input \asks$18 ;
@@ -10138,8 +10168,8 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
   wire active;
   input rows__ready;
   wire rows__ready;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [229:0] instruction;
   wire [229:0] instruction;
   output [150:0] requests__payload;
@@ -10150,8 +10180,8 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
   reg join_valid = 1'h0;
   output [154:0] rows__payload;
   reg [154:0] rows__payload = 155'h000000000000000000000000000000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [31:0] \$10 ;
   reg [229:0] \$11 ;
@@ -10248,17 +10278,17 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
   assign \$8  = in_dram ? stage[31:0] : 32'd0;
   assign \$9  = in_dram ? stage[63:32] : 32'd0;
   assign \$10  = in_dram ? stage[95:64] : 32'd0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     stage <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     in_dram <= \$12 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     asks <= \$13 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     walks <= \$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     join_valid <= \$15 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rows__payload <= \$16 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$20 ) begin end
@@ -10285,10 +10315,7 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
         \$13  = 1'h0;
       end
     end
-    if (unit_reset) begin
-      \$13  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$13  = 1'h0;
     end
   end
@@ -10303,10 +10330,7 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
         \$14  = 1'h0;
       end
     end
-    if (unit_reset) begin
-      \$14  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$14  = 1'h0;
     end
   end
@@ -10316,10 +10340,7 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
     if (join_free) begin
       \$15  = walks;
     end
-    if (unit_reset) begin
-      \$15  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$15  = 1'h0;
     end
   end
@@ -10412,18 +10433,16 @@ module \talos.load.stage (rst, load, \asks$18 , requests__ready, ready, active, 
   assign requests__payload[31:0] = stage[31:0];
 endmodule
 
-module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__valid, i__payload, beat__payload, valid, clk);
+module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid, i__payload, beat__payload, valid, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$21  = 0;
-  input rst;
-  wire rst;
   input beat__ready;
   wire beat__ready;
   output i__ready;
   wire i__ready;
   output active;
   wire active;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input i__valid;
   wire i__valid;
   input [154:0] i__payload;
@@ -10432,8 +10451,8 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   wire [41:0] beat__payload;
   output valid;
   reg valid = 1'h0;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -10580,66 +10599,63 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   assign \$20  = position + 1'h1;
   assign \$21  = ~ extra;
   assign \$22  = left - \$21 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nest_valid <= \$23 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nest_bytes <= \$24 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nest_short <= \$25 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nest_tag <= \$26 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid <= \$27 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \address$46  <= \$28 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     start <= \$29 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     advance <= \$30 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \end  <= \$31 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     position <= \$32 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     left <= \$33 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     extra <= \$34 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \final  <= \$35 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     last_row <= \$36 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag <= \$37 ;
   \talos.load.walker.locals  locals (
     .address(\address$30 ),
-    .clk(clk),
     .follow(load),
-    .\port$6786$22 (i__payload[53:22]),
-    .\port$6786$75 (i__payload[140:75]),
-    .rst(rst),
+    .\port$6588$22 (i__payload[53:22]),
+    .\port$6588$75 (i__payload[140:75]),
     .step(step),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.load.walker.offsets  offsets (
     .address(address),
-    .clk(clk),
     .follow(load),
     .\last$15 (last),
-    .\port$6786$22 (i__payload[74:22]),
-    .rst(rst),
+    .\port$6588$22 (i__payload[74:22]),
     .step(step),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.load.walker.spare  spare (
-    .clk(clk),
     .i__payload(\i__payload$28 ),
     .i__ready(\i__ready$26 ),
     .i__valid(nest_valid),
     .o__payload(o__payload),
     .o__ready(o__ready),
     .o__valid(o__valid),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$21 ) begin end
@@ -10649,10 +10665,7 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
     end else if (\$10 ) begin
       \$23  = 1'h0;
     end
-    if (unit_reset) begin
-      \$23  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$23  = 1'h0;
     end
   end
@@ -10685,10 +10698,7 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
         \$27  = o__valid;
       end
     end
-    if (unit_reset) begin
-      \$27  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$27  = 1'h0;
     end
   end
@@ -10869,24 +10879,22 @@ module \talos.load.walker (rst, beat__ready, i__ready, active, unit_reset, i__va
   assign \i__payload$28 [6:0] = address;
 endmodule
 
-module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 , \port$6786$75 , address, clk);
+module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \port$6588$75 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$22  = 0;
-  input rst;
-  wire rst;
   input follow;
   wire follow;
   input step;
   wire step;
-  input unit_reset;
-  wire unit_reset;
-  input [31:0] \port$6786$22 ;
-  wire [31:0] \port$6786$22 ;
-  input [65:0] \port$6786$75 ;
-  wire [65:0] \port$6786$75 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [31:0] \port$6588$22 ;
+  wire [31:0] \port$6588$22 ;
+  input [65:0] \port$6588$75 ;
+  wire [65:0] \port$6588$75 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -10997,62 +11005,62 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$6786$22 [28];
-  assign \$31  = ~ \port$6786$22 [29];
+  assign \$28  = ~ \port$6588$22 [28];
+  assign \$31  = ~ \port$6588$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$6786$22 [28];
-  assign \$37  = ~ \port$6786$22 [29];
+  assign \$34  = ~ \port$6588$22 [28];
+  assign \$37  = ~ \port$6588$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$6786$22 [29:28];
+  assign \$41  = & \port$6588$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$6786$22 [28] ? \port$6786$75 [65:44] : \port$6786$75 [43:22];
+  assign \$45  = \port$6588$22 [28] ? \port$6588$75 [65:44] : \port$6588$75 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
   assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
   assign \$51  = move[1] ? next_1 : 22'h000000;
   assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0 <= \$54 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0_is <= \$55 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_0 <= \$56 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     before_last <= \$57 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     firsts <= \$58 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     last <= \$59 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1 <= \$60 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1_is <= \$61 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_1 <= \$62 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner <= \$63 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     move <= \$64 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     at_inner <= \$65 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \first$13  <= \$66 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \last$15  <= \$67 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_0 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_1 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_1 <= \$48 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_1 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= \$71 ;
   assign \$3  = last | inner;
   assign \$5  = last | inner;
@@ -11078,21 +11086,21 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$6786$22 [15:0];
+      \$54  = \port$6588$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$6786$22 [30], \port$6786$22 [28] };
+      \$55  = { \port$6588$22 [30], \port$6588$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$6786$22 [15:0];
+      \$56  = \port$6588$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11103,14 +11111,14 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$6786$22 [30];
+      \$57 [0] = \port$6588$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$6786$22 [31];
+      \$57 [1] = \port$6588$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11139,14 +11147,14 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$6786$22 [28];
+      \$59 [0] = \port$6588$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$6786$22 [29];
+      \$59 [1] = \port$6588$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11157,21 +11165,21 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$6786$22 [27:16];
+      \$60  = \port$6588$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$6786$22 [31], \port$6786$22 [29] };
+      \$61  = { \port$6588$22 [31], \port$6588$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$6786$22 [27:16];
+      \$62  = \port$6588$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11232,7 +11240,7 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$6786$75 [65:44];
+      \$69  = \port$6588$75 [65:44];
     end
   end
   always @* begin
@@ -11246,7 +11254,7 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$6786$75 [21:0];
+      \$71  = \port$6588$75 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -11257,14 +11265,14 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$6786$22 [15:0];
-  assign ones = \port$6786$22 [29:28];
-  assign twos = \port$6786$22 [31:30];
+  assign count_0 = \port$6588$22 [15:0];
+  assign ones = \port$6588$22 [29:28];
+  assign twos = \port$6588$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$6786$22 [27:16];
-  assign stride_0 = \port$6786$75 [43:22];
-  assign stride_1 = \port$6786$75 [65:44];
-  assign base = \port$6786$75 [21:0];
+  assign count_1 = \port$6588$22 [27:16];
+  assign stride_0 = \port$6588$75 [43:22];
+  assign stride_1 = \port$6588$75 [65:44];
+  assign base = \port$6588$75 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11276,32 +11284,30 @@ module \talos.load.walker.locals (rst, follow, step, unit_reset, \port$6786$22 ,
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$6786$22 [28];
+  assign \$30  = \port$6588$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$6786$22 [28];
+  assign \$36  = \port$6588$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 , \last$15 , address, clk);
+module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$23  = 0;
-  input rst;
-  wire rst;
   input follow;
   wire follow;
   input step;
   wire step;
-  input unit_reset;
-  wire unit_reset;
-  input [52:0] \port$6786$22 ;
-  wire [52:0] \port$6786$22 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [52:0] \port$6588$22 ;
+  wire [52:0] \port$6588$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [6:0] address;
   reg [6:0] address = 7'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -11411,62 +11417,62 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$6786$22 [28];
-  assign \$31  = ~ \port$6786$22 [29];
+  assign \$28  = ~ \port$6588$22 [28];
+  assign \$31  = ~ \port$6588$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$6786$22 [28];
-  assign \$37  = ~ \port$6786$22 [29];
+  assign \$34  = ~ \port$6588$22 [28];
+  assign \$37  = ~ \port$6588$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$6786$22 [29:28];
+  assign \$41  = & \port$6588$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$6786$22 [28] ? \port$6786$22 [52:46] : \port$6786$22 [45:39];
+  assign \$45  = \port$6588$22 [28] ? \port$6588$22 [52:46] : \port$6588$22 [45:39];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
   assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
   assign \$51  = move[1] ? next_1 : 7'h00;
   assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0 <= \$54 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0_is <= \$55 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_0 <= \$56 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     before_last <= \$57 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     firsts <= \$58 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     last <= \$59 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1 <= \$60 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1_is <= \$61 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_1 <= \$62 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner <= \$63 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     move <= \$64 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     at_inner <= \$65 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \first$13  <= \$66 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \last$15  <= \$67 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_0 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_1 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_1 <= \$48 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_1 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= \$71 ;
   assign \$3  = last | inner;
   assign \$5  = last | inner;
@@ -11492,21 +11498,21 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$6786$22 [15:0];
+      \$54  = \port$6588$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$6786$22 [30], \port$6786$22 [28] };
+      \$55  = { \port$6588$22 [30], \port$6588$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$6786$22 [15:0];
+      \$56  = \port$6588$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11517,14 +11523,14 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$6786$22 [30];
+      \$57 [0] = \port$6588$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$6786$22 [31];
+      \$57 [1] = \port$6588$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11553,14 +11559,14 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$6786$22 [28];
+      \$59 [0] = \port$6588$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$6786$22 [29];
+      \$59 [1] = \port$6588$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11571,21 +11577,21 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$6786$22 [27:16];
+      \$60  = \port$6588$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$6786$22 [31], \port$6786$22 [29] };
+      \$61  = { \port$6588$22 [31], \port$6588$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$6786$22 [27:16];
+      \$62  = \port$6588$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11646,7 +11652,7 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$6786$22 [52:46];
+      \$69  = \port$6588$22 [52:46];
     end
   end
   always @* begin
@@ -11660,7 +11666,7 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$6786$22 [38:32];
+      \$71  = \port$6588$22 [38:32];
     end else if (step) begin
       \$71  = \$53 [6:0];
     end
@@ -11671,14 +11677,14 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$6786$22 [15:0];
-  assign ones = \port$6786$22 [29:28];
-  assign twos = \port$6786$22 [31:30];
+  assign count_0 = \port$6588$22 [15:0];
+  assign ones = \port$6588$22 [29:28];
+  assign twos = \port$6588$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$6786$22 [27:16];
-  assign stride_0 = \port$6786$22 [45:39];
-  assign stride_1 = \port$6786$22 [52:46];
-  assign base = \port$6786$22 [38:32];
+  assign count_1 = \port$6588$22 [27:16];
+  assign stride_0 = \port$6588$22 [45:39];
+  assign stride_1 = \port$6588$22 [52:46];
+  assign base = \port$6588$22 [38:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11690,34 +11696,32 @@ module \talos.load.walker.offsets (rst, follow, step, unit_reset, \port$6786$22 
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$6786$22 [28];
+  assign \$30  = \port$6588$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$6786$22 [28];
+  assign \$36  = \port$6588$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.spare (rst, o__ready, o__valid, o__payload, unit_reset, i__payload, i__valid, i__ready, clk);
+module \talos.load.walker.spare (o__ready, o__valid, o__payload, stopping_rst, i__payload, i__valid, i__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$24  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
   output o__valid;
   wire o__valid;
   output [66:0] o__payload;
   wire [66:0] o__payload;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [66:0] i__payload;
   wire [66:0] i__payload;
   input i__valid;
   wire i__valid;
   output i__ready;
   reg i__ready = 1'h1;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -11754,30 +11758,24 @@ module \talos.load.walker.spare (rst, o__ready, o__valid, o__payload, unit_reset
   assign \$3  = ~ o__valid;
   assign \$4  = \$3  | o__ready;
   assign \$5  = ~ full;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     full <= \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     i__ready <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     spare <= \$8 ;
   assign o__valid = i__valid | full;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$24 ) begin end
     \$6  = \$2 ;
-    if (unit_reset) begin
-      \$6  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$6  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$24 ) begin end
     \$7  = \$4 ;
-    if (unit_reset) begin
-      \$7  = 1'h1;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$7  = 1'h1;
     end
   end
@@ -11809,10 +11807,8 @@ module \talos.load.walker.spare (rst, o__ready, o__valid, o__payload, unit_reset
   assign \spare.tag  = spare[66:53];
 endmodule
 
-module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, write__data, o__valid, o__payload, filled, clk);
+module \talos.load_queue (i__valid, o__ready, i__ready, first, stopping_rst, write__data, o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$25  = 0;
-  input rst;
-  wire rst;
   input i__valid;
   wire i__valid;
   input o__ready;
@@ -11821,8 +11817,8 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
   wire i__ready;
   output [230:0] first;
   wire [230:0] first;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [230:0] write__data;
   wire [230:0] write__data;
   output o__valid;
@@ -11831,8 +11827,8 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
   reg [230:0] o__payload = 231'h0000000000000000000000000000000000000000000000000000000000;
   output [7:0] filled;
   reg [7:0] filled = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [3:0] \$1 ;
   reg \$10 ;
   reg [230:0] \$11 ;
@@ -11867,7 +11863,7 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
     for (i = 0; i < 8; i = i + 1) memory[i] = 231'h0000000000000000000000000000000000000000000000000000000000;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -11882,15 +11878,15 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
   assign \$5  = push & \$4 ;
   assign \$6  = ~ push;
   assign \$7  = pop & \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__valid <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     filled <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$25 ) begin end
@@ -11898,10 +11894,7 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
     if (push) begin
       \$8  = \$1 [2:0];
     end
-    if (unit_reset) begin
-      \$8  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$8  = 3'h0;
     end
   end
@@ -11911,10 +11904,7 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
     if (pop) begin
       \$9  = \$2 [2:0];
     end
-    if (unit_reset) begin
-      \$9  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$9  = 3'h0;
     end
   end
@@ -11927,10 +11917,7 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
     if (\$3 ) begin
       \$10  = filled[0];
     end
-    if (unit_reset) begin
-      \$10  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$10  = 1'h0;
     end
   end
@@ -11949,10 +11936,7 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
     end else if (\$7 ) begin
       \$12  = { 1'h0, filled[7:1] };
     end
-    if (unit_reset) begin
-      \$12  = 8'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$12  = 8'h00;
     end
   end
@@ -11964,11 +11948,9 @@ module \talos.load_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, 
   assign place = read__addr;
 endmodule
 
-module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, unit_reset, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid
-, drain__address, instr__valid, \port$8850$0 , clk);
+module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, stopping_rst, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid, drain__address
+, instr__valid, \port$8657$0 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$26  = 0;
-  input rst;
-  wire rst;
   input act__grant;
   wire act__grant;
   input weights__valid;
@@ -11993,8 +11975,8 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   wire acc_read__grant;
   input sync_ready;
   wire sync_ready;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [31:0] i_acts;
   wire [31:0] i_acts;
   input [31:0] weights__payload;
@@ -12013,18 +11995,18 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   wire [15:0] drain__address;
   input instr__valid;
   wire instr__valid;
-  input [260:0] \port$8850$0 ;
-  wire [260:0] \port$8850$0 ;
-  input clk;
-  wire clk;
+  input [260:0] \port$8657$0 ;
+  wire [260:0] \port$8657$0 ;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
-  wire [3:0] \$11 ;
+  wire \$11 ;
   wire \$12 ;
   wire \$13 ;
-  wire \$14 ;
+  wire [3:0] \$14 ;
   wire \$15 ;
-  wire \$16 ;
+  wire [3:0] \$16 ;
   wire \$17 ;
   wire \$18 ;
   wire \$19 ;
@@ -12058,8 +12040,8 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire [6:0] \$47 ;
-  wire \$48 ;
+  wire \$47 ;
+  wire [6:0] \$48 ;
   wire \$49 ;
   wire \$5 ;
   wire \$50 ;
@@ -12067,46 +12049,48 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   wire \$52 ;
   wire \$53 ;
   wire \$54 ;
-  wire [10:0] \$55 ;
-  wire \$56 ;
-  wire [10:0] \$57 ;
-  wire [2:0] \$58 ;
-  wire \$59 ;
+  wire \$55 ;
+  wire [10:0] \$56 ;
+  wire \$57 ;
+  wire [10:0] \$58 ;
+  wire [2:0] \$59 ;
   wire \$6 ;
-  wire [3:0] \$60 ;
+  wire \$60 ;
   wire [3:0] \$61 ;
-  wire \$62 ;
+  wire [3:0] \$62 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
   wire \$66 ;
   wire \$67 ;
-  wire [5:0] \$68 ;
-  reg \$69 ;
+  wire \$68 ;
+  wire [5:0] \$69 ;
   wire \$7 ;
   reg \$70 ;
   reg \$71 ;
-  reg [2:0] \$72 ;
-  reg [2:0] \$73 ;
-  reg \$74 ;
-  reg [3:0] \$75 ;
-  reg [2:0] \$76 ;
-  reg \$77 ;
-  reg [5:0] \$78 ;
-  reg [5:0] \$79 ;
+  reg \$72 ;
+  reg \$73 ;
+  reg [2:0] \$74 ;
+  reg [2:0] \$75 ;
+  reg \$76 ;
+  reg [3:0] \$77 ;
+  reg [2:0] \$78 ;
+  reg \$79 ;
   wire \$8 ;
-  reg \$80 ;
-  reg [9:0] \$81 ;
-  reg [9:0] \$82 ;
-  reg [1:0] \$83 ;
-  reg \$84 ;
-  reg [16:0] \$85 ;
-  reg [4:0] \$86 ;
-  wire [17:0] \$87 ;
-  wire [17:0] \$88 ;
+  reg [5:0] \$80 ;
+  reg [5:0] \$81 ;
+  reg \$82 ;
+  reg [9:0] \$83 ;
+  reg [9:0] \$84 ;
+  reg [1:0] \$85 ;
+  reg \$86 ;
+  reg [16:0] \$87 ;
+  reg [4:0] \$88 ;
   wire [17:0] \$89 ;
-  wire [3:0] \$9 ;
+  wire \$9 ;
   wire [17:0] \$90 ;
+  wire [17:0] \$91 ;
+  wire [17:0] \$92 ;
   wire [15:0] acc_read__address;
   wire acc_read__valid;
   reg accumulate = 1'h0;
@@ -12191,6 +12175,7 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   reg [142:0] line = 143'h000000000000000000000000000000000000;
   wire load;
   wire next_active;
+  wire next_asks;
   wire next_full;
   wire next_tile_first;
   wire [71:0] o_sums;
@@ -12199,7 +12184,7 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   wire signed [17:0] \o_sums[2] ;
   wire signed [17:0] \o_sums[3] ;
   wire [5:0] ones;
-  reg [3:0] \post$85  = 4'h0;
+  reg [3:0] \post$87  = 4'h0;
   reg [2:0] recent = 3'h0;
   reg [1:0] slot = 2'h0;
   reg slot_last = 1'h0;
@@ -12219,413 +12204,395 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   reg [2:0] tile_guard = 3'h0;
   wire [5:0] twos;
   reg [16:0] valid_line = 17'h00000;
+  reg waits = 1'h1;
   reg [5:0] warm_left = 6'h00;
   reg warming = 1'h0;
   reg [5:0] warmup = 6'h00;
   (* init = 32'd0 *)
   wire [31:0] word_in;
-  assign \$7  = active | \$6 ;
-  assign \$8  = \port$8850$0 [234] & \$7 ;
-  assign \$9  = { 1'h0, tile_guard } & { recent, 1'h1 };
-  assign \$10  = | \$9 ;
-  assign \$11  = { 1'h0, guard } & { recent, 1'h0 };
-  assign \$12  = | \$11 ;
-  assign \$13  = issue ? \$10  : \$12 ;
-  assign blocked = free ? \$8  : \$13 ;
-  assign \$14  = ~ active;
-  assign \$15  = issue & last;
-  assign free = \$14  | \$15 ;
-  assign \$16  = instr__valid & sync_ready;
-  assign start = \$16  & free;
-  assign \wait  = instr__valid ? \port$8850$0 [7:4] : 4'h0;
-  assign \$17  = ~ active;
-  assign follow = \$17  | last;
+  assign \$6  = issue & last;
+  assign \$7  = ~ \$6 ;
+  assign \$8  = active & \$7 ;
+  assign next_active = start | \$8 ;
+  assign \$9  = & lasts[1:0];
+  assign \$10  = issue ? \$9  : tile_first;
+  assign next_tile_first = free | \$10 ;
+  assign \$11  = | recent[1:0];
+  assign \$12  = active | \$11 ;
+  assign \$13  = \port$8657$0 [234] & \$12 ;
+  assign \$14  = { 1'h0, tile_guard } & { recent, 1'h1 };
+  assign \$15  = | \$14 ;
+  assign \$16  = { 1'h0, guard } & { recent, 1'h0 };
+  assign \$17  = | \$16 ;
+  assign \$18  = issue ? \$15  : \$17 ;
+  assign blocked = free ? \$13  : \$18 ;
+  assign \$19  = ~ active;
+  assign \$20  = issue & last;
+  assign free = \$19  | \$20 ;
+  assign \$21  = instr__valid & sync_ready;
+  assign start = \$21  & free;
+  assign \wait  = instr__valid ? \port$8657$0 [7:4] : 4'h0;
+  assign \$22  = ~ active;
+  assign follow = \$22  | last;
   assign switch = issue & tile_first;
-  assign \$18  = ~ full;
-  assign weights__ready = \$18  | switch;
+  assign \$23  = ~ full;
+  assign weights__ready = \$23  | switch;
   assign inject = weights__valid & weights__ready;
-  assign \$19  = weights__valid & slot_last;
-  assign next_full = weights__ready ? \$19  : 1'h1;
+  assign \$24  = weights__valid & slot_last;
+  assign next_full = weights__ready ? \$24  : 1'h1;
   assign done = valid_line[16] & end_line[80];
-  assign \$20  = ~ issue;
-  assign stall = active & \$20 ;
-  assign \$21  = ~ active;
-  assign \$22  = \$21  & instr__valid;
-  assign \$23  = ~ sync_ready;
-  assign sync = \$22  & \$23 ;
-  assign \$24  = ~ active;
-  assign \$25  = ! draining;
-  assign idle = \$24  & \$25 ;
-  assign \$26  = ~ next_tile_first;
-  assign \$27  = ~ blocked;
-  assign \$28  = next_full & \$27 ;
-  assign \$29  = \$26  | \$28 ;
-  assign \$30  = next_active & \$29 ;
-  assign \$32  = \port$8850$0 [257] & \$31 ;
-  assign \$34  = \port$8850$0 [254] & \$33 ;
-  assign \$35  = \$32  | \$34 ;
-  assign \$36  = | \port$8850$0 [255:254];
-  assign \$37  = \port$8850$0 [257] & \$36 ;
-  assign \$38  = | \port$8850$0 [258:257];
-  assign \$39  = \port$8850$0 [254] & \$38 ;
-  assign \$40  = \$37  | \$39 ;
-  assign \$41  = | \port$8850$0 [256:254];
-  assign \$42  = \port$8850$0 [257] & \$41 ;
-  assign \$43  = | \port$8850$0 [259:257];
-  assign \$44  = \port$8850$0 [254] & \$43 ;
-  assign \$45  = \$42  | \$44 ;
-  assign \$46  = | warmup;
-  assign \$47  = warm_left - 1'h1;
-  assign \$48  = warm_left != 1'h1;
-  assign \$49  = ~ warming;
-  assign \$50  = issue & \$49 ;
-  assign \$51  = & lasts[1:0];
-  assign \$52  = & lasts[4:2];
-  assign \$53  = ~ \$52 ;
-  assign \$54  = \$51  & \$53 ;
-  assign \$55  = entry + 1'h1;
-  assign \$56  = & lasts[1:0];
-  assign \$57  = entry + 1'h1;
-  assign \$58  = slot + 1'h1;
-  assign \$59  = slot == 2'h2;
-  assign \$60  = 1'h1 << injection_3[3:2];
-  assign \$61  = injection_3[1] ? \$60  : 4'h0;
-  assign \$62  = ~ accumulate;
-  assign \$63  = & firsts[4:2];
-  assign \$64  = \$62  & \$63 ;
-  assign \$65  = ~ warming;
-  assign \$66  = issue & \$65 ;
-  assign \$67  = | draining;
-  assign \$68  = draining - 1'h1;
-  always @(posedge clk)
-    active <= \$69 ;
-  always @(posedge clk)
+  assign \$25  = ~ issue;
+  assign stall = active & \$25 ;
+  assign \$26  = ~ active;
+  assign \$27  = \$26  & instr__valid;
+  assign \$28  = ~ sync_ready;
+  assign sync = \$27  & \$28 ;
+  assign \$29  = ~ active;
+  assign \$30  = ! draining;
+  assign idle = \$29  & \$30 ;
+  assign \$31  = ~ next_asks;
+  assign \$33  = \port$8657$0 [257] & \$32 ;
+  assign \$35  = \port$8657$0 [254] & \$34 ;
+  assign \$36  = \$33  | \$35 ;
+  assign \$37  = | \port$8657$0 [255:254];
+  assign \$38  = \port$8657$0 [257] & \$37 ;
+  assign \$39  = | \port$8657$0 [258:257];
+  assign \$40  = \port$8657$0 [254] & \$39 ;
+  assign \$41  = \$38  | \$40 ;
+  assign \$42  = | \port$8657$0 [256:254];
+  assign \$43  = \port$8657$0 [257] & \$42 ;
+  assign \$44  = | \port$8657$0 [259:257];
+  assign \$45  = \port$8657$0 [254] & \$44 ;
+  assign \$46  = \$43  | \$45 ;
+  assign \$47  = | warmup;
+  assign \$48  = warm_left - 1'h1;
+  assign \$49  = warm_left != 1'h1;
+  assign \$50  = ~ warming;
+  assign \$51  = issue & \$50 ;
+  assign \$52  = & lasts[1:0];
+  assign \$53  = & lasts[4:2];
+  assign \$54  = ~ \$53 ;
+  assign \$55  = \$52  & \$54 ;
+  assign \$56  = entry + 1'h1;
+  assign \$57  = & lasts[1:0];
+  assign \$58  = entry + 1'h1;
+  assign \$59  = slot + 1'h1;
+  assign \$60  = slot == 2'h2;
+  assign \$61  = 1'h1 << injection_3[3:2];
+  assign \$62  = injection_3[1] ? \$61  : 4'h0;
+  assign \$63  = ~ accumulate;
+  assign \$64  = & firsts[4:2];
+  assign \$65  = \$63  & \$64 ;
+  assign \$66  = ~ warming;
+  assign \$67  = issue & \$66 ;
+  assign \$68  = | draining;
+  assign \$69  = draining - 1'h1;
+  always @(posedge stopping_clk)
+    active <= \$70 ;
+  always @(posedge stopping_clk)
     tile_first <= next_tile_first;
-  always @(posedge clk)
-    full <= \$70 ;
-  always @(posedge clk)
-    act__valid <= \$71 ;
-  always @(posedge clk)
-    recent <= \$72 ;
-  always @(posedge clk)
-    guard <= \$73 ;
-  always @(posedge clk)
-    accumulate <= \$74 ;
-  always @(posedge clk)
-    \post$85  <= \$75 ;
-  always @(posedge clk)
-    tile_guard <= \$76 ;
-  always @(posedge clk)
-    down <= \$77 ;
-  always @(posedge clk)
-    warmup <= \$78 ;
-  always @(posedge clk)
-    warm_left <= \$79 ;
-  always @(posedge clk)
-    warming <= \$80 ;
-  always @(posedge clk)
-    entry <= \$81 ;
-  always @(posedge clk)
-    block_entry <= \$82 ;
-  always @(posedge clk)
-    slot <= \$83 ;
-  always @(posedge clk)
-    slot_last <= \$84 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    full <= \$71 ;
+  always @(posedge stopping_clk)
+    act__valid <= \$72 ;
+  always @(posedge stopping_clk)
+    waits <= \$73 ;
+  always @(posedge stopping_clk)
+    recent <= \$74 ;
+  always @(posedge stopping_clk)
+    guard <= \$75 ;
+  always @(posedge stopping_clk)
+    accumulate <= \$76 ;
+  always @(posedge stopping_clk)
+    \post$87  <= \$77 ;
+  always @(posedge stopping_clk)
+    tile_guard <= \$78 ;
+  always @(posedge stopping_clk)
+    down <= \$79 ;
+  always @(posedge stopping_clk)
+    warmup <= \$80 ;
+  always @(posedge stopping_clk)
+    warm_left <= \$81 ;
+  always @(posedge stopping_clk)
+    warming <= \$82 ;
+  always @(posedge stopping_clk)
+    entry <= \$83 ;
+  always @(posedge stopping_clk)
+    block_entry <= \$84 ;
+  always @(posedge stopping_clk)
+    slot <= \$85 ;
+  always @(posedge stopping_clk)
+    slot_last <= \$86 ;
+  always @(posedge stopping_clk)
     injection_0 <= { weights__payload, slot, inject, switch };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     injection_1 <= injection_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     injection_2 <= injection_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     injection_3 <= injection_2;
-  always @(posedge clk)
-    i_strobes <= \$61 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    i_strobes <= \$62 ;
+  always @(posedge stopping_clk)
     i_switch <= injection_3[0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     i_weights <= injection_3[35:4];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     down_line <= { down_line[3:0], down };
-  always @(posedge clk)
-    line <= { line[131:0], \$64 , entry };
-  always @(posedge clk)
-    end_line <= { end_line[79:0], \post$85 , last };
-  always @(posedge clk)
-    valid_line <= \$85 ;
-  always @(posedge clk)
-    draining <= \$86 ;
-  assign issue = act__valid & act__grant;
-  assign \$1  = issue & last;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = active & \$2 ;
-  assign next_active = start | \$3 ;
-  assign \$4  = & lasts[1:0];
-  assign \$5  = issue ? \$4  : tile_first;
-  assign next_tile_first = free | \$5 ;
-  assign \$6  = | recent[1:0];
+  always @(posedge stopping_clk)
+    line <= { line[131:0], \$65 , entry };
+  always @(posedge stopping_clk)
+    end_line <= { end_line[79:0], \post$87 , last };
+  always @(posedge stopping_clk)
+    valid_line <= \$87 ;
+  always @(posedge stopping_clk)
+    draining <= \$88 ;
+  assign \$1  = ~ waits;
+  assign issue = \$1  & act__grant;
+  assign \$2  = ~ next_tile_first;
+  assign \$3  = ~ blocked;
+  assign \$4  = next_full & \$3 ;
+  assign \$5  = \$2  | \$4 ;
+  assign next_asks = next_active & \$5 ;
   \talos.matrix.accumulator  accumulator (
-    .clk(clk),
     .drain__address(drain__address),
     .drain__grant(acc_read__grant),
     .drained(acc_read__data),
     .i_valid(valid_line[12]),
-    .\port$7026$132 (line[142:132]),
-    .\port$7150$0 (\$87 ),
-    .\port$7152$0 (\$88 ),
-    .\port$7153$0 (\$89 ),
-    .\port$7362$0 (\$90 ),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$6831$132 (line[142:132]),
+    .\port$6955$0 (\$89 ),
+    .\port$6957$0 (\$90 ),
+    .\port$6958$0 (\$91 ),
+    .\port$7167$0 (\$92 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.matrix.array  array (
-    .clk(clk),
-    .deskew_0_2(\$87 ),
-    .deskew_1_1(\$88 ),
-    .deskew_2_0(\$89 ),
+    .deskew_0_2(\$89 ),
+    .deskew_1_1(\$90 ),
+    .deskew_2_0(\$91 ),
     .i_acts(i_acts),
     .i_down(down_line[4]),
     .i_strobes(i_strobes),
     .i_switch(i_switch),
     .i_weights(i_weights),
-    .\o_psum$152 (\$90 ),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\o_psum$151 (\$92 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.matrix.nest  nest (
     .address(act__address),
-    .clk(clk),
     .firsts(firsts),
     .follow(follow),
     .last(lasts),
     .\last$15 (last),
     .load(free),
-    .\port$8850$16 (\port$8850$0 [217:16]),
-    .\port$8850$242 (\port$8850$0 [253:242]),
-    .rst(rst),
+    .\port$8657$16 (\port$8657$0 [217:16]),
+    .\port$8657$242 (\port$8657$0 [253:242]),
     .step(issue),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$69  = next_active;
-    if (unit_reset) begin
-      \$69  = 1'h0;
-    end
-    if (rst) begin
-      \$69  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$70  = next_full;
-    if (unit_reset) begin
-      \$70  = 1'h0;
-    end
-    if (rst) begin
+    \$70  = next_active;
+    if (stopping_rst) begin
       \$70  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$71  = \$30 ;
-    if (unit_reset) begin
-      \$71  = 1'h0;
-    end
-    if (rst) begin
+    \$71  = next_full;
+    if (stopping_rst) begin
       \$71  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$72  = { recent[1:0], issue };
-    if (unit_reset) begin
-      \$72  = 3'h0;
-    end
-    if (rst) begin
-      \$72  = 3'h0;
+    \$72  = next_asks;
+    if (stopping_rst) begin
+      \$72  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$73  = guard;
+    \$73  = \$31 ;
+    if (stopping_rst) begin
+      \$73  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
+    \$74  = { recent[1:0], issue };
+    if (stopping_rst) begin
+      \$74  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
+    \$75  = guard;
     if (free) begin
-      \$73  = { \port$8850$0 [234], \port$8850$0 [234], \port$8850$0 [234] };
+      \$75  = { \port$8657$0 [234], \port$8657$0 [234], \port$8657$0 [234] };
     end else if (issue) begin
-      \$73  = tile_guard;
+      \$75  = tile_guard;
     end
-    if (unit_reset) begin
-      \$73  = 3'h0;
-    end
-    if (rst) begin
-      \$73  = 3'h0;
+    if (stopping_rst) begin
+      \$75  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$74  = accumulate;
+    \$76  = accumulate;
     if (free) begin
-      \$74  = \port$8850$0 [234];
+      \$76  = \port$8657$0 [234];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$75  = \post$85 ;
+    \$77  = \post$87 ;
     if (free) begin
-      \$75  = \port$8850$0 [11:8];
+      \$77  = \port$8657$0 [11:8];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$76  = tile_guard;
+    \$78  = tile_guard;
     if (follow) begin
-      \$76 [2] = \$35 ;
-      \$76 [1] = \$40 ;
-      \$76 [0] = \$45 ;
+      \$78 [2] = \$36 ;
+      \$78 [1] = \$41 ;
+      \$78 [0] = \$46 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$77  = down;
+    \$79  = down;
     if (free) begin
-      \$77  = \port$8850$0 [235];
+      \$79  = \port$8657$0 [235];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$78  = warmup;
+    \$80  = warmup;
     if (free) begin
-      \$78  = \port$8850$0 [241:236];
+      \$80  = \port$8657$0 [241:236];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$79  = warm_left;
+    \$81  = warm_left;
     if (free) begin
-      \$79  = \port$8850$0 [241:236];
+      \$81  = \port$8657$0 [241:236];
     end else if (issue) begin
       if (lasts[0]) begin
-        \$79  = warmup;
+        \$81  = warmup;
       end else if (warming) begin
-        \$79  = \$47 [5:0];
+        \$81  = \$48 [5:0];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$80  = warming;
+    \$82  = warming;
     if (free) begin
-      \$80  = \port$8850$0 [260];
+      \$82  = \port$8657$0 [260];
     end else if (issue) begin
       if (lasts[0]) begin
-        \$80  = \$46 ;
+        \$82  = \$47 ;
       end else if (warming) begin
-        \$80  = \$48 ;
+        \$82  = \$49 ;
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$81  = entry;
+    \$83  = entry;
     if (free) begin
-      \$81  = \port$8850$0 [227:218];
-    end else if (\$50 ) begin
+      \$83  = \port$8657$0 [227:218];
+    end else if (\$51 ) begin
       (* full_case = 32'd1 *)
-      if (\$54 ) begin
-        \$81  = block_entry;
+      if (\$55 ) begin
+        \$83  = block_entry;
       end else begin
-        \$81  = \$55 [9:0];
+        \$83  = \$56 [9:0];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$82  = block_entry;
+    \$84  = block_entry;
     if (free) begin
-      \$82  = \port$8850$0 [227:218];
-    end else if (\$50 ) begin
+      \$84  = \port$8657$0 [227:218];
+    end else if (\$51 ) begin
       (* full_case = 32'd1 *)
-      if (\$54 ) begin
+      if (\$55 ) begin
       end else begin
-        if (\$56 ) begin
-          \$82  = \$57 [9:0];
+        if (\$57 ) begin
+          \$84  = \$58 [9:0];
         end
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$83  = slot;
+    \$85  = slot;
     if (inject) begin
-      \$83  = \$58 [1:0];
+      \$85  = \$59 [1:0];
     end
-    if (unit_reset) begin
-      \$83  = 2'h0;
-    end
-    if (rst) begin
-      \$83  = 2'h0;
+    if (stopping_rst) begin
+      \$85  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$84  = slot_last;
+    \$86  = slot_last;
     if (inject) begin
-      \$84  = \$59 ;
+      \$86  = \$60 ;
     end
-    if (unit_reset) begin
-      \$84  = 1'h0;
-    end
-    if (rst) begin
-      \$84  = 1'h0;
+    if (stopping_rst) begin
+      \$86  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$85  = { valid_line[15:0], \$66  };
-    if (unit_reset) begin
-      \$85  = 17'h00000;
-    end
-    if (rst) begin
-      \$85  = 17'h00000;
+    \$87  = { valid_line[15:0], \$67  };
+    if (stopping_rst) begin
+      \$87  = 17'h00000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$86  = draining;
+    \$88  = draining;
     if (issue) begin
-      \$86  = 5'h11;
-    end else if (\$67 ) begin
-      \$86  = \$68 [4:0];
+      \$88  = 5'h11;
+    end else if (\$68 ) begin
+      \$88  = \$69 [4:0];
     end
-    if (unit_reset) begin
-      \$86  = 5'h00;
-    end
-    if (rst) begin
-      \$86  = 5'h00;
+    if (stopping_rst) begin
+      \$88  = 5'h00;
     end
   end
   assign address = act__address;
   assign asks = act__valid;
-  assign instr__payload = \port$8850$0 [241:0];
+  assign instr__payload = \port$8657$0 [241:0];
   assign instr__ready = start;
   assign load = free;
-  assign ones = \port$8850$0 [247:242];
-  assign counts = \port$8850$0 [260:242];
-  assign twos = \port$8850$0 [253:248];
+  assign ones = \port$8657$0 [247:242];
+  assign counts = \port$8657$0 [260:242];
+  assign twos = \port$8657$0 [253:248];
   assign step = issue;
-  assign base = \port$8850$0 [37:16];
-  assign count_0 = \port$8850$0 [199:190];
-  assign stride_0 = \port$8850$0 [217:200];
-  assign count_1 = \port$8850$0 [167:158];
-  assign stride_1 = \port$8850$0 [189:168];
-  assign count_2 = \port$8850$0 [141:130];
-  assign stride_2 = \port$8850$0 [157:142];
-  assign count_3 = \port$8850$0 [107:100];
-  assign stride_3 = \port$8850$0 [129:108];
-  assign count_4 = \port$8850$0 [77:70];
-  assign stride_4 = \port$8850$0 [99:78];
-  assign count_5 = \port$8850$0 [47:38];
-  assign stride_5 = \port$8850$0 [69:48];
+  assign base = \port$8657$0 [37:16];
+  assign count_0 = \port$8657$0 [199:190];
+  assign stride_0 = \port$8657$0 [217:200];
+  assign count_1 = \port$8657$0 [167:158];
+  assign stride_1 = \port$8657$0 [189:168];
+  assign count_2 = \port$8657$0 [141:130];
+  assign stride_2 = \port$8657$0 [157:142];
+  assign count_3 = \port$8657$0 [107:100];
+  assign stride_3 = \port$8657$0 [129:108];
+  assign count_4 = \port$8657$0 [77:70];
+  assign stride_4 = \port$8657$0 [99:78];
+  assign count_5 = \port$8657$0 [47:38];
+  assign stride_5 = \port$8657$0 [69:48];
   assign act__data = i_acts;
   assign switch_in = i_switch;
   assign strobes = i_strobes;
@@ -12634,19 +12601,19 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   assign i_address = line[141:132];
   assign i_overwrite = line[142];
   assign i_valid = valid_line[12];
-  assign i_sums = { \$90 , \$89 , \$88 , \$87  };
-  assign o_sums = { \$90 , \$89 , \$88 , \$87  };
+  assign i_sums = { \$92 , \$91 , \$90 , \$89  };
+  assign o_sums = { \$92 , \$91 , \$90 , \$89  };
   assign acc_read__address = drain__address;
   assign drain__data = acc_read__data;
   assign drain__grant = acc_read__grant;
   assign acc_read__valid = drain__valid;
   assign busy = issue;
   assign post = end_line[84:81];
-  assign \counts.ones  = \port$8850$0 [247:242];
-  assign \counts.twos  = \port$8850$0 [253:248];
-  assign \counts.few_columns  = \port$8850$0 [256:254];
-  assign \counts.few_rows  = \port$8850$0 [259:257];
-  assign \counts.warmup  = \port$8850$0 [260];
+  assign \counts.ones  = \port$8657$0 [247:242];
+  assign \counts.twos  = \port$8657$0 [253:248];
+  assign \counts.few_columns  = \port$8657$0 [256:254];
+  assign \counts.few_rows  = \port$8657$0 [259:257];
+  assign \counts.warmup  = \port$8657$0 [260];
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -12655,14 +12622,14 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   assign \i_weights[1]  = i_weights[15:8];
   assign \i_weights[2]  = i_weights[23:16];
   assign \i_weights[3]  = i_weights[31:24];
-  assign \i_sums[0]  = \$87 ;
-  assign \i_sums[1]  = \$88 ;
-  assign \i_sums[2]  = \$89 ;
-  assign \i_sums[3]  = \$90 ;
-  assign \o_sums[0]  = \$87 ;
-  assign \o_sums[1]  = \$88 ;
-  assign \o_sums[2]  = \$89 ;
-  assign \o_sums[3]  = \$90 ;
+  assign \i_sums[0]  = \$89 ;
+  assign \i_sums[1]  = \$90 ;
+  assign \i_sums[2]  = \$91 ;
+  assign \i_sums[3]  = \$92 ;
+  assign \o_sums[0]  = \$89 ;
+  assign \o_sums[1]  = \$90 ;
+  assign \o_sums[2]  = \$91 ;
+  assign \o_sums[3]  = \$92 ;
   assign \injection_0.switch  = injection_0[0];
   assign \injection_0.strobe  = injection_0[1];
   assign \injection_0.slot  = injection_0[3:2];
@@ -12679,36 +12646,34 @@ module \talos.matrix (rst, act__grant, weights__valid, issue, start, \wait , wei
   assign \injection_3.strobe  = injection_3[1];
   assign \injection_3.slot  = injection_3[3:2];
   assign \injection_3.word  = injection_3[35:4];
-  assign \$31  = \port$8850$0 [254];
-  assign \$33  = \port$8850$0 [257];
+  assign \$32  = \port$8657$0 [254];
+  assign \$34  = \port$8657$0 [257];
 endmodule
 
-module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$7026$132 , i_valid, \port$7150$0 , \port$7152$0 , \port$7153$0 , \port$7362$0 , drained, drain__address, clk);
+module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$6831$132 , i_valid, \port$6955$0 , \port$6957$0 , \port$6958$0 , \port$7167$0 , drained, drain__address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$27  = 0;
-  input rst;
-  wire rst;
   output drain__grant;
   wire drain__grant;
-  input unit_reset;
-  wire unit_reset;
-  input [10:0] \port$7026$132 ;
-  wire [10:0] \port$7026$132 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [10:0] \port$6831$132 ;
+  wire [10:0] \port$6831$132 ;
   input i_valid;
   wire i_valid;
-  input [17:0] \port$7150$0 ;
-  wire [17:0] \port$7150$0 ;
-  input [17:0] \port$7152$0 ;
-  wire [17:0] \port$7152$0 ;
-  input [17:0] \port$7153$0 ;
-  wire [17:0] \port$7153$0 ;
-  input [17:0] \port$7362$0 ;
-  wire [17:0] \port$7362$0 ;
+  input [17:0] \port$6955$0 ;
+  wire [17:0] \port$6955$0 ;
+  input [17:0] \port$6957$0 ;
+  wire [17:0] \port$6957$0 ;
+  input [17:0] \port$6958$0 ;
+  wire [17:0] \port$6958$0 ;
+  input [17:0] \port$7167$0 ;
+  wire [17:0] \port$7167$0 ;
   output [127:0] drained;
   reg [127:0] drained = 128'h00000000000000000000000000000000;
   input [15:0] drain__address;
   wire [15:0] drain__address;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [32:0] \$10 ;
   wire [31:0] \$11 ;
@@ -12759,7 +12724,7 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$7026$132 
   reg overwrite_1 = 1'h0;
   reg overwrite_2 = 1'h0;
   wire [8:0] read__addr;
-  wire [8:0] \read__addr$32 ;
+  wire [8:0] \read__addr$31 ;
   wire [127:0] read__data;
   wire [127:0] \read__data$20 ;
   reg [1:0] reads_half = 2'h0;
@@ -12773,13 +12738,13 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$7026$132 
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [8:0] write__addr;
-  wire [8:0] \write__addr$33 ;
+  wire [8:0] \write__addr$32 ;
   (* init = 128'h00000000000000000000000000000000 *)
   wire [127:0] write__data;
   (* init = 128'h00000000000000000000000000000000 *)
-  wire [127:0] \write__data$34 ;
+  wire [127:0] \write__data$33 ;
   wire write__en;
-  wire \write__en$35 ;
+  wire \write__en$34 ;
   (* no_rw_check = 32'd1 *)
   reg [127:0] half_0 [511:0];
 `ifndef SYNTHESIS
@@ -12788,12 +12753,12 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$7026$132 
     for (i = 0; i < 512; i = i + 1) half_0[i] = 128'h00000000000000000000000000000000;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
       half_0[address_3[8:0]] <= updated;
   end
   reg [127:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= half_0[read__addr];
   end
   assign read__data = _0_;
@@ -12805,144 +12770,129 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$7026$132 
     for (i = 0; i < 512; i = i + 1) half_1[i] = 128'h00000000000000000000000000000000;
   end
 `endif
-  always @(posedge clk) begin
-    if (\write__en$35 )
+  always @(posedge stopping_clk) begin
+    if (\write__en$34 )
       half_1[address_3[8:0]] <= updated;
   end
   reg [127:0] _1_;
-  always @(posedge clk) begin
-    _1_ <= half_1[\read__addr$32 ];
+  always @(posedge stopping_clk) begin
+    _1_ <= half_1[\read__addr$31 ];
   end
   assign \read__data$20  = _1_;
-  assign \$1  = ~ \port$7026$132 [10];
+  assign \$1  = ~ \port$6831$132 [10];
   assign \$2  = i_valid & \$1 ;
-  assign \$3  = ~ \port$7026$132 [9];
+  assign \$3  = ~ \port$6831$132 [9];
   assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ \port$7026$132 [10];
+  assign \$5  = ~ \port$6831$132 [10];
   assign \$6  = i_valid & \$5 ;
-  assign \$7  = \$6  & \port$7026$132 [9];
+  assign \$7  = \$6  & \port$6831$132 [9];
   assign \$8  = address_2[9] ? output_1[31:0] : output_0[31:0];
   assign \$9  = overwrite_2 ? 32'd0 : \$8 ;
-  assign \$10  = $signed(\$9 ) + $signed(\port$7150$0 );
+  assign \$10  = $signed(\$9 ) + $signed(\port$6955$0 );
   assign \$11  = address_2[9] ? output_1[63:32] : output_0[63:32];
   assign \$12  = overwrite_2 ? 32'd0 : \$11 ;
-  assign \$13  = $signed(\$12 ) + $signed(\port$7152$0 );
+  assign \$13  = $signed(\$12 ) + $signed(\port$6957$0 );
   assign \$14  = address_2[9] ? output_1[95:64] : output_0[95:64];
   assign \$15  = overwrite_2 ? 32'd0 : \$14 ;
-  assign \$16  = $signed(\$15 ) + $signed(\port$7153$0 );
+  assign \$16  = $signed(\$15 ) + $signed(\port$6958$0 );
   assign \$17  = address_2[9] ? output_1[127:96] : output_0[127:96];
   assign \$18  = overwrite_2 ? 32'd0 : \$17 ;
-  assign \$19  = $signed(\$18 ) + $signed(\port$7362$0 );
+  assign \$19  = $signed(\$18 ) + $signed(\port$7167$0 );
   assign \$20  = from_half_1 ? output_1 : output_0;
   assign read__addr = reads_half[0] ? address_0[8:0] : drain__address[8:0];
   assign \$21  = ! address_3[9];
   assign write__en = valid_3 & \$21 ;
-  assign \read__addr$32  = reads_half[1] ? address_0[8:0] : drain__address[8:0];
-  assign \write__en$35  = valid_3 & \$22 ;
+  assign \read__addr$31  = reads_half[1] ? address_0[8:0] : drain__address[8:0];
+  assign \write__en$34  = valid_3 & \$22 ;
   assign \$23  = reads_half >> drain__address[9];
   assign drain__grant = ~ \$23 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid_0 <= \$24 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid_1 <= \$25 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid_2 <= \$26 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid_3 <= \$27 ;
-  always @(posedge clk)
-    address_0 <= \port$7026$132 [9:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    address_0 <= \port$6831$132 [9:0];
+  always @(posedge stopping_clk)
     address_1 <= address_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address_2 <= address_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address_3 <= address_2;
-  always @(posedge clk)
-    overwrite_0 <= \port$7026$132 [10];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    overwrite_0 <= \port$6831$132 [10];
+  always @(posedge stopping_clk)
     overwrite_1 <= overwrite_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     overwrite_2 <= overwrite_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     reads_half <= \$28 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     output_0 <= read__data;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     output_1 <= \read__data$20 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     updated <= \$29 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     from_half_0 <= drain__address[9];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     from_half_1 <= from_half_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     drained <= \$20 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$24  = i_valid;
-    if (unit_reset) begin
-      \$24  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$25  = valid_0;
-    if (unit_reset) begin
-      \$25  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$25  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$26  = valid_1;
-    if (unit_reset) begin
-      \$26  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$26  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$27  = valid_2;
-    if (unit_reset) begin
-      \$27  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$27  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$28  = { \$7 , \$4  };
-    if (unit_reset) begin
-      \$28  = 2'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$28  = 2'h0;
     end
   end
-  assign i_address = \port$7026$132 [9:0];
-  assign i_overwrite = \port$7026$132 [10];
-  assign i_sums = { \port$7362$0 , \port$7153$0 , \port$7152$0 , \port$7150$0  };
+  assign i_address = \port$6831$132 [9:0];
+  assign i_overwrite = \port$6831$132 [10];
+  assign i_sums = { \port$7167$0 , \port$6958$0 , \port$6957$0 , \port$6955$0  };
   assign write__addr = address_3[8:0];
   assign write__data = updated;
-  assign \write__addr$33  = address_3[8:0];
-  assign \write__data$34  = updated;
+  assign \write__addr$32  = address_3[8:0];
+  assign \write__data$33  = updated;
   assign drain__data = drained;
   assign \updated[0]  = updated[31:0];
   assign \updated[1]  = updated[63:32];
   assign \updated[2]  = updated[95:64];
   assign \updated[3]  = updated[127:96];
-  assign \i_sums[0]  = \port$7150$0 ;
-  assign \i_sums[1]  = \port$7152$0 ;
-  assign \i_sums[2]  = \port$7153$0 ;
-  assign \i_sums[3]  = \port$7362$0 ;
+  assign \i_sums[0]  = \port$6955$0 ;
+  assign \i_sums[1]  = \port$6957$0 ;
+  assign \i_sums[2]  = \port$6958$0 ;
+  assign \i_sums[3]  = \port$7167$0 ;
   assign \$29 [127:96] = \$19 [31:0];
   assign \$29 [95:64] = \$16 [31:0];
   assign \$29 [63:32] = \$13 [31:0];
@@ -12950,11 +12900,9 @@ module \talos.matrix.accumulator (rst, drain__grant, unit_reset, \port$7026$132 
   assign \$22  = address_3[9];
 endmodule
 
-module \talos.matrix.array (rst, unit_reset, i_acts, i_strobes, i_switch, i_weights, i_down, deskew_0_2, deskew_1_1, deskew_2_0, \o_psum$152 , clk);
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+module \talos.matrix.array (stopping_rst, i_acts, i_strobes, i_switch, i_weights, i_down, deskew_0_2, deskew_1_1, deskew_2_0, \o_psum$151 , stopping_clk);
+  input stopping_rst;
+  wire stopping_rst;
   input [31:0] i_acts;
   wire [31:0] i_acts;
   input [3:0] i_strobes;
@@ -12971,10 +12919,10 @@ module \talos.matrix.array (rst, unit_reset, i_acts, i_strobes, i_switch, i_weig
   reg [17:0] deskew_1_1 = 18'h00000;
   output [17:0] deskew_2_0;
   reg [17:0] deskew_2_0 = 18'h00000;
-  output signed [17:0] \o_psum$152 ;
-  wire signed [17:0] \o_psum$152 ;
-  input clk;
-  wire clk;
+  output signed [17:0] \o_psum$151 ;
+  wire signed [17:0] \o_psum$151 ;
+  input stopping_clk;
+  wire stopping_clk;
   reg [7:0] act_skew_1_0 = 8'h00;
   reg [7:0] act_skew_2_0 = 8'h00;
   reg [7:0] act_skew_2_1 = 8'h00;
@@ -12993,243 +12941,243 @@ module \talos.matrix.array (rst, unit_reset, i_acts, i_strobes, i_switch, i_weig
   wire signed [7:0] \i_acts[2] ;
   wire signed [7:0] \i_acts[3] ;
   (* init = 8'h00 *)
+  wire signed [7:0] \i_down$103 ;
   wire signed [7:0] \i_down$104 ;
-  wire signed [7:0] \i_down$105 ;
-  wire signed [7:0] \i_down$107 ;
-  wire signed [7:0] \i_down$109 ;
+  wire signed [7:0] \i_down$106 ;
+  wire signed [7:0] \i_down$108 ;
   (* init = 8'h00 *)
+  wire signed [7:0] \i_down$123 ;
   wire signed [7:0] \i_down$124 ;
-  wire signed [7:0] \i_down$125 ;
-  wire signed [7:0] \i_down$127 ;
-  wire signed [7:0] \i_down$129 ;
+  wire signed [7:0] \i_down$126 ;
+  wire signed [7:0] \i_down$128 ;
   (* init = 8'h00 *)
+  wire signed [7:0] \i_down$143 ;
   wire signed [7:0] \i_down$144 ;
-  wire signed [7:0] \i_down$145 ;
-  wire signed [7:0] \i_down$147 ;
-  wire signed [7:0] \i_down$149 ;
+  wire signed [7:0] \i_down$146 ;
+  wire signed [7:0] \i_down$148 ;
+  wire signed [7:0] \i_down$83 ;
   wire signed [7:0] \i_down$84 ;
-  wire signed [7:0] \i_down$85 ;
-  wire signed [7:0] \i_down$87 ;
-  wire signed [7:0] \i_down$89 ;
+  wire signed [7:0] \i_down$86 ;
+  wire signed [7:0] \i_down$88 ;
   wire [10:0] i_front;
-  wire [10:0] \i_front$44 ;
-  wire signed [7:0] \i_front$44.act ;
-  wire \i_front$44.down ;
-  wire \i_front$44.strobe ;
-  wire \i_front$44.switch ;
-  wire [10:0] \i_front$46 ;
-  wire signed [7:0] \i_front$46.act ;
-  wire \i_front$46.down ;
-  wire \i_front$46.strobe ;
-  wire \i_front$46.switch ;
-  wire [10:0] \i_front$48 ;
-  wire signed [7:0] \i_front$48.act ;
-  wire \i_front$48.down ;
-  wire \i_front$48.strobe ;
-  wire \i_front$48.switch ;
+  wire [10:0] \i_front$43 ;
+  wire signed [7:0] \i_front$43.act ;
+  wire \i_front$43.down ;
+  wire \i_front$43.strobe ;
+  wire \i_front$43.switch ;
+  wire [10:0] \i_front$45 ;
+  wire signed [7:0] \i_front$45.act ;
+  wire \i_front$45.down ;
+  wire \i_front$45.strobe ;
+  wire \i_front$45.switch ;
+  wire [10:0] \i_front$47 ;
+  wire signed [7:0] \i_front$47.act ;
+  wire \i_front$47.down ;
+  wire \i_front$47.strobe ;
+  wire \i_front$47.switch ;
+  wire [10:0] \i_front$49 ;
+  wire signed [7:0] \i_front$49.act ;
+  wire \i_front$49.down ;
+  wire \i_front$49.strobe ;
+  wire \i_front$49.switch ;
   wire [10:0] \i_front$50 ;
   wire signed [7:0] \i_front$50.act ;
   wire \i_front$50.down ;
   wire \i_front$50.strobe ;
   wire \i_front$50.switch ;
-  wire [10:0] \i_front$51 ;
-  wire signed [7:0] \i_front$51.act ;
-  wire \i_front$51.down ;
-  wire \i_front$51.strobe ;
-  wire \i_front$51.switch ;
-  wire [10:0] \i_front$53 ;
-  wire signed [7:0] \i_front$53.act ;
-  wire \i_front$53.down ;
-  wire \i_front$53.strobe ;
-  wire \i_front$53.switch ;
-  wire [10:0] \i_front$55 ;
-  wire signed [7:0] \i_front$55.act ;
-  wire \i_front$55.down ;
-  wire \i_front$55.strobe ;
-  wire \i_front$55.switch ;
+  wire [10:0] \i_front$52 ;
+  wire signed [7:0] \i_front$52.act ;
+  wire \i_front$52.down ;
+  wire \i_front$52.strobe ;
+  wire \i_front$52.switch ;
+  wire [10:0] \i_front$54 ;
+  wire signed [7:0] \i_front$54.act ;
+  wire \i_front$54.down ;
+  wire \i_front$54.strobe ;
+  wire \i_front$54.switch ;
+  wire [10:0] \i_front$56 ;
+  wire signed [7:0] \i_front$56.act ;
+  wire \i_front$56.down ;
+  wire \i_front$56.strobe ;
+  wire \i_front$56.switch ;
   wire [10:0] \i_front$57 ;
   wire signed [7:0] \i_front$57.act ;
   wire \i_front$57.down ;
   wire \i_front$57.strobe ;
   wire \i_front$57.switch ;
-  wire [10:0] \i_front$58 ;
-  wire signed [7:0] \i_front$58.act ;
-  wire \i_front$58.down ;
-  wire \i_front$58.strobe ;
-  wire \i_front$58.switch ;
-  wire [10:0] \i_front$60 ;
-  wire signed [7:0] \i_front$60.act ;
-  wire \i_front$60.down ;
-  wire \i_front$60.strobe ;
-  wire \i_front$60.switch ;
-  wire [10:0] \i_front$62 ;
-  wire signed [7:0] \i_front$62.act ;
-  wire \i_front$62.down ;
-  wire \i_front$62.strobe ;
-  wire \i_front$62.switch ;
+  wire [10:0] \i_front$59 ;
+  wire signed [7:0] \i_front$59.act ;
+  wire \i_front$59.down ;
+  wire \i_front$59.strobe ;
+  wire \i_front$59.switch ;
+  wire [10:0] \i_front$61 ;
+  wire signed [7:0] \i_front$61.act ;
+  wire \i_front$61.down ;
+  wire \i_front$61.strobe ;
+  wire \i_front$61.switch ;
+  wire [10:0] \i_front$63 ;
+  wire signed [7:0] \i_front$63.act ;
+  wire \i_front$63.down ;
+  wire \i_front$63.strobe ;
+  wire \i_front$63.switch ;
   wire [10:0] \i_front$64 ;
   wire signed [7:0] \i_front$64.act ;
   wire \i_front$64.down ;
   wire \i_front$64.strobe ;
   wire \i_front$64.switch ;
-  wire [10:0] \i_front$65 ;
-  wire signed [7:0] \i_front$65.act ;
-  wire \i_front$65.down ;
-  wire \i_front$65.strobe ;
-  wire \i_front$65.switch ;
-  wire [10:0] \i_front$67 ;
-  wire signed [7:0] \i_front$67.act ;
-  wire \i_front$67.down ;
-  wire \i_front$67.strobe ;
-  wire \i_front$67.switch ;
-  wire [10:0] \i_front$69 ;
-  wire signed [7:0] \i_front$69.act ;
-  wire \i_front$69.down ;
-  wire \i_front$69.strobe ;
-  wire \i_front$69.switch ;
+  wire [10:0] \i_front$66 ;
+  wire signed [7:0] \i_front$66.act ;
+  wire \i_front$66.down ;
+  wire \i_front$66.strobe ;
+  wire \i_front$66.switch ;
+  wire [10:0] \i_front$68 ;
+  wire signed [7:0] \i_front$68.act ;
+  wire \i_front$68.down ;
+  wire \i_front$68.strobe ;
+  wire \i_front$68.switch ;
   wire signed [7:0] \i_front.act ;
   wire \i_front.down ;
   wire \i_front.strobe ;
   wire \i_front.switch ;
   wire signed [15:0] i_psum;
-  wire signed [17:0] \i_psum$102 ;
-  wire signed [15:0] \i_psum$114 ;
-  wire signed [16:0] \i_psum$118 ;
-  wire signed [17:0] \i_psum$122 ;
-  wire signed [15:0] \i_psum$134 ;
-  wire signed [16:0] \i_psum$138 ;
-  wire signed [17:0] \i_psum$142 ;
-  wire signed [16:0] \i_psum$78 ;
-  wire signed [17:0] \i_psum$82 ;
-  wire signed [15:0] \i_psum$94 ;
-  wire signed [16:0] \i_psum$98 ;
+  wire signed [17:0] \i_psum$101 ;
+  wire signed [15:0] \i_psum$113 ;
+  wire signed [16:0] \i_psum$117 ;
+  wire signed [17:0] \i_psum$121 ;
+  wire signed [15:0] \i_psum$133 ;
+  wire signed [16:0] \i_psum$137 ;
+  wire signed [17:0] \i_psum$141 ;
+  wire signed [16:0] \i_psum$77 ;
+  wire signed [17:0] \i_psum$81 ;
+  wire signed [15:0] \i_psum$93 ;
+  wire signed [16:0] \i_psum$97 ;
   wire signed [7:0] i_weight;
-  wire signed [7:0] \i_weight$100 ;
   (* init = 8'h00 *)
+  wire signed [7:0] \i_weight$110 ;
   wire signed [7:0] \i_weight$111 ;
-  wire signed [7:0] \i_weight$112 ;
-  wire signed [7:0] \i_weight$116 ;
-  wire signed [7:0] \i_weight$120 ;
+  wire signed [7:0] \i_weight$115 ;
+  wire signed [7:0] \i_weight$119 ;
   (* init = 8'h00 *)
+  wire signed [7:0] \i_weight$130 ;
   wire signed [7:0] \i_weight$131 ;
-  wire signed [7:0] \i_weight$132 ;
-  wire signed [7:0] \i_weight$136 ;
-  wire signed [7:0] \i_weight$140 ;
-  wire signed [7:0] \i_weight$72 ;
-  wire signed [7:0] \i_weight$76 ;
-  wire signed [7:0] \i_weight$80 ;
+  wire signed [7:0] \i_weight$135 ;
+  wire signed [7:0] \i_weight$139 ;
+  wire signed [7:0] \i_weight$71 ;
+  wire signed [7:0] \i_weight$75 ;
+  wire signed [7:0] \i_weight$79 ;
   (* init = 8'h00 *)
+  wire signed [7:0] \i_weight$90 ;
   wire signed [7:0] \i_weight$91 ;
-  wire signed [7:0] \i_weight$92 ;
-  wire signed [7:0] \i_weight$96 ;
+  wire signed [7:0] \i_weight$95 ;
+  wire signed [7:0] \i_weight$99 ;
   wire signed [7:0] \i_weights[0] ;
   wire signed [7:0] \i_weights[1] ;
   wire signed [7:0] \i_weights[2] ;
   wire signed [7:0] \i_weights[3] ;
   wire signed [7:0] o_down;
-  wire signed [7:0] \o_down$106 ;
-  wire signed [7:0] \o_down$108 ;
-  wire signed [7:0] \o_down$110 ;
-  wire signed [7:0] \o_down$126 ;
-  wire signed [7:0] \o_down$128 ;
-  wire signed [7:0] \o_down$130 ;
-  wire signed [7:0] \o_down$146 ;
-  wire signed [7:0] \o_down$148 ;
-  wire signed [7:0] \o_down$150 ;
-  wire signed [7:0] \o_down$88 ;
-  wire signed [7:0] \o_down$90 ;
+  wire signed [7:0] \o_down$105 ;
+  wire signed [7:0] \o_down$107 ;
+  wire signed [7:0] \o_down$109 ;
+  wire signed [7:0] \o_down$125 ;
+  wire signed [7:0] \o_down$127 ;
+  wire signed [7:0] \o_down$129 ;
+  wire signed [7:0] \o_down$145 ;
+  wire signed [7:0] \o_down$147 ;
+  wire signed [7:0] \o_down$149 ;
+  wire signed [7:0] \o_down$87 ;
+  wire signed [7:0] \o_down$89 ;
   wire [10:0] o_front;
-  wire [10:0] \o_front$47 ;
-  wire signed [7:0] \o_front$47.act ;
-  wire \o_front$47.down ;
-  wire \o_front$47.strobe ;
-  wire \o_front$47.switch ;
-  wire [10:0] \o_front$49 ;
-  wire signed [7:0] \o_front$49.act ;
-  wire \o_front$49.down ;
-  wire \o_front$49.strobe ;
-  wire \o_front$49.switch ;
-  wire [10:0] \o_front$52 ;
-  wire signed [7:0] \o_front$52.act ;
-  wire \o_front$52.down ;
-  wire \o_front$52.strobe ;
-  wire \o_front$52.switch ;
-  wire [10:0] \o_front$54 ;
-  wire signed [7:0] \o_front$54.act ;
-  wire \o_front$54.down ;
-  wire \o_front$54.strobe ;
-  wire \o_front$54.switch ;
-  wire [10:0] \o_front$56 ;
-  wire signed [7:0] \o_front$56.act ;
-  wire \o_front$56.down ;
-  wire \o_front$56.strobe ;
-  wire \o_front$56.switch ;
-  wire [10:0] \o_front$59 ;
-  wire signed [7:0] \o_front$59.act ;
-  wire \o_front$59.down ;
-  wire \o_front$59.strobe ;
-  wire \o_front$59.switch ;
-  wire [10:0] \o_front$61 ;
-  wire signed [7:0] \o_front$61.act ;
-  wire \o_front$61.down ;
-  wire \o_front$61.strobe ;
-  wire \o_front$61.switch ;
-  wire [10:0] \o_front$63 ;
-  wire signed [7:0] \o_front$63.act ;
-  wire \o_front$63.down ;
-  wire \o_front$63.strobe ;
-  wire \o_front$63.switch ;
-  wire [10:0] \o_front$66 ;
-  wire signed [7:0] \o_front$66.act ;
-  wire \o_front$66.down ;
-  wire \o_front$66.strobe ;
-  wire \o_front$66.switch ;
-  wire [10:0] \o_front$68 ;
-  wire signed [7:0] \o_front$68.act ;
-  wire \o_front$68.down ;
-  wire \o_front$68.strobe ;
-  wire \o_front$68.switch ;
-  wire [10:0] \o_front$70 ;
-  wire signed [7:0] \o_front$70.act ;
-  wire \o_front$70.down ;
-  wire \o_front$70.strobe ;
-  wire \o_front$70.switch ;
+  wire [10:0] \o_front$46 ;
+  wire signed [7:0] \o_front$46.act ;
+  wire \o_front$46.down ;
+  wire \o_front$46.strobe ;
+  wire \o_front$46.switch ;
+  wire [10:0] \o_front$48 ;
+  wire signed [7:0] \o_front$48.act ;
+  wire \o_front$48.down ;
+  wire \o_front$48.strobe ;
+  wire \o_front$48.switch ;
+  wire [10:0] \o_front$51 ;
+  wire signed [7:0] \o_front$51.act ;
+  wire \o_front$51.down ;
+  wire \o_front$51.strobe ;
+  wire \o_front$51.switch ;
+  wire [10:0] \o_front$53 ;
+  wire signed [7:0] \o_front$53.act ;
+  wire \o_front$53.down ;
+  wire \o_front$53.strobe ;
+  wire \o_front$53.switch ;
+  wire [10:0] \o_front$55 ;
+  wire signed [7:0] \o_front$55.act ;
+  wire \o_front$55.down ;
+  wire \o_front$55.strobe ;
+  wire \o_front$55.switch ;
+  wire [10:0] \o_front$58 ;
+  wire signed [7:0] \o_front$58.act ;
+  wire \o_front$58.down ;
+  wire \o_front$58.strobe ;
+  wire \o_front$58.switch ;
+  wire [10:0] \o_front$60 ;
+  wire signed [7:0] \o_front$60.act ;
+  wire \o_front$60.down ;
+  wire \o_front$60.strobe ;
+  wire \o_front$60.switch ;
+  wire [10:0] \o_front$62 ;
+  wire signed [7:0] \o_front$62.act ;
+  wire \o_front$62.down ;
+  wire \o_front$62.strobe ;
+  wire \o_front$62.switch ;
+  wire [10:0] \o_front$65 ;
+  wire signed [7:0] \o_front$65.act ;
+  wire \o_front$65.down ;
+  wire \o_front$65.strobe ;
+  wire \o_front$65.switch ;
+  wire [10:0] \o_front$67 ;
+  wire signed [7:0] \o_front$67.act ;
+  wire \o_front$67.down ;
+  wire \o_front$67.strobe ;
+  wire \o_front$67.switch ;
+  wire [10:0] \o_front$69 ;
+  wire signed [7:0] \o_front$69.act ;
+  wire \o_front$69.down ;
+  wire \o_front$69.strobe ;
+  wire \o_front$69.switch ;
   wire signed [7:0] \o_front.act ;
   wire \o_front.down ;
   wire \o_front.strobe ;
   wire \o_front.switch ;
   wire signed [17:0] o_psum;
-  wire signed [17:0] \o_psum$103 ;
-  wire signed [15:0] \o_psum$115 ;
-  wire signed [16:0] \o_psum$119 ;
-  wire signed [17:0] \o_psum$123 ;
-  wire signed [15:0] \o_psum$135 ;
-  wire signed [16:0] \o_psum$139 ;
-  wire signed [17:0] \o_psum$143 ;
+  wire signed [17:0] \o_psum$102 ;
+  wire signed [15:0] \o_psum$114 ;
+  wire signed [16:0] \o_psum$118 ;
+  wire signed [17:0] \o_psum$122 ;
+  wire signed [15:0] \o_psum$134 ;
+  wire signed [16:0] \o_psum$138 ;
+  wire signed [17:0] \o_psum$142 ;
   wire signed [17:0] \o_psum$38 ;
   wire signed [17:0] \o_psum$41 ;
-  wire signed [15:0] \o_psum$75 ;
-  wire signed [16:0] \o_psum$79 ;
-  wire signed [17:0] \o_psum$83 ;
-  wire signed [15:0] \o_psum$95 ;
-  wire signed [16:0] \o_psum$99 ;
+  wire signed [15:0] \o_psum$74 ;
+  wire signed [16:0] \o_psum$78 ;
+  wire signed [17:0] \o_psum$82 ;
+  wire signed [15:0] \o_psum$94 ;
+  wire signed [16:0] \o_psum$98 ;
   wire [71:0] o_sums;
   wire signed [17:0] \o_sums[0] ;
   wire signed [17:0] \o_sums[1] ;
   wire signed [17:0] \o_sums[2] ;
   wire signed [17:0] \o_sums[3] ;
   wire signed [7:0] o_weight;
-  wire signed [7:0] \o_weight$101 ;
-  wire signed [7:0] \o_weight$113 ;
-  wire signed [7:0] \o_weight$117 ;
-  wire signed [7:0] \o_weight$121 ;
-  wire signed [7:0] \o_weight$133 ;
-  wire signed [7:0] \o_weight$137 ;
-  wire signed [7:0] \o_weight$141 ;
-  wire signed [7:0] \o_weight$77 ;
-  wire signed [7:0] \o_weight$81 ;
-  wire signed [7:0] \o_weight$93 ;
-  wire signed [7:0] \o_weight$97 ;
+  wire signed [7:0] \o_weight$100 ;
+  wire signed [7:0] \o_weight$112 ;
+  wire signed [7:0] \o_weight$116 ;
+  wire signed [7:0] \o_weight$120 ;
+  wire signed [7:0] \o_weight$132 ;
+  wire signed [7:0] \o_weight$136 ;
+  wire signed [7:0] \o_weight$140 ;
+  wire signed [7:0] \o_weight$76 ;
+  wire signed [7:0] \o_weight$80 ;
+  wire signed [7:0] \o_weight$92 ;
+  wire signed [7:0] \o_weight$96 ;
   reg strobe_skew_1_0 = 1'h0;
   reg strobe_skew_2_0 = 1'h0;
   reg strobe_skew_2_1 = 1'h0;
@@ -13246,319 +13194,303 @@ module \talos.matrix.array (rst, unit_reset, i_acts, i_strobes, i_switch, i_weig
   reg [7:0] weight_skew_3_0 = 8'h00;
   reg [7:0] weight_skew_3_1 = 8'h00;
   reg [7:0] weight_skew_3_2 = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     act_skew_1_0 <= i_acts[15:8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     switch_skew_1_0 <= switch_skew_0_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     down_skew_1_0 <= down_skew_0_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     strobe_skew_2_0 <= i_strobes[2];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     strobe_skew_2_1 <= strobe_skew_2_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     switch_skew_2_0 <= switch_skew_1_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     down_skew_2_0 <= down_skew_1_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     strobe_skew_3_0 <= i_strobes[3];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     strobe_skew_3_1 <= strobe_skew_3_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     strobe_skew_3_2 <= strobe_skew_3_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     switch_skew_3_0 <= switch_skew_2_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     act_skew_2_0 <= i_acts[23:16];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     down_skew_3_0 <= down_skew_2_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight_skew_1_0 <= i_weights[15:8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight_skew_2_0 <= i_weights[23:16];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight_skew_2_1 <= weight_skew_2_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight_skew_3_0 <= i_weights[31:24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight_skew_3_1 <= weight_skew_3_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight_skew_3_2 <= weight_skew_3_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     deskew_0_0 <= o_psum;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     deskew_0_1 <= deskew_0_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     deskew_0_2 <= deskew_0_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     act_skew_2_1 <= act_skew_2_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     deskew_1_0 <= \o_psum$38 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     deskew_1_1 <= deskew_1_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     deskew_2_0 <= \o_psum$41 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     act_skew_3_0 <= i_acts[31:24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     act_skew_3_1 <= act_skew_3_0;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     act_skew_3_2 <= act_skew_3_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     switch_skew_0_0 <= i_switch;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     down_skew_0_0 <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     strobe_skew_1_0 <= i_strobes[1];
   \talos.matrix.array.pe_0_0  pe_0_0 (
-    .clk(clk),
-    .front(\i_front$44 ),
+    .front(\i_front$43 ),
     .i_down(i_acts[7:0]),
     .i_front(i_front),
     .i_weight(i_weights[7:0]),
-    .lower(\i_down$85 ),
+    .lower(\i_down$84 ),
     .psum(i_psum),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$72 )
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$71 )
   );
   \talos.matrix.array.pe_0_1  pe_0_1 (
-    .clk(clk),
-    .front(\i_front$46 ),
+    .front(\i_front$45 ),
     .i_down(act_skew_1_0),
-    .i_front(\i_front$44 ),
+    .i_front(\i_front$43 ),
     .i_weight(weight_skew_1_0),
-    .lower(\i_down$105 ),
-    .psum(\i_psum$94 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$92 )
+    .lower(\i_down$104 ),
+    .psum(\i_psum$93 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$91 )
   );
   \talos.matrix.array.pe_0_2  pe_0_2 (
-    .clk(clk),
-    .front(\i_front$48 ),
+    .front(\i_front$47 ),
     .i_down(act_skew_2_1),
-    .i_front(\i_front$46 ),
+    .i_front(\i_front$45 ),
     .i_weight(weight_skew_2_1),
-    .lower(\i_down$125 ),
-    .psum(\i_psum$114 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$112 )
+    .lower(\i_down$124 ),
+    .psum(\i_psum$113 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$111 )
   );
   \talos.matrix.array.pe_0_3  pe_0_3 (
-    .clk(clk),
     .i_down(act_skew_3_2),
-    .i_front(\i_front$48 ),
+    .i_front(\i_front$47 ),
     .i_weight(weight_skew_3_2),
-    .lower(\i_down$145 ),
-    .psum(\i_psum$134 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$132 )
+    .lower(\i_down$144 ),
+    .psum(\i_psum$133 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$131 )
   );
   \talos.matrix.array.pe_1_0  pe_1_0 (
-    .clk(clk),
-    .front(\i_front$51 ),
-    .i_down(\i_down$85 ),
-    .i_front(\i_front$50 ),
+    .front(\i_front$50 ),
+    .i_down(\i_down$84 ),
+    .i_front(\i_front$49 ),
     .i_psum(i_psum),
-    .i_weight(\i_weight$72 ),
-    .lower(\i_down$87 ),
-    .psum(\i_psum$78 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$76 )
+    .i_weight(\i_weight$71 ),
+    .lower(\i_down$86 ),
+    .psum(\i_psum$77 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$75 )
   );
   \talos.matrix.array.pe_1_1  pe_1_1 (
-    .clk(clk),
-    .front(\i_front$53 ),
-    .i_down(\i_down$105 ),
-    .i_front(\i_front$51 ),
-    .i_psum(\i_psum$94 ),
-    .i_weight(\i_weight$92 ),
-    .lower(\i_down$107 ),
-    .psum(\i_psum$98 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$96 )
+    .front(\i_front$52 ),
+    .i_down(\i_down$104 ),
+    .i_front(\i_front$50 ),
+    .i_psum(\i_psum$93 ),
+    .i_weight(\i_weight$91 ),
+    .lower(\i_down$106 ),
+    .psum(\i_psum$97 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$95 )
   );
   \talos.matrix.array.pe_1_2  pe_1_2 (
-    .clk(clk),
-    .front(\i_front$55 ),
-    .i_down(\i_down$125 ),
-    .i_front(\i_front$53 ),
-    .i_psum(\i_psum$114 ),
-    .i_weight(\i_weight$112 ),
-    .lower(\i_down$127 ),
-    .psum(\i_psum$118 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$116 )
+    .front(\i_front$54 ),
+    .i_down(\i_down$124 ),
+    .i_front(\i_front$52 ),
+    .i_psum(\i_psum$113 ),
+    .i_weight(\i_weight$111 ),
+    .lower(\i_down$126 ),
+    .psum(\i_psum$117 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$115 )
   );
   \talos.matrix.array.pe_1_3  pe_1_3 (
-    .clk(clk),
-    .i_down(\i_down$145 ),
-    .i_front(\i_front$55 ),
-    .i_psum(\i_psum$134 ),
-    .i_weight(\i_weight$132 ),
-    .lower(\i_down$147 ),
-    .psum(\i_psum$138 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$136 )
+    .i_down(\i_down$144 ),
+    .i_front(\i_front$54 ),
+    .i_psum(\i_psum$133 ),
+    .i_weight(\i_weight$131 ),
+    .lower(\i_down$146 ),
+    .psum(\i_psum$137 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$135 )
   );
   \talos.matrix.array.pe_2_0  pe_2_0 (
-    .clk(clk),
-    .front(\i_front$58 ),
-    .i_down(\i_down$87 ),
-    .i_front(\i_front$57 ),
-    .i_psum(\i_psum$78 ),
-    .i_weight(\i_weight$76 ),
-    .lower(\i_down$89 ),
-    .psum(\i_psum$82 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$80 )
+    .front(\i_front$57 ),
+    .i_down(\i_down$86 ),
+    .i_front(\i_front$56 ),
+    .i_psum(\i_psum$77 ),
+    .i_weight(\i_weight$75 ),
+    .lower(\i_down$88 ),
+    .psum(\i_psum$81 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$79 )
   );
   \talos.matrix.array.pe_2_1  pe_2_1 (
-    .clk(clk),
-    .front(\i_front$60 ),
-    .i_down(\i_down$107 ),
-    .i_front(\i_front$58 ),
-    .i_psum(\i_psum$98 ),
-    .i_weight(\i_weight$96 ),
-    .lower(\i_down$109 ),
-    .psum(\i_psum$102 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$100 )
+    .front(\i_front$59 ),
+    .i_down(\i_down$106 ),
+    .i_front(\i_front$57 ),
+    .i_psum(\i_psum$97 ),
+    .i_weight(\i_weight$95 ),
+    .lower(\i_down$108 ),
+    .psum(\i_psum$101 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$99 )
   );
   \talos.matrix.array.pe_2_2  pe_2_2 (
-    .clk(clk),
-    .front(\i_front$62 ),
-    .i_down(\i_down$127 ),
-    .i_front(\i_front$60 ),
-    .i_psum(\i_psum$118 ),
-    .i_weight(\i_weight$116 ),
-    .lower(\i_down$129 ),
-    .psum(\i_psum$122 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$120 )
+    .front(\i_front$61 ),
+    .i_down(\i_down$126 ),
+    .i_front(\i_front$59 ),
+    .i_psum(\i_psum$117 ),
+    .i_weight(\i_weight$115 ),
+    .lower(\i_down$128 ),
+    .psum(\i_psum$121 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$119 )
   );
   \talos.matrix.array.pe_2_3  pe_2_3 (
-    .clk(clk),
-    .i_down(\i_down$147 ),
-    .i_front(\i_front$62 ),
-    .i_psum(\i_psum$138 ),
-    .i_weight(\i_weight$136 ),
-    .lower(\i_down$149 ),
-    .psum(\i_psum$142 ),
-    .rst(rst),
-    .unit_reset(unit_reset),
-    .weight(\i_weight$140 )
+    .i_down(\i_down$146 ),
+    .i_front(\i_front$61 ),
+    .i_psum(\i_psum$137 ),
+    .i_weight(\i_weight$135 ),
+    .lower(\i_down$148 ),
+    .psum(\i_psum$141 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .weight(\i_weight$139 )
   );
   \talos.matrix.array.pe_3_0  pe_3_0 (
-    .clk(clk),
-    .front(\i_front$65 ),
-    .i_down(\i_down$89 ),
-    .i_front(\i_front$64 ),
-    .i_psum(\i_psum$82 ),
-    .i_weight(\i_weight$80 ),
+    .front(\i_front$64 ),
+    .i_down(\i_down$88 ),
+    .i_front(\i_front$63 ),
+    .i_psum(\i_psum$81 ),
+    .i_weight(\i_weight$79 ),
     .psum(o_psum),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.matrix.array.pe_3_1  pe_3_1 (
-    .clk(clk),
-    .front(\i_front$67 ),
-    .i_down(\i_down$109 ),
-    .i_front(\i_front$65 ),
-    .i_psum(\i_psum$102 ),
-    .i_weight(\i_weight$100 ),
+    .front(\i_front$66 ),
+    .i_down(\i_down$108 ),
+    .i_front(\i_front$64 ),
+    .i_psum(\i_psum$101 ),
+    .i_weight(\i_weight$99 ),
     .psum(\o_psum$38 ),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.matrix.array.pe_3_2  pe_3_2 (
-    .clk(clk),
-    .front(\i_front$69 ),
-    .i_down(\i_down$129 ),
-    .i_front(\i_front$67 ),
-    .i_psum(\i_psum$122 ),
-    .i_weight(\i_weight$120 ),
+    .front(\i_front$68 ),
+    .i_down(\i_down$128 ),
+    .i_front(\i_front$66 ),
+    .i_psum(\i_psum$121 ),
+    .i_weight(\i_weight$119 ),
     .psum(\o_psum$41 ),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.matrix.array.pe_3_3  pe_3_3 (
-    .clk(clk),
-    .i_down(\i_down$149 ),
-    .i_front(\i_front$69 ),
-    .i_psum(\i_psum$142 ),
-    .i_weight(\i_weight$140 ),
-    .psum(\o_psum$152 ),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .i_down(\i_down$148 ),
+    .i_front(\i_front$68 ),
+    .i_psum(\i_psum$141 ),
+    .i_weight(\i_weight$139 ),
+    .psum(\o_psum$151 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
-  assign o_front = \i_front$44 ;
-  assign \o_front$47  = \i_front$46 ;
-  assign \o_front$49  = \i_front$48 ;
-  assign \o_front$52  = \i_front$51 ;
-  assign \o_front$54  = \i_front$53 ;
-  assign \o_front$56  = \i_front$55 ;
-  assign \o_front$59  = \i_front$58 ;
-  assign \o_front$61  = \i_front$60 ;
-  assign \o_front$63  = \i_front$62 ;
-  assign \o_front$66  = \i_front$65 ;
-  assign \o_front$68  = \i_front$67 ;
-  assign \o_front$70  = \i_front$69 ;
+  assign o_front = \i_front$43 ;
+  assign \o_front$46  = \i_front$45 ;
+  assign \o_front$48  = \i_front$47 ;
+  assign \o_front$51  = \i_front$50 ;
+  assign \o_front$53  = \i_front$52 ;
+  assign \o_front$55  = \i_front$54 ;
+  assign \o_front$58  = \i_front$57 ;
+  assign \o_front$60  = \i_front$59 ;
+  assign \o_front$62  = \i_front$61 ;
+  assign \o_front$65  = \i_front$64 ;
+  assign \o_front$67  = \i_front$66 ;
+  assign \o_front$69  = \i_front$68 ;
   assign i_weight = i_weights[7:0];
-  assign o_weight = \i_weight$72 ;
-  assign \o_psum$75  = i_psum;
-  assign \o_weight$77  = \i_weight$76 ;
-  assign \o_psum$79  = \i_psum$78 ;
-  assign \o_weight$81  = \i_weight$80 ;
-  assign \o_psum$83  = \i_psum$82 ;
-  assign \i_down$84  = i_acts[7:0];
-  assign o_down = \i_down$85 ;
-  assign \o_down$88  = \i_down$87 ;
-  assign \o_down$90  = \i_down$89 ;
-  assign \i_weight$91  = weight_skew_1_0;
-  assign \o_weight$93  = \i_weight$92 ;
-  assign \o_psum$95  = \i_psum$94 ;
-  assign \o_weight$97  = \i_weight$96 ;
-  assign \o_psum$99  = \i_psum$98 ;
-  assign \o_weight$101  = \i_weight$100 ;
-  assign \o_psum$103  = \i_psum$102 ;
-  assign \i_down$104  = act_skew_1_0;
-  assign \o_down$106  = \i_down$105 ;
-  assign \o_down$108  = \i_down$107 ;
-  assign \o_down$110  = \i_down$109 ;
-  assign \i_weight$111  = weight_skew_2_1;
-  assign \o_weight$113  = \i_weight$112 ;
-  assign \o_psum$115  = \i_psum$114 ;
-  assign \o_weight$117  = \i_weight$116 ;
-  assign \o_psum$119  = \i_psum$118 ;
-  assign \o_weight$121  = \i_weight$120 ;
-  assign \o_psum$123  = \i_psum$122 ;
-  assign \i_down$124  = act_skew_2_1;
-  assign \o_down$126  = \i_down$125 ;
-  assign \o_down$128  = \i_down$127 ;
-  assign \o_down$130  = \i_down$129 ;
-  assign \i_weight$131  = weight_skew_3_2;
-  assign \o_weight$133  = \i_weight$132 ;
-  assign \o_psum$135  = \i_psum$134 ;
-  assign \o_weight$137  = \i_weight$136 ;
-  assign \o_psum$139  = \i_psum$138 ;
-  assign \o_weight$141  = \i_weight$140 ;
-  assign \o_psum$143  = \i_psum$142 ;
-  assign \i_down$144  = act_skew_3_2;
-  assign \o_down$146  = \i_down$145 ;
-  assign \o_down$148  = \i_down$147 ;
-  assign \o_down$150  = \i_down$149 ;
-  assign o_sums = { \o_psum$152 , deskew_2_0, deskew_1_1, deskew_0_2 };
+  assign o_weight = \i_weight$71 ;
+  assign \o_psum$74  = i_psum;
+  assign \o_weight$76  = \i_weight$75 ;
+  assign \o_psum$78  = \i_psum$77 ;
+  assign \o_weight$80  = \i_weight$79 ;
+  assign \o_psum$82  = \i_psum$81 ;
+  assign \i_down$83  = i_acts[7:0];
+  assign o_down = \i_down$84 ;
+  assign \o_down$87  = \i_down$86 ;
+  assign \o_down$89  = \i_down$88 ;
+  assign \i_weight$90  = weight_skew_1_0;
+  assign \o_weight$92  = \i_weight$91 ;
+  assign \o_psum$94  = \i_psum$93 ;
+  assign \o_weight$96  = \i_weight$95 ;
+  assign \o_psum$98  = \i_psum$97 ;
+  assign \o_weight$100  = \i_weight$99 ;
+  assign \o_psum$102  = \i_psum$101 ;
+  assign \i_down$103  = act_skew_1_0;
+  assign \o_down$105  = \i_down$104 ;
+  assign \o_down$107  = \i_down$106 ;
+  assign \o_down$109  = \i_down$108 ;
+  assign \i_weight$110  = weight_skew_2_1;
+  assign \o_weight$112  = \i_weight$111 ;
+  assign \o_psum$114  = \i_psum$113 ;
+  assign \o_weight$116  = \i_weight$115 ;
+  assign \o_psum$118  = \i_psum$117 ;
+  assign \o_weight$120  = \i_weight$119 ;
+  assign \o_psum$122  = \i_psum$121 ;
+  assign \i_down$123  = act_skew_2_1;
+  assign \o_down$125  = \i_down$124 ;
+  assign \o_down$127  = \i_down$126 ;
+  assign \o_down$129  = \i_down$128 ;
+  assign \i_weight$130  = weight_skew_3_2;
+  assign \o_weight$132  = \i_weight$131 ;
+  assign \o_psum$134  = \i_psum$133 ;
+  assign \o_weight$136  = \i_weight$135 ;
+  assign \o_psum$138  = \i_psum$137 ;
+  assign \o_weight$140  = \i_weight$139 ;
+  assign \o_psum$142  = \i_psum$141 ;
+  assign \i_down$143  = act_skew_3_2;
+  assign \o_down$145  = \i_down$144 ;
+  assign \o_down$147  = \i_down$146 ;
+  assign \o_down$149  = \i_down$148 ;
+  assign o_sums = { \o_psum$151 , deskew_2_0, deskew_1_1, deskew_0_2 };
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -13571,142 +13503,140 @@ module \talos.matrix.array (rst, unit_reset, i_acts, i_strobes, i_switch, i_weig
   assign \i_front.switch  = i_front[8];
   assign \i_front.strobe  = i_front[9];
   assign \i_front.down  = i_front[10];
-  assign \i_front$44.act  = \i_front$44 [7:0];
-  assign \i_front$44.switch  = \i_front$44 [8];
-  assign \i_front$44.strobe  = \i_front$44 [9];
-  assign \i_front$44.down  = \i_front$44 [10];
-  assign \o_front.act  = \i_front$44 [7:0];
-  assign \o_front.switch  = \i_front$44 [8];
-  assign \o_front.strobe  = \i_front$44 [9];
-  assign \o_front.down  = \i_front$44 [10];
-  assign \i_front$46.act  = \i_front$46 [7:0];
-  assign \i_front$46.switch  = \i_front$46 [8];
-  assign \i_front$46.strobe  = \i_front$46 [9];
-  assign \i_front$46.down  = \i_front$46 [10];
-  assign \o_front$47.act  = \i_front$46 [7:0];
-  assign \o_front$47.switch  = \i_front$46 [8];
-  assign \o_front$47.strobe  = \i_front$46 [9];
-  assign \o_front$47.down  = \i_front$46 [10];
-  assign \i_front$48.act  = \i_front$48 [7:0];
-  assign \i_front$48.switch  = \i_front$48 [8];
-  assign \i_front$48.strobe  = \i_front$48 [9];
-  assign \i_front$48.down  = \i_front$48 [10];
-  assign \o_front$49.act  = \i_front$48 [7:0];
-  assign \o_front$49.switch  = \i_front$48 [8];
-  assign \o_front$49.strobe  = \i_front$48 [9];
-  assign \o_front$49.down  = \i_front$48 [10];
+  assign \i_front$43.act  = \i_front$43 [7:0];
+  assign \i_front$43.switch  = \i_front$43 [8];
+  assign \i_front$43.strobe  = \i_front$43 [9];
+  assign \i_front$43.down  = \i_front$43 [10];
+  assign \o_front.act  = \i_front$43 [7:0];
+  assign \o_front.switch  = \i_front$43 [8];
+  assign \o_front.strobe  = \i_front$43 [9];
+  assign \o_front.down  = \i_front$43 [10];
+  assign \i_front$45.act  = \i_front$45 [7:0];
+  assign \i_front$45.switch  = \i_front$45 [8];
+  assign \i_front$45.strobe  = \i_front$45 [9];
+  assign \i_front$45.down  = \i_front$45 [10];
+  assign \o_front$46.act  = \i_front$45 [7:0];
+  assign \o_front$46.switch  = \i_front$45 [8];
+  assign \o_front$46.strobe  = \i_front$45 [9];
+  assign \o_front$46.down  = \i_front$45 [10];
+  assign \i_front$47.act  = \i_front$47 [7:0];
+  assign \i_front$47.switch  = \i_front$47 [8];
+  assign \i_front$47.strobe  = \i_front$47 [9];
+  assign \i_front$47.down  = \i_front$47 [10];
+  assign \o_front$48.act  = \i_front$47 [7:0];
+  assign \o_front$48.switch  = \i_front$47 [8];
+  assign \o_front$48.strobe  = \i_front$47 [9];
+  assign \o_front$48.down  = \i_front$47 [10];
+  assign \i_front$49.act  = \i_front$49 [7:0];
+  assign \i_front$49.switch  = \i_front$49 [8];
+  assign \i_front$49.strobe  = \i_front$49 [9];
+  assign \i_front$49.down  = \i_front$49 [10];
   assign \i_front$50.act  = \i_front$50 [7:0];
   assign \i_front$50.switch  = \i_front$50 [8];
   assign \i_front$50.strobe  = \i_front$50 [9];
   assign \i_front$50.down  = \i_front$50 [10];
-  assign \i_front$51.act  = \i_front$51 [7:0];
-  assign \i_front$51.switch  = \i_front$51 [8];
-  assign \i_front$51.strobe  = \i_front$51 [9];
-  assign \i_front$51.down  = \i_front$51 [10];
-  assign \o_front$52.act  = \i_front$51 [7:0];
-  assign \o_front$52.switch  = \i_front$51 [8];
-  assign \o_front$52.strobe  = \i_front$51 [9];
-  assign \o_front$52.down  = \i_front$51 [10];
-  assign \i_front$53.act  = \i_front$53 [7:0];
-  assign \i_front$53.switch  = \i_front$53 [8];
-  assign \i_front$53.strobe  = \i_front$53 [9];
-  assign \i_front$53.down  = \i_front$53 [10];
-  assign \o_front$54.act  = \i_front$53 [7:0];
-  assign \o_front$54.switch  = \i_front$53 [8];
-  assign \o_front$54.strobe  = \i_front$53 [9];
-  assign \o_front$54.down  = \i_front$53 [10];
-  assign \i_front$55.act  = \i_front$55 [7:0];
-  assign \i_front$55.switch  = \i_front$55 [8];
-  assign \i_front$55.strobe  = \i_front$55 [9];
-  assign \i_front$55.down  = \i_front$55 [10];
-  assign \o_front$56.act  = \i_front$55 [7:0];
-  assign \o_front$56.switch  = \i_front$55 [8];
-  assign \o_front$56.strobe  = \i_front$55 [9];
-  assign \o_front$56.down  = \i_front$55 [10];
+  assign \o_front$51.act  = \i_front$50 [7:0];
+  assign \o_front$51.switch  = \i_front$50 [8];
+  assign \o_front$51.strobe  = \i_front$50 [9];
+  assign \o_front$51.down  = \i_front$50 [10];
+  assign \i_front$52.act  = \i_front$52 [7:0];
+  assign \i_front$52.switch  = \i_front$52 [8];
+  assign \i_front$52.strobe  = \i_front$52 [9];
+  assign \i_front$52.down  = \i_front$52 [10];
+  assign \o_front$53.act  = \i_front$52 [7:0];
+  assign \o_front$53.switch  = \i_front$52 [8];
+  assign \o_front$53.strobe  = \i_front$52 [9];
+  assign \o_front$53.down  = \i_front$52 [10];
+  assign \i_front$54.act  = \i_front$54 [7:0];
+  assign \i_front$54.switch  = \i_front$54 [8];
+  assign \i_front$54.strobe  = \i_front$54 [9];
+  assign \i_front$54.down  = \i_front$54 [10];
+  assign \o_front$55.act  = \i_front$54 [7:0];
+  assign \o_front$55.switch  = \i_front$54 [8];
+  assign \o_front$55.strobe  = \i_front$54 [9];
+  assign \o_front$55.down  = \i_front$54 [10];
+  assign \i_front$56.act  = \i_front$56 [7:0];
+  assign \i_front$56.switch  = \i_front$56 [8];
+  assign \i_front$56.strobe  = \i_front$56 [9];
+  assign \i_front$56.down  = \i_front$56 [10];
   assign \i_front$57.act  = \i_front$57 [7:0];
   assign \i_front$57.switch  = \i_front$57 [8];
   assign \i_front$57.strobe  = \i_front$57 [9];
   assign \i_front$57.down  = \i_front$57 [10];
-  assign \i_front$58.act  = \i_front$58 [7:0];
-  assign \i_front$58.switch  = \i_front$58 [8];
-  assign \i_front$58.strobe  = \i_front$58 [9];
-  assign \i_front$58.down  = \i_front$58 [10];
-  assign \o_front$59.act  = \i_front$58 [7:0];
-  assign \o_front$59.switch  = \i_front$58 [8];
-  assign \o_front$59.strobe  = \i_front$58 [9];
-  assign \o_front$59.down  = \i_front$58 [10];
-  assign \i_front$60.act  = \i_front$60 [7:0];
-  assign \i_front$60.switch  = \i_front$60 [8];
-  assign \i_front$60.strobe  = \i_front$60 [9];
-  assign \i_front$60.down  = \i_front$60 [10];
-  assign \o_front$61.act  = \i_front$60 [7:0];
-  assign \o_front$61.switch  = \i_front$60 [8];
-  assign \o_front$61.strobe  = \i_front$60 [9];
-  assign \o_front$61.down  = \i_front$60 [10];
-  assign \i_front$62.act  = \i_front$62 [7:0];
-  assign \i_front$62.switch  = \i_front$62 [8];
-  assign \i_front$62.strobe  = \i_front$62 [9];
-  assign \i_front$62.down  = \i_front$62 [10];
-  assign \o_front$63.act  = \i_front$62 [7:0];
-  assign \o_front$63.switch  = \i_front$62 [8];
-  assign \o_front$63.strobe  = \i_front$62 [9];
-  assign \o_front$63.down  = \i_front$62 [10];
+  assign \o_front$58.act  = \i_front$57 [7:0];
+  assign \o_front$58.switch  = \i_front$57 [8];
+  assign \o_front$58.strobe  = \i_front$57 [9];
+  assign \o_front$58.down  = \i_front$57 [10];
+  assign \i_front$59.act  = \i_front$59 [7:0];
+  assign \i_front$59.switch  = \i_front$59 [8];
+  assign \i_front$59.strobe  = \i_front$59 [9];
+  assign \i_front$59.down  = \i_front$59 [10];
+  assign \o_front$60.act  = \i_front$59 [7:0];
+  assign \o_front$60.switch  = \i_front$59 [8];
+  assign \o_front$60.strobe  = \i_front$59 [9];
+  assign \o_front$60.down  = \i_front$59 [10];
+  assign \i_front$61.act  = \i_front$61 [7:0];
+  assign \i_front$61.switch  = \i_front$61 [8];
+  assign \i_front$61.strobe  = \i_front$61 [9];
+  assign \i_front$61.down  = \i_front$61 [10];
+  assign \o_front$62.act  = \i_front$61 [7:0];
+  assign \o_front$62.switch  = \i_front$61 [8];
+  assign \o_front$62.strobe  = \i_front$61 [9];
+  assign \o_front$62.down  = \i_front$61 [10];
+  assign \i_front$63.act  = \i_front$63 [7:0];
+  assign \i_front$63.switch  = \i_front$63 [8];
+  assign \i_front$63.strobe  = \i_front$63 [9];
+  assign \i_front$63.down  = \i_front$63 [10];
   assign \i_front$64.act  = \i_front$64 [7:0];
   assign \i_front$64.switch  = \i_front$64 [8];
   assign \i_front$64.strobe  = \i_front$64 [9];
   assign \i_front$64.down  = \i_front$64 [10];
-  assign \i_front$65.act  = \i_front$65 [7:0];
-  assign \i_front$65.switch  = \i_front$65 [8];
-  assign \i_front$65.strobe  = \i_front$65 [9];
-  assign \i_front$65.down  = \i_front$65 [10];
-  assign \o_front$66.act  = \i_front$65 [7:0];
-  assign \o_front$66.switch  = \i_front$65 [8];
-  assign \o_front$66.strobe  = \i_front$65 [9];
-  assign \o_front$66.down  = \i_front$65 [10];
-  assign \i_front$67.act  = \i_front$67 [7:0];
-  assign \i_front$67.switch  = \i_front$67 [8];
-  assign \i_front$67.strobe  = \i_front$67 [9];
-  assign \i_front$67.down  = \i_front$67 [10];
-  assign \o_front$68.act  = \i_front$67 [7:0];
-  assign \o_front$68.switch  = \i_front$67 [8];
-  assign \o_front$68.strobe  = \i_front$67 [9];
-  assign \o_front$68.down  = \i_front$67 [10];
-  assign \i_front$69.act  = \i_front$69 [7:0];
-  assign \i_front$69.switch  = \i_front$69 [8];
-  assign \i_front$69.strobe  = \i_front$69 [9];
-  assign \i_front$69.down  = \i_front$69 [10];
-  assign \o_front$70.act  = \i_front$69 [7:0];
-  assign \o_front$70.switch  = \i_front$69 [8];
-  assign \o_front$70.strobe  = \i_front$69 [9];
-  assign \o_front$70.down  = \i_front$69 [10];
+  assign \o_front$65.act  = \i_front$64 [7:0];
+  assign \o_front$65.switch  = \i_front$64 [8];
+  assign \o_front$65.strobe  = \i_front$64 [9];
+  assign \o_front$65.down  = \i_front$64 [10];
+  assign \i_front$66.act  = \i_front$66 [7:0];
+  assign \i_front$66.switch  = \i_front$66 [8];
+  assign \i_front$66.strobe  = \i_front$66 [9];
+  assign \i_front$66.down  = \i_front$66 [10];
+  assign \o_front$67.act  = \i_front$66 [7:0];
+  assign \o_front$67.switch  = \i_front$66 [8];
+  assign \o_front$67.strobe  = \i_front$66 [9];
+  assign \o_front$67.down  = \i_front$66 [10];
+  assign \i_front$68.act  = \i_front$68 [7:0];
+  assign \i_front$68.switch  = \i_front$68 [8];
+  assign \i_front$68.strobe  = \i_front$68 [9];
+  assign \i_front$68.down  = \i_front$68 [10];
+  assign \o_front$69.act  = \i_front$68 [7:0];
+  assign \o_front$69.switch  = \i_front$68 [8];
+  assign \o_front$69.strobe  = \i_front$68 [9];
+  assign \o_front$69.down  = \i_front$68 [10];
   assign \o_sums[0]  = deskew_0_2;
   assign \o_sums[1]  = deskew_1_1;
   assign \o_sums[2]  = deskew_2_0;
-  assign \o_sums[3]  = \o_psum$152 ;
-  assign \i_front$64 [10] = down_skew_2_0;
-  assign \i_front$64 [8] = switch_skew_2_0;
-  assign \i_front$64 [9] = strobe_skew_3_2;
-  assign \i_front$64 [7:0] = act_skew_3_2;
-  assign \i_front$57 [10] = down_skew_1_0;
-  assign \i_front$57 [8] = switch_skew_1_0;
-  assign \i_front$57 [9] = strobe_skew_2_1;
-  assign \i_front$57 [7:0] = act_skew_2_1;
-  assign \i_front$50 [10] = down_skew_0_0;
-  assign \i_front$50 [8] = switch_skew_0_0;
-  assign \i_front$50 [9] = strobe_skew_1_0;
-  assign \i_front$50 [7:0] = act_skew_1_0;
+  assign \o_sums[3]  = \o_psum$151 ;
+  assign \i_front$63 [10] = down_skew_2_0;
+  assign \i_front$63 [8] = switch_skew_2_0;
+  assign \i_front$63 [9] = strobe_skew_3_2;
+  assign \i_front$63 [7:0] = act_skew_3_2;
+  assign \i_front$56 [10] = down_skew_1_0;
+  assign \i_front$56 [8] = switch_skew_1_0;
+  assign \i_front$56 [9] = strobe_skew_2_1;
+  assign \i_front$56 [7:0] = act_skew_2_1;
+  assign \i_front$49 [10] = down_skew_0_0;
+  assign \i_front$49 [8] = switch_skew_0_0;
+  assign \i_front$49 [9] = strobe_skew_1_0;
+  assign \i_front$49 [7:0] = act_skew_1_0;
   assign i_front[10] = i_down;
   assign i_front[8] = i_switch;
   assign i_front[9] = i_strobes[0];
   assign i_front[7:0] = i_acts[7:0];
 endmodule
 
-module \talos.matrix.array.pe_0_0 (rst, unit_reset, i_down, i_weight, i_front, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_0_0 (stopping_rst, i_down, i_weight, i_front, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$28  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_down;
   wire signed [7:0] i_down;
   input signed [7:0] i_weight;
@@ -13721,8 +13651,8 @@ module \talos.matrix.array.pe_0_0 (rst, unit_reset, i_down, i_weight, i_front, f
   reg signed [7:0] lower = 8'h00;
   output signed [15:0] psum;
   reg signed [15:0] psum = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [16:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -13755,31 +13685,30 @@ module \talos.matrix.array.pe_0_0 (rst, unit_reset, i_down, i_weight, i_front, f
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 [15:0];
   assign \$1  = $signed(1'h0) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_0_0.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$28 ) begin end
@@ -13815,40 +13744,36 @@ module \talos.matrix.array.pe_0_0 (rst, unit_reset, i_down, i_weight, i_front, f
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_0_0.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_0_0.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_0_1 (rst, unit_reset, i_down, i_weight, i_front, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_0_1 (stopping_rst, i_down, i_weight, i_front, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$29  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_down;
   wire signed [7:0] i_down;
   input signed [7:0] i_weight;
@@ -13863,8 +13788,8 @@ module \talos.matrix.array.pe_0_1 (rst, unit_reset, i_down, i_weight, i_front, f
   reg signed [7:0] lower = 8'h00;
   output signed [15:0] psum;
   reg signed [15:0] psum = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [16:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -13897,31 +13822,30 @@ module \talos.matrix.array.pe_0_1 (rst, unit_reset, i_down, i_weight, i_front, f
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 [15:0];
   assign \$1  = $signed(1'h0) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_0_1.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$29 ) begin end
@@ -13957,40 +13881,36 @@ module \talos.matrix.array.pe_0_1 (rst, unit_reset, i_down, i_weight, i_front, f
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_0_1.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_0_1.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_0_2 (rst, unit_reset, i_down, i_weight, i_front, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_0_2 (stopping_rst, i_down, i_weight, i_front, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$30  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_down;
   wire signed [7:0] i_down;
   input signed [7:0] i_weight;
@@ -14005,8 +13925,8 @@ module \talos.matrix.array.pe_0_2 (rst, unit_reset, i_down, i_weight, i_front, f
   reg signed [7:0] lower = 8'h00;
   output signed [15:0] psum;
   reg signed [15:0] psum = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [16:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -14039,31 +13959,30 @@ module \talos.matrix.array.pe_0_2 (rst, unit_reset, i_down, i_weight, i_front, f
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 [15:0];
   assign \$1  = $signed(1'h0) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_0_2.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$30 ) begin end
@@ -14099,40 +14018,36 @@ module \talos.matrix.array.pe_0_2 (rst, unit_reset, i_down, i_weight, i_front, f
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_0_2.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_0_2.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_0_3 (rst, unit_reset, i_down, i_weight, i_front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_0_3 (stopping_rst, i_down, i_weight, i_front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$31  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_down;
   wire signed [7:0] i_down;
   input signed [7:0] i_weight;
@@ -14145,8 +14060,8 @@ module \talos.matrix.array.pe_0_3 (rst, unit_reset, i_down, i_weight, i_front, w
   reg signed [7:0] lower = 8'h00;
   output signed [15:0] psum;
   reg signed [15:0] psum = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [16:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -14180,31 +14095,30 @@ module \talos.matrix.array.pe_0_3 (rst, unit_reset, i_down, i_weight, i_front, w
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 [15:0];
   assign \$1  = $signed(1'h0) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_0_3.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$31 ) begin end
@@ -14240,40 +14154,36 @@ module \talos.matrix.array.pe_0_3 (rst, unit_reset, i_down, i_weight, i_front, w
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_0_3.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_0_3.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_1_0 (rst, unit_reset, i_front, i_weight, i_down, i_psum, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_1_0 (stopping_rst, i_front, i_weight, i_down, i_psum, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$32  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [10:0] i_front;
   wire [10:0] i_front;
   input signed [7:0] i_weight;
@@ -14290,8 +14200,8 @@ module \talos.matrix.array.pe_1_0 (rst, unit_reset, i_front, i_weight, i_down, i
   reg signed [7:0] lower = 8'h00;
   output signed [16:0] psum;
   reg signed [16:0] psum = 17'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [16:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -14323,31 +14233,30 @@ module \talos.matrix.array.pe_1_0 (rst, unit_reset, i_front, i_weight, i_down, i
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 ;
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_1_0.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$32 ) begin end
@@ -14382,40 +14291,36 @@ module \talos.matrix.array.pe_1_0 (rst, unit_reset, i_front, i_weight, i_down, i
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_1_0.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_1_0.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_1_1 (rst, unit_reset, i_weight, i_down, i_psum, i_front, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_1_1 (stopping_rst, i_weight, i_down, i_psum, i_front, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$33  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -14432,8 +14337,8 @@ module \talos.matrix.array.pe_1_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [7:0] lower = 8'h00;
   output signed [16:0] psum;
   reg signed [16:0] psum = 17'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [16:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -14465,31 +14370,30 @@ module \talos.matrix.array.pe_1_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 ;
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_1_1.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$33 ) begin end
@@ -14524,40 +14428,36 @@ module \talos.matrix.array.pe_1_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_1_1.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_1_1.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_1_2 (rst, unit_reset, i_weight, i_down, i_psum, i_front, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_1_2 (stopping_rst, i_weight, i_down, i_psum, i_front, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$34  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -14574,8 +14474,8 @@ module \talos.matrix.array.pe_1_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [7:0] lower = 8'h00;
   output signed [16:0] psum;
   reg signed [16:0] psum = 17'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [16:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -14607,31 +14507,30 @@ module \talos.matrix.array.pe_1_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 ;
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_1_2.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$34 ) begin end
@@ -14666,40 +14565,36 @@ module \talos.matrix.array.pe_1_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_1_2.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_1_2.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_1_3 (rst, unit_reset, i_weight, i_down, i_psum, i_front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_1_3 (stopping_rst, i_weight, i_down, i_psum, i_front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$35  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -14714,8 +14609,8 @@ module \talos.matrix.array.pe_1_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [7:0] lower = 8'h00;
   output signed [16:0] psum;
   reg signed [16:0] psum = 17'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [16:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -14748,31 +14643,30 @@ module \talos.matrix.array.pe_1_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 ;
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_1_3.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$35 ) begin end
@@ -14807,40 +14701,36 @@ module \talos.matrix.array.pe_1_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_1_3.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_1_3.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_2_0 (rst, unit_reset, i_front, i_weight, i_down, i_psum, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_2_0 (stopping_rst, i_front, i_weight, i_down, i_psum, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$36  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [10:0] i_front;
   wire [10:0] i_front;
   input signed [7:0] i_weight;
@@ -14857,8 +14747,8 @@ module \talos.matrix.array.pe_2_0 (rst, unit_reset, i_front, i_weight, i_down, i
   reg signed [7:0] lower = 8'h00;
   output signed [17:0] psum;
   reg signed [17:0] psum = 18'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [17:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -14890,31 +14780,30 @@ module \talos.matrix.array.pe_2_0 (rst, unit_reset, i_front, i_weight, i_down, i
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 ;
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_2_0.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$36 ) begin end
@@ -14949,40 +14838,36 @@ module \talos.matrix.array.pe_2_0 (rst, unit_reset, i_front, i_weight, i_down, i
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_2_0.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_2_0.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_2_1 (rst, unit_reset, i_weight, i_down, i_psum, i_front, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_2_1 (stopping_rst, i_weight, i_down, i_psum, i_front, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$37  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -14999,8 +14884,8 @@ module \talos.matrix.array.pe_2_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [7:0] lower = 8'h00;
   output signed [17:0] psum;
   reg signed [17:0] psum = 18'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [17:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -15032,31 +14917,30 @@ module \talos.matrix.array.pe_2_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 ;
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_2_1.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$37 ) begin end
@@ -15091,40 +14975,36 @@ module \talos.matrix.array.pe_2_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_2_1.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_2_1.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_2_2 (rst, unit_reset, i_weight, i_down, i_psum, i_front, front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_2_2 (stopping_rst, i_weight, i_down, i_psum, i_front, front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$38  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -15141,8 +15021,8 @@ module \talos.matrix.array.pe_2_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [7:0] lower = 8'h00;
   output signed [17:0] psum;
   reg signed [17:0] psum = 18'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [17:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -15174,31 +15054,30 @@ module \talos.matrix.array.pe_2_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 ;
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_2_2.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$38 ) begin end
@@ -15233,40 +15112,36 @@ module \talos.matrix.array.pe_2_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_2_2.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_2_2.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_2_3 (rst, unit_reset, i_weight, i_down, i_psum, i_front, weight, lower, psum, clk);
+module \talos.matrix.array.pe_2_3 (stopping_rst, i_weight, i_down, i_psum, i_front, weight, lower, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$39  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -15281,8 +15156,8 @@ module \talos.matrix.array.pe_2_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [7:0] lower = 8'h00;
   output signed [17:0] psum;
   reg signed [17:0] psum = 18'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [17:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -15315,31 +15190,30 @@ module \talos.matrix.array.pe_2_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   wire signed [7:0] o_weight;
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 ;
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_2_3.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$39 ) begin end
@@ -15374,40 +15248,36 @@ module \talos.matrix.array.pe_2_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_2_3.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_2_3.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_3_0 (rst, unit_reset, i_front, i_weight, i_down, i_psum, front, psum, clk);
+module \talos.matrix.array.pe_3_0 (stopping_rst, i_front, i_weight, i_down, i_psum, front, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$40  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [10:0] i_front;
   wire [10:0] i_front;
   input signed [7:0] i_weight;
@@ -15420,8 +15290,8 @@ module \talos.matrix.array.pe_3_0 (rst, unit_reset, i_front, i_weight, i_down, i
   reg [10:0] front = 11'h000;
   output signed [17:0] psum;
   reg signed [17:0] psum = 18'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [18:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -15455,31 +15325,30 @@ module \talos.matrix.array.pe_3_0 (rst, unit_reset, i_front, i_weight, i_down, i
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
   reg signed [7:0] weight = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 [17:0];
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_3_0.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$40 ) begin end
@@ -15514,40 +15383,36 @@ module \talos.matrix.array.pe_3_0 (rst, unit_reset, i_front, i_weight, i_down, i
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_3_0.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_3_0.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_3_1 (rst, unit_reset, i_weight, i_down, i_psum, i_front, front, psum, clk);
+module \talos.matrix.array.pe_3_1 (stopping_rst, i_weight, i_down, i_psum, i_front, front, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$41  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -15560,8 +15425,8 @@ module \talos.matrix.array.pe_3_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg [10:0] front = 11'h000;
   output signed [17:0] psum;
   reg signed [17:0] psum = 18'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [18:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -15595,31 +15460,30 @@ module \talos.matrix.array.pe_3_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
   reg signed [7:0] weight = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 [17:0];
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_3_1.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$41 ) begin end
@@ -15654,40 +15518,36 @@ module \talos.matrix.array.pe_3_1 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_3_1.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_3_1.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_3_2 (rst, unit_reset, i_weight, i_down, i_psum, i_front, front, psum, clk);
+module \talos.matrix.array.pe_3_2 (stopping_rst, i_weight, i_down, i_psum, i_front, front, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$42  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -15700,8 +15560,8 @@ module \talos.matrix.array.pe_3_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg [10:0] front = 11'h000;
   output signed [17:0] psum;
   reg signed [17:0] psum = 18'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [18:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -15735,31 +15595,30 @@ module \talos.matrix.array.pe_3_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
   reg signed [7:0] weight = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 [17:0];
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_3_2.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$42 ) begin end
@@ -15794,40 +15653,36 @@ module \talos.matrix.array.pe_3_2 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_3_2.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_3_2.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.array.pe_3_3 (rst, unit_reset, i_weight, i_down, i_psum, i_front, psum, clk);
+module \talos.matrix.array.pe_3_3 (stopping_rst, i_weight, i_down, i_psum, i_front, psum, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$43  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_weight;
   wire signed [7:0] i_weight;
   input signed [7:0] i_down;
@@ -15838,8 +15693,8 @@ module \talos.matrix.array.pe_3_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   wire [10:0] i_front;
   output signed [17:0] psum;
   reg signed [17:0] psum = 18'h00000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [18:0] \$1 ;
   reg [7:0] \$2 ;
   reg [7:0] \$3 ;
@@ -15874,31 +15729,30 @@ module \talos.matrix.array.pe_3_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   reg signed [15:0] product = 16'h0000;
   reg signed [7:0] shadow = 8'h00;
   reg signed [7:0] weight = 8'h00;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below <= i_down;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     lower <= below;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= o_product;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     psum <= \$1 [17:0];
   assign \$1  = $signed(i_psum) + $signed(product);
   assign i_a = front[10] ? below : front[7:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     front <= i_front;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     weight <= i_weight;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shadow <= \$2 ;
   \talos.matrix.array.pe_3_3.multiplier  multiplier (
-    .clk(clk),
     .i_a(i_a),
     .i_b(active),
     .product(o_product),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$43 ) begin end
@@ -15933,46 +15787,42 @@ module \talos.matrix.array.pe_3_3 (rst, unit_reset, i_weight, i_down, i_psum, i_
   assign \o_front.down  = front[10];
 endmodule
 
-module \talos.matrix.array.pe_3_3.multiplier (rst, i_a, unit_reset, i_b, product, clk);
-  input rst;
-  wire rst;
+module \talos.matrix.array.pe_3_3.multiplier (i_a, stopping_rst, i_b, product, stopping_clk);
   input signed [7:0] i_a;
   wire signed [7:0] i_a;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [7:0] i_b;
   wire signed [7:0] i_b;
   output signed [15:0] product;
   reg signed [15:0] product = 16'h0000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [15:0] \$1 ;
   reg signed [7:0] a = 8'h00;
   reg signed [7:0] b = 8'h00;
   (* init = 16'h0000 *)
   wire signed [15:0] o_product;
   assign \$1  = $signed(a) * $signed(b);
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     a <= i_a;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     b <= i_b;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$1 ;
   assign o_product = product;
 endmodule
 
-module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \last$15 , address, \port$8850$16 , \port$8850$242 , clk);
+module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$8657$16 , \port$8657$242 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$44  = 0;
-  input rst;
-  wire rst;
   input step;
   wire step;
   input load;
   wire load;
   input follow;
   wire follow;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   output [5:0] firsts;
   reg [5:0] firsts = 6'h00;
   output [5:0] last;
@@ -15981,12 +15831,12 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input [201:0] \port$8850$16 ;
-  wire [201:0] \port$8850$16 ;
-  input [11:0] \port$8850$242 ;
-  wire [11:0] \port$8850$242 ;
-  input clk;
-  wire clk;
+  input [201:0] \port$8657$16 ;
+  wire [201:0] \port$8657$16 ;
+  input [11:0] \port$8657$242 ;
+  wire [11:0] \port$8657$242 ;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -16325,48 +16175,48 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
   assign \$71  = remaining_5 - 1'h1;
   assign \$72  = remaining_5 == 2'h2;
   assign \$74  = step & move[5];
-  assign \$76  = ~ \port$8850$242 [0];
-  assign \$79  = ~ \port$8850$242 [1];
+  assign \$76  = ~ \port$8657$242 [0];
+  assign \$79  = ~ \port$8657$242 [1];
   assign \$80  = \$78  & \$79 ;
-  assign \$81  = & \port$8850$242 [1:0];
-  assign \$82  = ~ \port$8850$242 [2];
+  assign \$81  = & \port$8657$242 [1:0];
+  assign \$82  = ~ \port$8657$242 [2];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$8850$242 [2:0];
-  assign \$85  = ~ \port$8850$242 [3];
+  assign \$84  = & \port$8657$242 [2:0];
+  assign \$85  = ~ \port$8657$242 [3];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$8850$242 [3:0];
-  assign \$88  = ~ \port$8850$242 [4];
+  assign \$87  = & \port$8657$242 [3:0];
+  assign \$88  = ~ \port$8657$242 [4];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$8850$242 [4:0];
-  assign \$91  = ~ \port$8850$242 [5];
+  assign \$90  = & \port$8657$242 [4:0];
+  assign \$91  = ~ \port$8657$242 [5];
   assign \$92  = \$90  & \$91 ;
-  assign \$94  = ~ \port$8850$242 [0];
-  assign \$97  = ~ \port$8850$242 [1];
+  assign \$94  = ~ \port$8657$242 [0];
+  assign \$97  = ~ \port$8657$242 [1];
   assign \$98  = \$96  & \$97 ;
-  assign \$99  = & \port$8850$242 [1:0];
-  assign \$100  = ~ \port$8850$242 [2];
+  assign \$99  = & \port$8657$242 [1:0];
+  assign \$100  = ~ \port$8657$242 [2];
   assign \$101  = \$99  & \$100 ;
-  assign \$102  = & \port$8850$242 [2:0];
-  assign \$103  = ~ \port$8850$242 [3];
+  assign \$102  = & \port$8657$242 [2:0];
+  assign \$103  = ~ \port$8657$242 [3];
   assign \$104  = \$102  & \$103 ;
-  assign \$105  = & \port$8850$242 [3:0];
-  assign \$106  = ~ \port$8850$242 [4];
+  assign \$105  = & \port$8657$242 [3:0];
+  assign \$106  = ~ \port$8657$242 [4];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = & \port$8850$242 [4:0];
-  assign \$109  = ~ \port$8850$242 [5];
+  assign \$108  = & \port$8657$242 [4:0];
+  assign \$109  = ~ \port$8657$242 [5];
   assign \$110  = \$108  & \$109 ;
   assign \$111  = leave ? { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  } : inner;
   assign \$112  = ~ leave;
-  assign \$113  = & \port$8850$242 [5:0];
+  assign \$113  = & \port$8657$242 [5:0];
   assign \$114  = last | inner;
   assign \$115  = & \$114 ;
   assign \$116  = leave & \$115 ;
-  assign \$117  = \port$8850$242 [4] ? \port$8850$16 [53:32] : \port$8850$16 [83:62];
-  assign \$118  = \port$8850$242 [2] ? \port$8850$16 [113:92] : { \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141], \port$8850$16 [141:126] };
-  assign \$119  = & \port$8850$242 [3:2];
+  assign \$117  = \port$8657$242 [4] ? \port$8657$16 [53:32] : \port$8657$16 [83:62];
+  assign \$118  = \port$8657$242 [2] ? \port$8657$16 [113:92] : { \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141:126] };
+  assign \$119  = & \port$8657$242 [3:2];
   assign \$120  = ~ \$119 ;
-  assign \$121  = \port$8850$242 [0] ? \port$8850$16 [173:152] : { \port$8850$16 [201], \port$8850$16 [201], \port$8850$16 [201], \port$8850$16 [201], \port$8850$16 [201:184] };
-  assign \$122  = & \port$8850$242 [1:0];
+  assign \$121  = \port$8657$242 [0] ? \port$8657$16 [173:152] : { \port$8657$16 [201], \port$8657$16 [201], \port$8657$16 [201], \port$8657$16 [201], \port$8657$16 [201:184] };
+  assign \$122  = & \port$8657$242 [1:0];
   assign \$123  = ~ \$122 ;
   assign \$124  = move[1] | further[1];
   assign \$125  = step & \$124 ;
@@ -16400,119 +16250,119 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
   assign \$155  = move[5] ? next_5 : 22'h000000;
   assign \$156  = \$154  | \$155 ;
   assign \$157  = at_inner ? \$146  : { 2'h0, \$156  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0 <= \$158 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0_is <= \$159 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_0 <= \$160 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     before_last <= \$161 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     firsts <= \$162 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     last <= \$163 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1 <= \$164 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1_is <= \$165 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_1 <= \$166 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_2 <= \$167 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_2_is <= \$168 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_2 <= \$169 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_3 <= \$170 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_3_is <= \$171 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_3 <= \$172 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_4 <= \$173 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_4_is <= \$174 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_4 <= \$175 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_5 <= \$176 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_5_is <= \$177 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_5 <= \$178 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner <= \$179 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     move <= \$180 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     at_inner <= \$181 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \first$13  <= \$182 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \last$15  <= \$183 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_4 <= \$184 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_2 <= \$185 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner_in_2 <= \$186 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_0 <= \$187 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner_in_0 <= \$188 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_1 <= \$189 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_1 <= \$126 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_1 <= \$190 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_2 <= \$191 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_2 <= \$130 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_2 <= \$192 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_3 <= \$193 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_3 <= \$134 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_3 <= \$194 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_4 <= \$195 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_4 <= \$138 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_4 <= \$196 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_5 <= \$197 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_5 <= \$142 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_5 <= \$198 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= \$199 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$158  = limit_0;
     if (follow) begin
-      \$158  = \port$8850$16 [183:174];
+      \$158  = \port$8657$16 [183:174];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$159  = limit_0_is;
     if (follow) begin
-      \$159  = { \port$8850$242 [6], \port$8850$242 [0] };
+      \$159  = { \port$8657$242 [6], \port$8657$242 [0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$160  = remaining_0;
     if (follow) begin
-      \$160  = \port$8850$16 [183:174];
+      \$160  = \port$8657$16 [183:174];
     end else if (\$39 ) begin
       \$160  = limit_0;
     end else if (\$40 ) begin
@@ -16523,42 +16373,42 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$161  = before_last;
     if (follow) begin
-      \$161 [0] = \port$8850$242 [6];
+      \$161 [0] = \port$8657$242 [6];
     end else if (\$39 ) begin
       \$161 [0] = limit_0_is[1];
     end else if (\$40 ) begin
       \$161 [0] = \$42 ;
     end
     if (follow) begin
-      \$161 [1] = \port$8850$242 [7];
+      \$161 [1] = \port$8657$242 [7];
     end else if (\$45 ) begin
       \$161 [1] = limit_1_is[1];
     end else if (\$46 ) begin
       \$161 [1] = \$48 ;
     end
     if (follow) begin
-      \$161 [2] = \port$8850$242 [8];
+      \$161 [2] = \port$8657$242 [8];
     end else if (\$51 ) begin
       \$161 [2] = limit_2_is[1];
     end else if (\$52 ) begin
       \$161 [2] = \$54 ;
     end
     if (follow) begin
-      \$161 [3] = \port$8850$242 [9];
+      \$161 [3] = \port$8657$242 [9];
     end else if (\$57 ) begin
       \$161 [3] = limit_3_is[1];
     end else if (\$58 ) begin
       \$161 [3] = \$60 ;
     end
     if (follow) begin
-      \$161 [4] = \port$8850$242 [10];
+      \$161 [4] = \port$8657$242 [10];
     end else if (\$63 ) begin
       \$161 [4] = limit_4_is[1];
     end else if (\$64 ) begin
       \$161 [4] = \$66 ;
     end
     if (follow) begin
-      \$161 [5] = \port$8850$242 [11];
+      \$161 [5] = \port$8657$242 [11];
     end else if (\$69 ) begin
       \$161 [5] = limit_5_is[1];
     end else if (\$70 ) begin
@@ -16615,42 +16465,42 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$163  = last;
     if (load) begin
-      \$163 [0] = \port$8850$242 [0];
+      \$163 [0] = \port$8657$242 [0];
     end else if (\$43 ) begin
       \$163 [0] = limit_0_is[0];
     end else if (\$44 ) begin
       \$163 [0] = before_last[0];
     end
     if (load) begin
-      \$163 [1] = \port$8850$242 [1];
+      \$163 [1] = \port$8657$242 [1];
     end else if (\$49 ) begin
       \$163 [1] = limit_1_is[0];
     end else if (\$50 ) begin
       \$163 [1] = before_last[1];
     end
     if (load) begin
-      \$163 [2] = \port$8850$242 [2];
+      \$163 [2] = \port$8657$242 [2];
     end else if (\$55 ) begin
       \$163 [2] = limit_2_is[0];
     end else if (\$56 ) begin
       \$163 [2] = before_last[2];
     end
     if (load) begin
-      \$163 [3] = \port$8850$242 [3];
+      \$163 [3] = \port$8657$242 [3];
     end else if (\$61 ) begin
       \$163 [3] = limit_3_is[0];
     end else if (\$62 ) begin
       \$163 [3] = before_last[3];
     end
     if (load) begin
-      \$163 [4] = \port$8850$242 [4];
+      \$163 [4] = \port$8657$242 [4];
     end else if (\$67 ) begin
       \$163 [4] = limit_4_is[0];
     end else if (\$68 ) begin
       \$163 [4] = before_last[4];
     end
     if (load) begin
-      \$163 [5] = \port$8850$242 [5];
+      \$163 [5] = \port$8657$242 [5];
     end else if (\$73 ) begin
       \$163 [5] = limit_5_is[0];
     end else if (\$74 ) begin
@@ -16661,21 +16511,21 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$164  = limit_1;
     if (follow) begin
-      \$164  = \port$8850$16 [151:142];
+      \$164  = \port$8657$16 [151:142];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$165  = limit_1_is;
     if (follow) begin
-      \$165  = { \port$8850$242 [7], \port$8850$242 [1] };
+      \$165  = { \port$8657$242 [7], \port$8657$242 [1] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$166  = remaining_1;
     if (follow) begin
-      \$166  = \port$8850$16 [151:142];
+      \$166  = \port$8657$16 [151:142];
     end else if (\$45 ) begin
       \$166  = limit_1;
     end else if (\$46 ) begin
@@ -16686,21 +16536,21 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$167  = limit_2;
     if (follow) begin
-      \$167  = \port$8850$16 [125:114];
+      \$167  = \port$8657$16 [125:114];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$168  = limit_2_is;
     if (follow) begin
-      \$168  = { \port$8850$242 [8], \port$8850$242 [2] };
+      \$168  = { \port$8657$242 [8], \port$8657$242 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$169  = remaining_2;
     if (follow) begin
-      \$169  = \port$8850$16 [125:114];
+      \$169  = \port$8657$16 [125:114];
     end else if (\$51 ) begin
       \$169  = limit_2;
     end else if (\$52 ) begin
@@ -16711,21 +16561,21 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$170  = limit_3;
     if (follow) begin
-      \$170  = \port$8850$16 [91:84];
+      \$170  = \port$8657$16 [91:84];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$171  = limit_3_is;
     if (follow) begin
-      \$171  = { \port$8850$242 [9], \port$8850$242 [3] };
+      \$171  = { \port$8657$242 [9], \port$8657$242 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$172  = remaining_3;
     if (follow) begin
-      \$172  = \port$8850$16 [91:84];
+      \$172  = \port$8657$16 [91:84];
     end else if (\$57 ) begin
       \$172  = limit_3;
     end else if (\$58 ) begin
@@ -16736,21 +16586,21 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$173  = limit_4;
     if (follow) begin
-      \$173  = \port$8850$16 [61:54];
+      \$173  = \port$8657$16 [61:54];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$174  = limit_4_is;
     if (follow) begin
-      \$174  = { \port$8850$242 [10], \port$8850$242 [4] };
+      \$174  = { \port$8657$242 [10], \port$8657$242 [4] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$175  = remaining_4;
     if (follow) begin
-      \$175  = \port$8850$16 [61:54];
+      \$175  = \port$8657$16 [61:54];
     end else if (\$63 ) begin
       \$175  = limit_4;
     end else if (\$64 ) begin
@@ -16761,21 +16611,21 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$176  = limit_5;
     if (follow) begin
-      \$176  = \port$8850$16 [31:22];
+      \$176  = \port$8657$16 [31:22];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$177  = limit_5_is;
     if (follow) begin
-      \$177  = { \port$8850$242 [11], \port$8850$242 [5] };
+      \$177  = { \port$8657$242 [11], \port$8657$242 [5] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$178  = remaining_5;
     if (follow) begin
-      \$178  = \port$8850$16 [31:22];
+      \$178  = \port$8657$16 [31:22];
     end else if (\$69 ) begin
       \$178  = limit_5;
     end else if (\$70 ) begin
@@ -16864,7 +16714,7 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$189  = held_stride_1;
     if (follow) begin
-      \$189  = \port$8850$16 [173:152];
+      \$189  = \port$8657$16 [173:152];
     end
   end
   always @* begin
@@ -16878,7 +16728,7 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$191  = held_stride_2;
     if (follow) begin
-      \$191  = \port$8850$16 [141:126];
+      \$191  = \port$8657$16 [141:126];
     end
   end
   always @* begin
@@ -16892,7 +16742,7 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$193  = held_stride_3;
     if (follow) begin
-      \$193  = \port$8850$16 [113:92];
+      \$193  = \port$8657$16 [113:92];
     end
   end
   always @* begin
@@ -16906,7 +16756,7 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$195  = held_stride_4;
     if (follow) begin
-      \$195  = \port$8850$16 [83:62];
+      \$195  = \port$8657$16 [83:62];
     end
   end
   always @* begin
@@ -16920,7 +16770,7 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$197  = held_stride_5;
     if (follow) begin
-      \$197  = \port$8850$16 [53:32];
+      \$197  = \port$8657$16 [53:32];
     end
   end
   always @* begin
@@ -16934,7 +16784,7 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$199  = address;
     if (load) begin
-      \$199  = \port$8850$16 [21:0];
+      \$199  = \port$8657$16 [21:0];
     end else if (step) begin
       \$199  = \$157 [21:0];
     end
@@ -16945,21 +16795,21 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8850$16 [183:174];
-  assign ones = \port$8850$242 [5:0];
-  assign twos = \port$8850$242 [11:6];
-  assign count_1 = \port$8850$16 [151:142];
-  assign count_2 = \port$8850$16 [125:114];
-  assign count_3 = \port$8850$16 [91:84];
-  assign count_4 = \port$8850$16 [61:54];
-  assign count_5 = \port$8850$16 [31:22];
-  assign stride_4 = \port$8850$16 [83:62];
-  assign stride_5 = \port$8850$16 [53:32];
-  assign stride_2 = \port$8850$16 [141:126];
-  assign stride_3 = \port$8850$16 [113:92];
-  assign stride_0 = \port$8850$16 [201:184];
-  assign stride_1 = \port$8850$16 [173:152];
-  assign base = \port$8850$16 [21:0];
+  assign count_0 = \port$8657$16 [183:174];
+  assign ones = \port$8657$242 [5:0];
+  assign twos = \port$8657$242 [11:6];
+  assign count_1 = \port$8657$16 [151:142];
+  assign count_2 = \port$8657$16 [125:114];
+  assign count_3 = \port$8657$16 [91:84];
+  assign count_4 = \port$8657$16 [61:54];
+  assign count_5 = \port$8657$16 [31:22];
+  assign stride_4 = \port$8657$16 [83:62];
+  assign stride_5 = \port$8657$16 [53:32];
+  assign stride_2 = \port$8657$16 [141:126];
+  assign stride_3 = \port$8657$16 [113:92];
+  assign stride_0 = \port$8657$16 [201:184];
+  assign stride_1 = \port$8657$16 [173:152];
+  assign base = \port$8657$16 [21:0];
   assign further[5] = \$6 ;
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
@@ -16975,19 +16825,17 @@ module \talos.matrix.nest (rst, step, load, follow, unit_reset, firsts, last, \l
   assign \$73  = 1'h0;
   assign \$75  = 1'h1;
   assign \$77  = \$76 ;
-  assign \$78  = \port$8850$242 [0];
+  assign \$78  = \port$8657$242 [0];
   assign \$93  = 1'h1;
   assign \$95  = \$94 ;
-  assign \$96  = \port$8850$242 [0];
+  assign \$96  = \port$8657$242 [0];
   assign \$140  = move[5];
   assign \$148  = \$147 ;
 endmodule
 
-module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid
-, o__ready, i__ready, first, unit_reset, \port$6588$0 , o__valid, o__payload, filled, clk);
+module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid, o__ready
+, i__ready, first, stopping_rst, \port$6394$0 , o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$45  = 0;
-  input rst;
-  wire rst;
   input \port$6$0 ;
   wire \port$6$0 ;
   input \port$7$0 ;
@@ -17034,18 +16882,18 @@ module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 ,
   wire i__ready;
   output [260:0] first;
   wire [260:0] first;
-  input unit_reset;
-  wire unit_reset;
-  input [241:0] \port$6588$0 ;
-  wire [241:0] \port$6588$0 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [241:0] \port$6394$0 ;
+  wire [241:0] \port$6394$0 ;
   output o__valid;
   reg o__valid = 1'h0;
   output [260:0] o__payload;
   reg [260:0] o__payload = 261'h000000000000000000000000000000000000000000000000000000000000000000;
   output [7:0] filled;
   reg [7:0] filled = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [3:0] \$1 ;
   reg \$10 ;
   reg [260:0] \$11 ;
@@ -17081,8 +16929,8 @@ module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 ,
     for (i = 0; i < 8; i = i + 1) memory[i] = 261'h000000000000000000000000000000000000000000000000000000000000000000;
   end
 `endif
-  always @(posedge clk) begin
-    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6588$0  };
+  always @(posedge stopping_clk) begin
+    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6394$0  };
   end
   assign read__data = memory[read__addr];
   assign i__ready = ~ filled[7];
@@ -17096,15 +16944,15 @@ module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 ,
   assign \$5  = push & \$4 ;
   assign \$6  = ~ push;
   assign \$7  = pop & \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__valid <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     filled <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$45 ) begin end
@@ -17112,10 +16960,7 @@ module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 ,
     if (push) begin
       \$8  = \$1 [2:0];
     end
-    if (unit_reset) begin
-      \$8  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$8  = 3'h0;
     end
   end
@@ -17125,10 +16970,7 @@ module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 ,
     if (pop) begin
       \$9  = \$2 [2:0];
     end
-    if (unit_reset) begin
-      \$9  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$9  = 3'h0;
     end
   end
@@ -17141,10 +16983,7 @@ module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 ,
     if (\$3 ) begin
       \$10  = filled[0];
     end
-    if (unit_reset) begin
-      \$10  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$10  = 1'h0;
     end
   end
@@ -17163,18 +17002,15 @@ module \talos.matrix_queue (rst, \port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 ,
     end else if (\$7 ) begin
       \$12  = { 1'h0, filled[7:1] };
     end
-    if (unit_reset) begin
-      \$12  = 8'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$12  = 8'h00;
     end
   end
   assign valid = o__valid;
   assign head = o__payload;
   assign tail = write__addr;
-  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6588$0  };
-  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6588$0  };
+  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6394$0  };
+  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6394$0  };
   assign write__en = 1'h1;
   assign place = read__addr;
 endmodule
@@ -17282,35 +17118,29 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \$45 ;
   wire \$46 ;
   wire \$47 ;
-  wire \$48 ;
+  wire [7:0] \$48 ;
   wire \$49 ;
   wire [8:0] \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
-  wire \$53 ;
-  wire [7:0] \$54 ;
+  wire [7:0] \$53 ;
+  wire \$54 ;
   wire \$55 ;
   wire \$56 ;
   wire \$57 ;
   wire \$58 ;
-  wire [7:0] \$59 ;
+  wire [10:0] \$59 ;
   wire \$6 ;
   wire \$60 ;
   wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire \$64 ;
-  wire [10:0] \$65 ;
-  wire \$66 ;
-  wire \$67 ;
-  reg [7:0] \$68 ;
-  reg \$69 ;
+  reg [7:0] \$62 ;
+  reg \$63 ;
+  reg [7:0] \$64 ;
+  reg \$65 ;
+  reg [9:0] \$66 ;
+  reg \$67 ;
   wire \$7 ;
-  reg [7:0] \$70 ;
-  reg \$71 ;
-  reg [9:0] \$72 ;
-  reg \$73 ;
   wire \$8 ;
   wire [9:0] \$9 ;
   reg [9:0] bursts = 10'h000;
@@ -17386,12 +17216,6 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \weights_r__payload.error ;
   wire \weights_r__payload.last ;
   wire weights_r__ready;
-  assign \$21  = \$17  & \$20 ;
-  assign \$22  = \$21  ? 2'h1 : 2'h2;
-  assign pick = fetch_ar__valid ? 2'h0 : \$22 ;
-  assign \$23  = ~ fetch_ar__valid;
-  assign \$24  = free & \$23 ;
-  assign \$25  = \$24  & load_below;
   assign \$26  = weights_ar__valid & weights_below;
   assign \$27  = \$26  & weights_urgent;
   assign \$28  = ~ \$27 ;
@@ -17404,49 +17228,43 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \$34  = \$33  | weights_urgent;
   assign weights_ar__ready = \$31  & \$34 ;
   assign \$35  = ! \o__payload$50 [1:0];
-  assign \$36  = \o__valid$52  & \$35 ;
-  assign \$37  = ~ halt;
-  assign fetch_r__valid = \$36  & \$37 ;
-  assign \$38  = ! \o__payload$50 [1:0];
-  assign \$40  = \o__payload$50 [1:0] == 1'h1;
-  assign \$41  = \o__valid$52  & \$40 ;
-  assign \$42  = ~ halt;
-  assign load_r__valid = \$41  & \$42 ;
-  assign \$43  = \o__payload$50 [1:0] == 1'h1;
-  assign \$44  = \$43  & load_r__ready;
-  assign \$45  = \o__payload$50 [1:0] == 2'h2;
-  assign \$46  = \o__valid$52  & \$45 ;
-  assign \$47  = ~ halt;
-  assign weights_r__valid = \$46  & \$47 ;
-  assign \$48  = \o__payload$50 [1:0] == 2'h2;
-  assign \$50  = fetch_ar__valid & free;
-  assign \$51  = load_ar__valid & load_ar__ready;
-  assign \$52  = weights_ar__valid & weights_ar__ready;
-  assign entered = | { \$52 , \$51 , \$50  };
-  assign \$53  = m_axi_rvalid & m_axi_rready;
-  assign finished = \$53  & m_axi_rlast;
-  assign \$54  = load_asked ? \$4 [8:1] : \$5 [7:0];
-  assign \$57  = load_asked ? \$55  : \$56 ;
-  assign \$58  = ~ \$57 ;
-  assign \$59  = weights_asked ? \$9 [8:1] : \$10 [7:0];
-  assign \$62  = weights_asked ? \$60  : \$61 ;
-  assign \$63  = ~ \$62 ;
-  assign \$64  = entered != finished;
-  assign \$65  = bursts + { finished, finished, finished, finished, finished, finished, finished, finished, finished, 1'h1 };
-  assign \$66  = bursts != 1'h1;
-  assign \$67  = entered | \$66 ;
+  assign fetch_r__valid = \o__valid$52  & \$35 ;
+  assign \$36  = ! \o__payload$50 [1:0];
+  assign \$38  = \o__payload$50 [1:0] == 1'h1;
+  assign load_r__valid = \o__valid$52  & \$38 ;
+  assign \$39  = \o__payload$50 [1:0] == 1'h1;
+  assign \$40  = \$39  & load_r__ready;
+  assign \$41  = \o__payload$50 [1:0] == 2'h2;
+  assign weights_r__valid = \o__valid$52  & \$41 ;
+  assign \$42  = \o__payload$50 [1:0] == 2'h2;
+  assign \$44  = fetch_ar__valid & free;
+  assign \$45  = load_ar__valid & load_ar__ready;
+  assign \$46  = weights_ar__valid & weights_ar__ready;
+  assign entered = | { \$46 , \$45 , \$44  };
+  assign \$47  = m_axi_rvalid & m_axi_rready;
+  assign finished = \$47  & m_axi_rlast;
+  assign \$48  = load_asked ? \$4 [8:1] : \$5 [7:0];
+  assign \$51  = load_asked ? \$49  : \$50 ;
+  assign \$52  = ~ \$51 ;
+  assign \$53  = weights_asked ? \$9 [8:1] : \$10 [7:0];
+  assign \$56  = weights_asked ? \$54  : \$55 ;
+  assign \$57  = ~ \$56 ;
+  assign \$58  = entered != finished;
+  assign \$59  = bursts + { finished, finished, finished, finished, finished, finished, finished, finished, finished, 1'h1 };
+  assign \$60  = bursts != 1'h1;
+  assign \$61  = entered | \$60 ;
   always @(posedge clk)
-    load_beats <= \$68 ;
+    load_beats <= \$62 ;
   always @(posedge clk)
-    load_below <= \$69 ;
+    load_below <= \$63 ;
   always @(posedge clk)
-    weights_beats <= \$70 ;
+    weights_beats <= \$64 ;
   always @(posedge clk)
-    weights_below <= \$71 ;
+    weights_below <= \$65 ;
   always @(posedge clk)
-    bursts <= \$72 ;
+    bursts <= \$66 ;
   always @(posedge clk)
-    pending <= \$73 ;
+    pending <= \$67 ;
   assign load_asked = load_ar__valid & load_ar__ready;
   assign \$1  = m_axi_rvalid & m_axi_rready;
   assign \$2  = m_axi_rid == 1'h1;
@@ -17473,6 +17291,12 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \$18  = weights_ar__valid & weights_below;
   assign \$19  = \$18  & weights_urgent;
   assign \$20  = ~ \$19 ;
+  assign \$21  = \$17  & \$20 ;
+  assign \$22  = \$21  ? 2'h1 : 2'h2;
+  assign pick = fetch_ar__valid ? 2'h0 : \$22 ;
+  assign \$23  = ~ fetch_ar__valid;
+  assign \$24  = free & \$23 ;
+  assign \$25  = \$24  & load_below;
   \talos.read.ar  ar (
     .clk(clk),
     .core_reset(core_reset),
@@ -17510,80 +17334,80 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
     \o__ready$48  = halt;
-    if (\$39 ) begin
+    if (\$37 ) begin
       \o__ready$48  = 1'h1;
     end
-    if (\$44 ) begin
+    if (\$40 ) begin
       \o__ready$48  = 1'h1;
     end
-    if (\$49 ) begin
+    if (\$43 ) begin
       \o__ready$48  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$68  = \$54 ;
+    \$62  = \$48 ;
     if (core_reset) begin
-      \$68  = 8'h00;
+      \$62  = 8'h00;
     end
     if (rst) begin
-      \$68  = 8'h00;
+      \$62  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$69  = \$58 ;
+    \$63  = \$52 ;
     if (core_reset) begin
-      \$69  = 1'h1;
+      \$63  = 1'h1;
     end
     if (rst) begin
-      \$69  = 1'h1;
+      \$63  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$70  = \$59 ;
+    \$64  = \$53 ;
     if (core_reset) begin
-      \$70  = 8'h00;
+      \$64  = 8'h00;
     end
     if (rst) begin
-      \$70  = 8'h00;
+      \$64  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$71  = \$63 ;
+    \$65  = \$57 ;
     if (core_reset) begin
-      \$71  = 1'h1;
+      \$65  = 1'h1;
     end
     if (rst) begin
-      \$71  = 1'h1;
+      \$65  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$72  = bursts;
-    if (\$64 ) begin
-      \$72  = \$65 [9:0];
+    \$66  = bursts;
+    if (\$58 ) begin
+      \$66  = \$59 [9:0];
     end
     if (core_reset) begin
-      \$72  = 10'h000;
+      \$66  = 10'h000;
     end
     if (rst) begin
-      \$72  = 10'h000;
+      \$66  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$46 ) begin end
-    \$73  = pending;
-    if (\$64 ) begin
-      \$73  = \$67 ;
+    \$67  = pending;
+    if (\$58 ) begin
+      \$67  = \$61 ;
     end
     if (core_reset) begin
-      \$73  = 1'h0;
+      \$67  = 1'h0;
     end
     if (rst) begin
-      \$73  = 1'h0;
+      \$67  = 1'h0;
     end
   end
   assign load_more = \$4 [8:0];
@@ -17646,12 +17470,12 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \i__payload$43 [1:0] = m_axi_rid;
   always @*
     i__payload[1:0] = pick;
-  assign \$39  = \$38 ;
-  assign \$49  = \$48 ;
-  assign \$55  = \$4 [8];
-  assign \$56  = \$5 [7];
-  assign \$60  = \$9 [8];
-  assign \$61  = \$10 [7];
+  assign \$37  = \$36 ;
+  assign \$43  = \$42 ;
+  assign \$49  = \$4 [8];
+  assign \$50  = \$5 [7];
+  assign \$54  = \$9 [8];
+  assign \$55  = \$10 [7];
 endmodule
 
 module \talos.read.ar (clk, rst, i__valid, core_reset, i__payload, i__ready, o__payload, o__valid, o__ready);
@@ -17767,8 +17591,7 @@ module \talos.read.ar (clk, rst, i__valid, core_reset, i__payload, i__ready, o__
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$47 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -17910,8 +17733,7 @@ module \talos.read.skid (clk, rst, core_reset, i__payload, o__ready, i__ready, o
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$48 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -17940,11 +17762,9 @@ module \talos.read.skid (clk, rst, core_reset, i__payload, o__ready, i__ready, o
   assign \spare.beat.error  = spare[35];
 endmodule
 
-module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, aw__valid, done, read__valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, core_reset, o__ready, b__payload
-, read__data, error, aw__payload, post, w__payload, w__valid, read__address, instr__valid, instr__payload, clk);
+module \talos.store (aw__ready, \o__ready$45 , read__grant, \wait , start, aw__valid, done, read__valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, ending_rst, o__ready, b__payload, read__data
+, error, aw__payload, post, w__payload, w__valid, read__address, instr__valid, instr__payload, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$49  = 0;
-  input rst;
-  wire rst;
   input aw__ready;
   wire aw__ready;
   input \o__ready$45 ;
@@ -17979,8 +17799,8 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   wire [31:0] bases__2;
   input [31:0] bases__3;
   wire [31:0] bases__3;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input o__ready;
   wire o__ready;
   input b__payload;
@@ -18003,8 +17823,8 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   wire instr__valid;
   input [229:0] instr__payload;
   wire [229:0] instr__payload;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire [5:0] \$10 ;
   wire \$11 ;
@@ -18221,29 +18041,29 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   wire \w__payload.last ;
   wire [3:0] \w__payload.strobe ;
   wire w__ready;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     valid_1 <= \$36 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     info_1 <= info_0;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     valid_2 <= \$37 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     info_2 <= info_1;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     valid_3 <= \$38 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     info_3 <= info_2;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     valid_4 <= \$39 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     info_4 <= info_3;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     valid_5 <= \$40 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     info_5 <= info_4;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \i__valid$68  <= \$41 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \i__payload$70  <= \$42 ;
   assign \wait  = instr__valid ? instr__payload[7:4] : 4'h0;
   assign \$1  = instr__valid & sync_ready;
@@ -18290,29 +18110,27 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   assign \$30  = info_5[3:2] >= 2'h2;
   assign \$31  = \$29  & \$30 ;
   assign \$32  = info_5[3:2] >= 2'h3;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     error <= \$34 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     reserved <= \$35 ;
   \talos.store.asked  asked (
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .i__payload(\i__payload$51 ),
     .i__ready(beat__ready),
     .i__valid(\i__valid$49 ),
     .o__payload(\o__payload$60 ),
     .o__ready(\o__ready$61 ),
-    .o__valid(\o__valid$58 ),
-    .rst(rst)
+    .o__valid(\o__valid$58 )
   );
   \talos.store.fifo  fifo (
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .i__valid(\i__valid$68 ),
     .o__payload(w__payload),
     .o__ready(\o__ready$45 ),
     .o__valid(w__valid),
-    .rst(rst),
     .write__data(\i__payload$70 )
   );
   \talos.store.requests  requests (
@@ -18322,29 +18140,27 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
     .burst__valid(burst__valid),
     .burst_last(burst_last),
     .burst_tag(burst_tag),
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .i__payload(i__payload),
     .i__ready(requests__ready),
-    .i__valid(i__valid),
-    .rst(rst)
+    .i__valid(i__valid)
   );
   \talos.store.responses  responses (
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .i__ready(\i__ready$21 ),
     .i__valid(\i__valid$26 ),
     .o__payload(o__payload),
     .o__ready(o__ready),
     .o__valid(\o__valid$76 ),
-    .rst(rst),
     .write__data(\i__payload$27 )
   );
   \talos.store.stage  stage (
     .active(active),
     .asks(i__valid),
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .instruction(instruction),
     .join_valid(\i__valid$10 ),
     .load(start),
@@ -18352,78 +18168,58 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
     .requests__payload(i__payload),
     .requests__ready(requests__ready),
     .rows__payload(\i__payload$6 ),
-    .rows__ready(rows__ready),
-    .rst(rst)
+    .rows__ready(rows__ready)
   );
   \talos.store.walker  walker (
     .active(\active$75 ),
     .beat__payload(beat__payload),
     .beat__ready(beat__ready),
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .i__payload(\i__payload$6 ),
     .i__ready(rows__ready),
     .i__valid(\i__valid$10 ),
-    .rst(rst),
     .valid(\i__valid$49 )
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     \$36  = issued;
-    if (core_reset) begin
-      \$36  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$36  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     \$37  = valid_1;
-    if (core_reset) begin
-      \$37  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$37  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     \$38  = valid_2;
-    if (core_reset) begin
-      \$38  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$38  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     \$39  = valid_3;
-    if (core_reset) begin
-      \$39  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$39  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     \$40  = valid_4;
-    if (core_reset) begin
-      \$40  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$40  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     \$41  = valid_5;
-    if (core_reset) begin
-      \$41  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$41  = 1'h0;
     end
   end
@@ -18444,20 +18240,14 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     \$34  = \$20 ;
-    if (core_reset) begin
-      \$34  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$34  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$49 ) begin end
     \$35  = \$21 ;
-    if (core_reset) begin
-      \$35  = 5'h00;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$35  = 5'h00;
     end
   end
@@ -18619,14 +18409,12 @@ module \talos.store (rst, aw__ready, \o__ready$45 , read__grant, \wait , start, 
   assign \$33  = \$32 ;
 endmodule
 
-module \talos.store.asked (rst, o__ready, core_reset, i__payload, i__valid, i__ready, o__payload, o__valid, clk);
+module \talos.store.asked (o__ready, ending_rst, i__payload, i__valid, i__ready, o__payload, o__valid, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$50  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input [26:0] i__payload;
   wire [26:0] i__payload;
   input i__valid;
@@ -18637,8 +18425,8 @@ module \talos.store.asked (rst, o__ready, core_reset, i__payload, i__valid, i__r
   reg [26:0] o__payload = 27'h0000000;
   output o__valid;
   reg o__valid = 1'h0;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -18675,13 +18463,13 @@ module \talos.store.asked (rst, o__ready, core_reset, i__payload, i__valid, i__r
   assign \$2  = ~ o__valid;
   assign \$3  = \$2  | o__ready;
   assign \$4  = ~ i__valid;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     i__ready <= \$5 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     o__payload <= \$6 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     o__valid <= \$7 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     spare <= \$8 ;
   assign \$1  = ~ i__ready;
   always @* begin
@@ -18692,10 +18480,7 @@ module \talos.store.asked (rst, o__ready, core_reset, i__payload, i__valid, i__r
     end else if (i__ready) begin
       \$5  = \$4 ;
     end
-    if (core_reset) begin
-      \$5  = 1'h1;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$5  = 1'h1;
     end
   end
@@ -18722,18 +18507,14 @@ module \talos.store.asked (rst, o__ready, core_reset, i__payload, i__valid, i__r
         \$7  = 1'h1;
       end
     end
-    if (core_reset) begin
-      \$7  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$7  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$50 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -18758,14 +18539,12 @@ module \talos.store.asked (rst, o__ready, core_reset, i__payload, i__valid, i__r
   assign \spare.last  = spare[26];
 endmodule
 
-module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__payload, o__valid, clk);
+module \talos.store.fifo (o__ready, ending_rst, i__valid, write__data, o__payload, o__valid, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$51  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input i__valid;
   wire i__valid;
   input [36:0] write__data;
@@ -18774,8 +18553,8 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
   reg [36:0] o__payload = 37'h0000000000;
   output o__valid;
   wire o__valid;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire [4:0] \$1 ;
   reg [3:0] \$10 ;
   reg [3:0] \$11 ;
@@ -18826,7 +18605,7 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
     for (i = 0; i < 16; i = i + 1) memory[i] = 37'h0000000000;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -18842,13 +18621,13 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
   assign \$7  = push & \$6 ;
   assign \$8  = ~ push;
   assign \$9  = pop & \$8 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     write__addr <= \$10 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     read__addr <= \$11 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     o__payload <= \$12 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     filled <= \$13 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$51 ) begin end
@@ -18856,10 +18635,7 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
     if (push) begin
       \$10  = \$1 [3:0];
     end
-    if (core_reset) begin
-      \$10  = 4'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$10  = 4'h0;
     end
   end
@@ -18869,10 +18645,7 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
     if (pop) begin
       \$11  = \$2 [3:0];
     end
-    if (core_reset) begin
-      \$11  = 4'h1;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$11  = 4'h1;
     end
   end
@@ -18891,10 +18664,7 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
     end else if (\$9 ) begin
       \$13  = { 1'h0, filled[15:1] };
     end
-    if (core_reset) begin
-      \$13  = 16'h0000;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$13  = 16'h0000;
     end
   end
@@ -18921,10 +18691,8 @@ module \talos.store.fifo (rst, o__ready, core_reset, i__valid, write__data, o__p
   assign \read__data.last  = read__data[36];
 endmodule
 
-module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, core_reset, burst__payload, burst__valid, burst_tag, i__payload, i__valid, clk);
+module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending_rst, burst__payload, burst__valid, burst_tag, i__payload, i__valid, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$52  = 0;
-  input rst;
-  wire rst;
   input burst__ready;
   wire burst__ready;
   output i__ready;
@@ -18933,8 +18701,8 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   wire burst_last;
   output active;
   wire active;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   output [39:0] burst__payload;
   wire [39:0] burst__payload;
   output burst__valid;
@@ -18945,8 +18713,8 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   wire [153:0] i__payload;
   input i__valid;
   wire i__valid;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -19000,33 +18768,31 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   assign active = valid | burst__valid;
   assign \$2  = ~ valid;
   assign \$3  = step & last;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     valid <= \$4 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     row_bytes <= \$5 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     tag <= \$6 ;
   assign i__ready = ~ valid;
   assign \$1  = ~ valid;
   \talos.store.requests.nest  nest (
     .address(address),
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$8654$0 (i__payload[95:0]),
-    .\port$8654$118 (i__payload[149:118]),
-    .rst(rst),
+    .\port$8461$0 (i__payload[95:0]),
+    .\port$8461$118 (i__payload[149:118]),
     .step(step)
   );
   \talos.store.requests.splitter  splitter (
     .burst__payload(burst__payload),
     .burst__ready(burst__ready),
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .i__valid(valid),
-    .\port$8645$56 (\$7 ),
-    .rst(rst),
+    .\port$8452$56 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .valid(burst__valid)
@@ -19039,10 +18805,7 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
     end else if (\$3 ) begin
       \$4  = 1'h0;
     end
-    if (core_reset) begin
-      \$4  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$4  = 1'h0;
     end
   end
@@ -19097,26 +18860,24 @@ module \talos.store.requests (rst, burst__ready, i__ready, burst_last, active, c
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , address, \port$8654$0 , \port$8654$118 , clk);
+module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$8461$0 , \port$8461$118 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$53  = 0;
-  input rst;
-  wire rst;
   input follow;
   wire follow;
   input step;
   wire step;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$8654$0 ;
-  wire [95:0] \port$8654$0 ;
-  input [31:0] \port$8654$118 ;
-  wire [31:0] \port$8654$118 ;
-  input clk;
-  wire clk;
+  input [95:0] \port$8461$0 ;
+  wire [95:0] \port$8461$0 ;
+  input [31:0] \port$8461$118 ;
+  wire [31:0] \port$8461$118 ;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -19226,62 +18987,62 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8654$118 [28];
-  assign \$31  = ~ \port$8654$118 [29];
+  assign \$28  = ~ \port$8461$118 [28];
+  assign \$31  = ~ \port$8461$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8654$118 [28];
-  assign \$37  = ~ \port$8654$118 [29];
+  assign \$34  = ~ \port$8461$118 [28];
+  assign \$37  = ~ \port$8461$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8654$118 [29:28];
+  assign \$41  = & \port$8461$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8654$118 [28] ? \port$8654$0 [95:64] : \port$8654$0 [63:32];
+  assign \$45  = \port$8461$118 [28] ? \port$8461$0 [95:64] : \port$8461$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
   assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
   assign \$51  = move[1] ? next_1 : 32'd0;
   assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_0 <= \$54 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_0_is <= \$55 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     remaining_0 <= \$56 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     before_last <= \$57 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     firsts <= \$58 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     last <= \$59 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_1 <= \$60 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_1_is <= \$61 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     remaining_1 <= \$62 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     inner <= \$63 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     move <= \$64 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     at_inner <= \$65 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \first$13  <= \$66 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \last$15  <= \$67 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     pair_stride_0 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     held_stride_1 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     moved_1 <= \$48 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     next_1 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     address <= \$71 ;
   assign \$3  = last | inner;
   assign \$5  = last | inner;
@@ -19307,21 +19068,21 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8654$118 [15:0];
+      \$54  = \port$8461$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8654$118 [30], \port$8654$118 [28] };
+      \$55  = { \port$8461$118 [30], \port$8461$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8654$118 [15:0];
+      \$56  = \port$8461$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -19332,14 +19093,14 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8654$118 [30];
+      \$57 [0] = \port$8461$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8654$118 [31];
+      \$57 [1] = \port$8461$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -19368,14 +19129,14 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8654$118 [28];
+      \$59 [0] = \port$8461$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8654$118 [29];
+      \$59 [1] = \port$8461$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -19386,21 +19147,21 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8654$118 [27:16];
+      \$60  = \port$8461$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8654$118 [31], \port$8654$118 [29] };
+      \$61  = { \port$8461$118 [31], \port$8461$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8654$118 [27:16];
+      \$62  = \port$8461$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -19461,7 +19222,7 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8654$0 [95:64];
+      \$69  = \port$8461$0 [95:64];
     end
   end
   always @* begin
@@ -19475,7 +19236,7 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8654$0 [31:0];
+      \$71  = \port$8461$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -19486,14 +19247,14 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8654$118 [15:0];
-  assign ones = \port$8654$118 [29:28];
-  assign twos = \port$8654$118 [31:30];
+  assign count_0 = \port$8461$118 [15:0];
+  assign ones = \port$8461$118 [29:28];
+  assign twos = \port$8461$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$8654$118 [27:16];
-  assign stride_0 = \port$8654$0 [63:32];
-  assign stride_1 = \port$8654$0 [95:64];
-  assign base = \port$8654$0 [31:0];
+  assign count_1 = \port$8461$118 [27:16];
+  assign stride_0 = \port$8461$0 [63:32];
+  assign stride_1 = \port$8461$0 [95:64];
+  assign base = \port$8461$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -19505,22 +19266,20 @@ module \talos.store.requests.nest (rst, follow, step, core_reset, \last$15 , add
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8654$118 [28];
+  assign \$30  = \port$8461$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8654$118 [28];
+  assign \$36  = \port$8461$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.requests.splitter (rst, burst__ready, core_reset, run__payload, i__valid, burst__payload, valid, \port$8645$56 , run__ready, clk);
+module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$8452$56 , run__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$54  = 0;
-  input rst;
-  wire rst;
   input burst__ready;
   wire burst__ready;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input [58:0] run__payload;
   wire [58:0] run__payload;
   input i__valid;
@@ -19529,12 +19288,12 @@ module \talos.store.requests.splitter (rst, burst__ready, core_reset, run__paylo
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [5:0] \port$8645$56 ;
-  wire [5:0] \port$8645$56 ;
+  output [5:0] \port$8452$56 ;
+  wire [5:0] \port$8452$56 ;
   output run__ready;
   wire run__ready;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire [4:0] \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -19618,21 +19377,20 @@ module \talos.store.requests.splitter (rst, burst__ready, core_reset, run__paylo
   assign \$15  = next_final ? now[34:30] : 5'h1f;
   assign \$16  = ~ now[55];
   assign \$17  = now[54:40] - \$16 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     valid <= \$18 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     now <= \$19 ;
   assign \$auto$rtlil.cc:3245:Not$2  = ~ run__payload[6:2];
   \talos.store.requests.splitter.spare  spare (
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .i__payload(i__payload),
     .i__ready(run__ready),
     .i__valid(i__valid),
     .o__payload(o__payload),
     .o__ready(o__ready),
-    .o__valid(o__valid),
-    .rst(rst)
+    .o__valid(o__valid)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$54 ) begin end
@@ -19642,10 +19400,7 @@ module \talos.store.requests.splitter (rst, burst__ready, core_reset, run__paylo
         \$18  = o__valid;
       end
     end
-    if (core_reset) begin
-      \$18  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$18  = 1'h0;
     end
   end
@@ -19671,7 +19426,7 @@ module \talos.store.requests.splitter (rst, burst__ready, core_reset, run__paylo
   assign burst__valid = valid;
   assign \final  = now[56];
   assign tag = now[61:57];
-  assign \port$8645$56  = now[61:56];
+  assign \port$8452$56  = now[61:56];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
@@ -19714,26 +19469,24 @@ module \talos.store.requests.splitter (rst, burst__ready, core_reset, run__paylo
   assign \$1  = \$auto$rtlil.cc:3245:Not$2 ;
 endmodule
 
-module \talos.store.requests.splitter.spare (rst, o__ready, o__valid, o__payload, core_reset, i__valid, i__payload, i__ready, clk);
+module \talos.store.requests.splitter.spare (o__ready, o__valid, o__payload, ending_rst, i__valid, i__payload, i__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$55  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
   output o__valid;
   wire o__valid;
   output [61:0] o__payload;
   wire [61:0] o__payload;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input i__valid;
   wire i__valid;
   input [61:0] i__payload;
   wire [61:0] i__payload;
   output i__ready;
   reg i__ready = 1'h1;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -19776,30 +19529,24 @@ module \talos.store.requests.splitter.spare (rst, o__ready, o__valid, o__payload
   assign \$3  = ~ o__valid;
   assign \$4  = \$3  | o__ready;
   assign \$5  = ~ full;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     full <= \$6 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     i__ready <= \$7 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     spare <= \$8 ;
   assign o__valid = i__valid | full;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
     \$6  = \$2 ;
-    if (core_reset) begin
-      \$6  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$6  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$55 ) begin end
     \$7  = \$4 ;
-    if (core_reset) begin
-      \$7  = 1'h1;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$7  = 1'h1;
     end
   end
@@ -19837,16 +19584,14 @@ module \talos.store.requests.splitter.spare (rst, o__ready, o__valid, o__payload
   assign \spare.tag  = spare[61:57];
 endmodule
 
-module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, write__data, o__payload, o__valid, clk);
+module \talos.store.responses (i__valid, i__ready, ending_rst, o__ready, write__data, o__payload, o__valid, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$56  = 0;
-  input rst;
-  wire rst;
   input i__valid;
   wire i__valid;
   output i__ready;
   wire i__ready;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input o__ready;
   wire o__ready;
   input [4:0] write__data;
@@ -19855,8 +19600,8 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
   reg [4:0] o__payload = 5'h00;
   output o__valid;
   wire o__valid;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire [4:0] \$1 ;
   reg [3:0] \$10 ;
   reg [3:0] \$11 ;
@@ -19901,7 +19646,7 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
     for (i = 0; i < 16; i = i + 1) memory[i] = 5'h00;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge ending_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -19917,13 +19662,13 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
   assign \$7  = push & \$6 ;
   assign \$8  = ~ push;
   assign \$9  = pop & \$8 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     write__addr <= \$10 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     read__addr <= \$11 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     o__payload <= \$12 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     filled <= \$13 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$56 ) begin end
@@ -19931,10 +19676,7 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
     if (push) begin
       \$10  = \$1 [3:0];
     end
-    if (core_reset) begin
-      \$10  = 4'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$10  = 4'h0;
     end
   end
@@ -19944,10 +19686,7 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
     if (pop) begin
       \$11  = \$2 [3:0];
     end
-    if (core_reset) begin
-      \$11  = 4'h1;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$11  = 4'h1;
     end
   end
@@ -19966,10 +19705,7 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
     end else if (\$9 ) begin
       \$13  = { 1'h0, filled[15:1] };
     end
-    if (core_reset) begin
-      \$13  = 16'h0000;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$13  = 16'h0000;
     end
   end
@@ -19991,10 +19727,8 @@ module \talos.store.responses (rst, i__valid, i__ready, core_reset, o__ready, wr
   assign \read__data.post  = read__data[4:1];
 endmodule
 
-module \talos.store.stage (rst, load, requests__ready, ready, active, rows__ready, core_reset, instruction, requests__payload, asks, join_valid, rows__payload, clk);
+module \talos.store.stage (load, requests__ready, ready, active, rows__ready, ending_rst, instruction, requests__payload, asks, join_valid, rows__payload, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$57  = 0;
-  input rst;
-  wire rst;
   input load;
   wire load;
   input requests__ready;
@@ -20005,8 +19739,8 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   wire active;
   input rows__ready;
   wire rows__ready;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input [219:0] instruction;
   wire [219:0] instruction;
   output [153:0] requests__payload;
@@ -20017,8 +19751,8 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   reg join_valid = 1'h0;
   output [144:0] rows__payload;
   reg [144:0] rows__payload = 145'h0000000000000000000000000000000000000;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire [31:0] \$10 ;
   reg [219:0] \$11 ;
@@ -20115,17 +19849,17 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   assign \$8  = in_dram ? stage[31:0] : 32'd0;
   assign \$9  = in_dram ? stage[63:32] : 32'd0;
   assign \$10  = in_dram ? stage[95:64] : 32'd0;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     stage <= \$11 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     in_dram <= \$12 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     asks <= \$13 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     walks <= \$14 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     join_valid <= \$15 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     rows__payload <= \$16 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$57 ) begin end
@@ -20152,10 +19886,7 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
         \$13  = 1'h0;
       end
     end
-    if (core_reset) begin
-      \$13  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$13  = 1'h0;
     end
   end
@@ -20170,10 +19901,7 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
         \$14  = 1'h0;
       end
     end
-    if (core_reset) begin
-      \$14  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$14  = 1'h0;
     end
   end
@@ -20183,10 +19911,7 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
     if (join_free) begin
       \$15  = walks;
     end
-    if (core_reset) begin
-      \$15  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$15  = 1'h0;
     end
   end
@@ -20281,16 +20006,14 @@ module \talos.store.stage (rst, load, requests__ready, ready, active, rows__read
   assign \$7  = load;
 endmodule
 
-module \talos.store.walker (rst, i__ready, active, core_reset, i__valid, i__payload, beat__payload, valid, beat__ready, clk);
+module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, beat__payload, valid, beat__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$58  = 0;
-  input rst;
-  wire rst;
   output i__ready;
   wire i__ready;
   output active;
   wire active;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input i__valid;
   wire i__valid;
   input [144:0] i__payload;
@@ -20301,8 +20024,8 @@ module \talos.store.walker (rst, i__ready, active, core_reset, i__valid, i__payl
   reg valid = 1'h0;
   input beat__ready;
   wire beat__ready;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -20449,66 +20172,63 @@ module \talos.store.walker (rst, i__ready, active, core_reset, i__valid, i__payl
   assign \$20  = position + 1'h1;
   assign \$21  = ~ extra;
   assign \$22  = left - \$21 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     nest_valid <= \$23 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     nest_bytes <= \$24 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     nest_short <= \$25 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     nest_tag <= \$26 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     valid <= \$27 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \address$46  <= \$28 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     start <= \$29 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     advance <= \$30 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \end  <= \$31 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     position <= \$32 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     left <= \$33 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     extra <= \$34 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \final  <= \$35 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     last_row <= \$36 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     tag <= \$37 ;
   \talos.store.walker.locals  locals (
     .address(\address$30 ),
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .follow(load),
-    .\port$8668$22 (i__payload[53:22]),
-    .\port$8668$75 (i__payload[140:75]),
-    .rst(rst),
+    .\port$8475$22 (i__payload[53:22]),
+    .\port$8475$75 (i__payload[140:75]),
     .step(step)
   );
   \talos.store.walker.offsets  offsets (
     .address(address),
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$8668$22 (i__payload[74:22]),
-    .rst(rst),
+    .\port$8475$22 (i__payload[74:22]),
     .step(step)
   );
   \talos.store.walker.spare  spare (
-    .clk(clk),
-    .core_reset(core_reset),
+    .ending_clk(ending_clk),
+    .ending_rst(ending_rst),
     .i__payload(\i__payload$28 ),
     .i__ready(\i__ready$26 ),
     .i__valid(nest_valid),
     .o__payload(o__payload),
     .o__ready(o__ready),
-    .o__valid(o__valid),
-    .rst(rst)
+    .o__valid(o__valid)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$58 ) begin end
@@ -20518,10 +20238,7 @@ module \talos.store.walker (rst, i__ready, active, core_reset, i__valid, i__payl
     end else if (\$10 ) begin
       \$23  = 1'h0;
     end
-    if (core_reset) begin
-      \$23  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$23  = 1'h0;
     end
   end
@@ -20554,10 +20271,7 @@ module \talos.store.walker (rst, i__ready, active, core_reset, i__valid, i__payl
         \$27  = o__valid;
       end
     end
-    if (core_reset) begin
-      \$27  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$27  = 1'h0;
     end
   end
@@ -20738,24 +20452,22 @@ module \talos.store.walker (rst, i__ready, active, core_reset, i__valid, i__payl
   assign \i__payload$28 [6:0] = address;
 endmodule
 
-module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 , \port$8668$75 , address, clk);
+module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \port$8475$75 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$59  = 0;
-  input rst;
-  wire rst;
   input follow;
   wire follow;
   input step;
   wire step;
-  input core_reset;
-  wire core_reset;
-  input [31:0] \port$8668$22 ;
-  wire [31:0] \port$8668$22 ;
-  input [65:0] \port$8668$75 ;
-  wire [65:0] \port$8668$75 ;
+  input ending_rst;
+  wire ending_rst;
+  input [31:0] \port$8475$22 ;
+  wire [31:0] \port$8475$22 ;
+  input [65:0] \port$8475$75 ;
+  wire [65:0] \port$8475$75 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -20866,62 +20578,62 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8668$22 [28];
-  assign \$31  = ~ \port$8668$22 [29];
+  assign \$28  = ~ \port$8475$22 [28];
+  assign \$31  = ~ \port$8475$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8668$22 [28];
-  assign \$37  = ~ \port$8668$22 [29];
+  assign \$34  = ~ \port$8475$22 [28];
+  assign \$37  = ~ \port$8475$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8668$22 [29:28];
+  assign \$41  = & \port$8475$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8668$22 [28] ? \port$8668$75 [65:44] : \port$8668$75 [43:22];
+  assign \$45  = \port$8475$22 [28] ? \port$8475$75 [65:44] : \port$8475$75 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
   assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
   assign \$51  = move[1] ? next_1 : 22'h000000;
   assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_0 <= \$54 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_0_is <= \$55 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     remaining_0 <= \$56 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     before_last <= \$57 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     firsts <= \$58 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     last <= \$59 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_1 <= \$60 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_1_is <= \$61 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     remaining_1 <= \$62 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     inner <= \$63 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     move <= \$64 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     at_inner <= \$65 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \first$13  <= \$66 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \last$15  <= \$67 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     pair_stride_0 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     held_stride_1 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     moved_1 <= \$48 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     next_1 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     address <= \$71 ;
   assign \$3  = last | inner;
   assign \$5  = last | inner;
@@ -20947,21 +20659,21 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8668$22 [15:0];
+      \$54  = \port$8475$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8668$22 [30], \port$8668$22 [28] };
+      \$55  = { \port$8475$22 [30], \port$8475$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8668$22 [15:0];
+      \$56  = \port$8475$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -20972,14 +20684,14 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8668$22 [30];
+      \$57 [0] = \port$8475$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8668$22 [31];
+      \$57 [1] = \port$8475$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -21008,14 +20720,14 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8668$22 [28];
+      \$59 [0] = \port$8475$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8668$22 [29];
+      \$59 [1] = \port$8475$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -21026,21 +20738,21 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8668$22 [27:16];
+      \$60  = \port$8475$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8668$22 [31], \port$8668$22 [29] };
+      \$61  = { \port$8475$22 [31], \port$8475$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8668$22 [27:16];
+      \$62  = \port$8475$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -21101,7 +20813,7 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8668$75 [65:44];
+      \$69  = \port$8475$75 [65:44];
     end
   end
   always @* begin
@@ -21115,7 +20827,7 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8668$75 [21:0];
+      \$71  = \port$8475$75 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -21126,14 +20838,14 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8668$22 [15:0];
-  assign ones = \port$8668$22 [29:28];
-  assign twos = \port$8668$22 [31:30];
+  assign count_0 = \port$8475$22 [15:0];
+  assign ones = \port$8475$22 [29:28];
+  assign twos = \port$8475$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$8668$22 [27:16];
-  assign stride_0 = \port$8668$75 [43:22];
-  assign stride_1 = \port$8668$75 [65:44];
-  assign base = \port$8668$75 [21:0];
+  assign count_1 = \port$8475$22 [27:16];
+  assign stride_0 = \port$8475$75 [43:22];
+  assign stride_1 = \port$8475$75 [65:44];
+  assign base = \port$8475$75 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -21145,32 +20857,30 @@ module \talos.store.walker.locals (rst, follow, step, core_reset, \port$8668$22 
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8668$22 [28];
+  assign \$30  = \port$8475$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8668$22 [28];
+  assign \$36  = \port$8475$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22 , \last$15 , address, clk);
+module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \last$15 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$60  = 0;
-  input rst;
-  wire rst;
   input follow;
   wire follow;
   input step;
   wire step;
-  input core_reset;
-  wire core_reset;
-  input [52:0] \port$8668$22 ;
-  wire [52:0] \port$8668$22 ;
+  input ending_rst;
+  wire ending_rst;
+  input [52:0] \port$8475$22 ;
+  wire [52:0] \port$8475$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [6:0] address;
   reg [6:0] address = 7'h00;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -21280,62 +20990,62 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8668$22 [28];
-  assign \$31  = ~ \port$8668$22 [29];
+  assign \$28  = ~ \port$8475$22 [28];
+  assign \$31  = ~ \port$8475$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8668$22 [28];
-  assign \$37  = ~ \port$8668$22 [29];
+  assign \$34  = ~ \port$8475$22 [28];
+  assign \$37  = ~ \port$8475$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8668$22 [29:28];
+  assign \$41  = & \port$8475$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8668$22 [28] ? \port$8668$22 [52:46] : \port$8668$22 [45:39];
+  assign \$45  = \port$8475$22 [28] ? \port$8475$22 [52:46] : \port$8475$22 [45:39];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
   assign \$50  = $signed({ 1'h0, address }) + $signed(pair_stride_0);
   assign \$51  = move[1] ? next_1 : 7'h00;
   assign \$53  = at_inner ? \$50  : { 2'h0, \$52  };
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_0 <= \$54 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_0_is <= \$55 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     remaining_0 <= \$56 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     before_last <= \$57 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     firsts <= \$58 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     last <= \$59 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_1 <= \$60 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     limit_1_is <= \$61 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     remaining_1 <= \$62 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     inner <= \$63 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     move <= \$64 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     at_inner <= \$65 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \first$13  <= \$66 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     \last$15  <= \$67 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     pair_stride_0 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     held_stride_1 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     moved_1 <= \$48 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     next_1 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     address <= \$71 ;
   assign \$3  = last | inner;
   assign \$5  = last | inner;
@@ -21361,21 +21071,21 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8668$22 [15:0];
+      \$54  = \port$8475$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8668$22 [30], \port$8668$22 [28] };
+      \$55  = { \port$8475$22 [30], \port$8475$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8668$22 [15:0];
+      \$56  = \port$8475$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -21386,14 +21096,14 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8668$22 [30];
+      \$57 [0] = \port$8475$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8668$22 [31];
+      \$57 [1] = \port$8475$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -21422,14 +21132,14 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8668$22 [28];
+      \$59 [0] = \port$8475$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8668$22 [29];
+      \$59 [1] = \port$8475$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -21440,21 +21150,21 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8668$22 [27:16];
+      \$60  = \port$8475$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8668$22 [31], \port$8668$22 [29] };
+      \$61  = { \port$8475$22 [31], \port$8475$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8668$22 [27:16];
+      \$62  = \port$8475$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -21515,7 +21225,7 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8668$22 [52:46];
+      \$69  = \port$8475$22 [52:46];
     end
   end
   always @* begin
@@ -21529,7 +21239,7 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8668$22 [38:32];
+      \$71  = \port$8475$22 [38:32];
     end else if (step) begin
       \$71  = \$53 [6:0];
     end
@@ -21540,14 +21250,14 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8668$22 [15:0];
-  assign ones = \port$8668$22 [29:28];
-  assign twos = \port$8668$22 [31:30];
+  assign count_0 = \port$8475$22 [15:0];
+  assign ones = \port$8475$22 [29:28];
+  assign twos = \port$8475$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$8668$22 [27:16];
-  assign stride_0 = \port$8668$22 [45:39];
-  assign stride_1 = \port$8668$22 [52:46];
-  assign base = \port$8668$22 [38:32];
+  assign count_1 = \port$8475$22 [27:16];
+  assign stride_0 = \port$8475$22 [45:39];
+  assign stride_1 = \port$8475$22 [52:46];
+  assign base = \port$8475$22 [38:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -21559,34 +21269,32 @@ module \talos.store.walker.offsets (rst, follow, step, core_reset, \port$8668$22
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8668$22 [28];
+  assign \$30  = \port$8475$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8668$22 [28];
+  assign \$36  = \port$8475$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.spare (rst, o__ready, o__valid, o__payload, core_reset, i__payload, i__valid, i__ready, clk);
+module \talos.store.walker.spare (o__ready, o__valid, o__payload, ending_rst, i__payload, i__valid, i__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$61  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
   output o__valid;
   wire o__valid;
   output [56:0] o__payload;
   wire [56:0] o__payload;
-  input core_reset;
-  wire core_reset;
+  input ending_rst;
+  wire ending_rst;
   input [56:0] i__payload;
   wire [56:0] i__payload;
   input i__valid;
   wire i__valid;
   output i__ready;
   reg i__ready = 1'h1;
-  input clk;
-  wire clk;
+  input ending_clk;
+  wire ending_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -21623,30 +21331,24 @@ module \talos.store.walker.spare (rst, o__ready, o__valid, o__payload, core_rese
   assign \$3  = ~ o__valid;
   assign \$4  = \$3  | o__ready;
   assign \$5  = ~ full;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     full <= \$6 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     i__ready <= \$7 ;
-  always @(posedge clk)
+  always @(posedge ending_clk)
     spare <= \$8 ;
   assign o__valid = i__valid | full;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
     \$6  = \$2 ;
-    if (core_reset) begin
-      \$6  = 1'h0;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$6  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$61 ) begin end
     \$7  = \$4 ;
-    if (core_reset) begin
-      \$7  = 1'h1;
-    end
-    if (rst) begin
+    if (ending_rst) begin
       \$7  = 1'h1;
     end
   end
@@ -21678,10 +21380,8 @@ module \talos.store.walker.spare (rst, o__ready, o__valid, o__payload, core_rese
   assign \spare.tag  = spare[56:53];
 endmodule
 
-module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, write__data, o__valid, o__payload, filled, clk);
+module \talos.store_queue (i__valid, o__ready, i__ready, first, stopping_rst, write__data, o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$62  = 0;
-  input rst;
-  wire rst;
   input i__valid;
   wire i__valid;
   input o__ready;
@@ -21690,8 +21390,8 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
   wire i__ready;
   output [229:0] first;
   wire [229:0] first;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [229:0] write__data;
   wire [229:0] write__data;
   output o__valid;
@@ -21700,8 +21400,8 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
   reg [229:0] o__payload = 230'h0000000000000000000000000000000000000000000000000000000000;
   output [7:0] filled;
   reg [7:0] filled = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [3:0] \$1 ;
   reg \$10 ;
   reg [229:0] \$11 ;
@@ -21736,7 +21436,7 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
     for (i = 0; i < 8; i = i + 1) memory[i] = 230'h0000000000000000000000000000000000000000000000000000000000;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -21751,15 +21451,15 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
   assign \$5  = push & \$4 ;
   assign \$6  = ~ push;
   assign \$7  = pop & \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__valid <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     filled <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$62 ) begin end
@@ -21767,10 +21467,7 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
     if (push) begin
       \$8  = \$1 [2:0];
     end
-    if (unit_reset) begin
-      \$8  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$8  = 3'h0;
     end
   end
@@ -21780,10 +21477,7 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
     if (pop) begin
       \$9  = \$2 [2:0];
     end
-    if (unit_reset) begin
-      \$9  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$9  = 3'h0;
     end
   end
@@ -21796,10 +21490,7 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
     if (\$3 ) begin
       \$10  = filled[0];
     end
-    if (unit_reset) begin
-      \$10  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$10  = 1'h0;
     end
   end
@@ -21818,10 +21509,7 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
     end else if (\$7 ) begin
       \$12  = { 1'h0, filled[7:1] };
     end
-    if (unit_reset) begin
-      \$12  = 8'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$12  = 8'h00;
     end
   end
@@ -21833,11 +21521,9 @@ module \talos.store_queue (rst, i__valid, o__ready, i__ready, first, unit_reset,
   assign place = read__addr;
 endmodule
 
-module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , start, done, post, sync, busy, idle, act_write__count, stall, sync_ready, unit_reset, act_read__data, write_address, write_data, acc_read__data, act_read__address, act_read__valid
-, acc_read__valid, acc_read__address, act_write__data, step, act_write__address, instr__valid, instr__payload, clk);
+module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, done, post, sync, busy, idle, act_write__count, stall, sync_ready, stopping_rst, act_read__data, write_address, write_data, acc_read__data, act_read__address, act_read__valid, acc_read__valid
+, acc_read__address, act_write__data, step, act_write__address, instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$63  = 0;
-  input rst;
-  wire rst;
   input act_read__grant;
   wire act_read__grant;
   input write;
@@ -21864,8 +21550,8 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
   wire stall;
   input sync_ready;
   wire sync_ready;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [31:0] act_read__data;
   wire [31:0] act_read__data;
   input [9:0] write_address;
@@ -21892,8 +21578,8 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
   wire instr__valid;
   input [434:0] instr__payload;
   wire [434:0] instr__payload;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -22281,23 +21967,23 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
   assign \$70  = ~ \$69 ;
   assign \$71  = current[20] & \$70 ;
   assign \$73  = current[37:31] + 1'h1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     current <= \$74 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     flags <= \$75 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     free <= \$76 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     state_state <= \$77 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     draining <= \$78 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \post$13  <= \$79 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     modes <= \$80 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     constants <= \$81 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tail <= \$82 ;
   assign \wait  = instr__valid ? instr__payload[7:4] : 4'h0;
   assign \$1  = instr__valid & sync_ready;
@@ -22318,24 +22004,22 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
   assign \$9  = ~ draining;
   \talos.vector.destination_nest  destination_nest (
     .address(act_write__address),
-    .clk(clk),
     .count_2(current[30:21]),
     .follow(load),
     .last(lasts),
     .\last$15 (last),
     .ones(flags[4:2]),
-    .\port$7398$268 (current[329:268]),
-    .\port$7398$38 (current[57:38]),
-    .rst(rst),
+    .\port$7203$268 (current[329:268]),
+    .\port$7203$38 (current[57:38]),
     .step(step),
-    .twos(flags[9:7]),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .twos(flags[9:7])
   );
   \talos.vector.fetch  fetch (
-    .\blocks$39 (instr__payload[30:21]),
-    .clk(clk),
+    .\blocks$40 (instr__payload[30:21]),
     .follow(follow),
-    .\kind$47 (current[16]),
+    .\kind$48 (current[16]),
     .param(param),
     .ready(ready),
     .ready_after(ready_after),
@@ -22344,12 +22028,12 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
     .record_write(record_write),
     .records(records),
     .\release (\release ),
-    .rst(rst),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .\table (\table ),
     .table_done(table_done),
     .table_write(table_write),
     .take(take),
-    .unit_reset(unit_reset),
     .write(write),
     .write_address(write_address),
     .write_data(write_data)
@@ -22362,7 +22046,6 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
     .arrival(arrival),
     .asks_acc(acc_read__valid),
     .asks_act(act_read__valid),
-    .clk(clk),
     .\end (\end ),
     .flags(flags),
     .instruction(current),
@@ -22370,16 +22053,15 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
     .prepare(prepare),
     .ready(ready),
     .ready_after(ready_after),
-    .rst(rst),
     .stall(stall),
-    .take(take),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .take(take)
   );
   \talos.vector.lanes  lanes (
     .acc_data(acc_read__data),
     .arrival(arrival),
     .bytes(act_write__data),
-    .clk(clk),
     .constants(constants),
     .data(act_read__data),
     .modes(modes),
@@ -22387,9 +22069,9 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
     .record_index(record_index),
     .\record_write$37 (record_write),
     .\release (\release ),
-    .rst(rst),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .table_write(table_write),
-    .unit_reset(unit_reset),
     .\valid$83 (step)
   );
   always @* begin
@@ -22495,10 +22177,7 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
             \$76  = 1'h1;
           end
     endcase
-    if (unit_reset) begin
-      \$76  = 1'h1;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$76  = 1'h1;
     end
   end
@@ -22534,10 +22213,7 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
             \$77  = 3'h0;
           end
     endcase
-    if (unit_reset) begin
-      \$77  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$77  = 3'h0;
     end
   end
@@ -22549,10 +22225,7 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
     end else if (finished) begin
       \$78  = 1'h0;
     end
-    if (unit_reset) begin
-      \$78  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$78  = 1'h0;
     end
   end
@@ -22829,20 +22502,18 @@ module \talos.vector (rst, act_read__grant, write, acc_read__grant, \wait , star
   assign \$72  = current[19];
 endmodule
 
-module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7398$38 , \port$7398$268 , ones, twos, step, last, \last$15 , address, clk);
+module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203$38 , \port$7203$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$64  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input follow;
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$7398$38 ;
-  wire [19:0] \port$7398$38 ;
-  input [61:0] \port$7398$268 ;
-  wire [61:0] \port$7398$268 ;
+  input [19:0] \port$7203$38 ;
+  wire [19:0] \port$7203$38 ;
+  input [61:0] \port$7203$268 ;
+  wire [61:0] \port$7203$268 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -22855,8 +22526,8 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   reg [21:0] \$100 ;
@@ -23057,7 +22728,7 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$7398$268 [43:22] : { \port$7398$268 [61], \port$7398$268 [61], \port$7398$268 [61], \port$7398$268 [61], \port$7398$268 [61:44] };
+  assign \$64  = ones[0] ? \port$7203$268 [43:22] : { \port$7203$268 [61], \port$7203$268 [61], \port$7203$268 [61], \port$7203$268 [61], \port$7203$268 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -23073,65 +22744,65 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
   assign \$79  = move[2] ? next_2 : 22'h000000;
   assign \$80  = \$78  | \$79 ;
   assign \$81  = at_inner ? \$76  : { 2'h0, \$80  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0 <= \$82 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0_is <= \$83 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_0 <= \$84 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     before_last <= \$85 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     firsts <= \$86 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     last <= \$87 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1 <= \$88 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1_is <= \$89 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_1 <= \$90 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_2 <= \$91 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_2_is <= \$92 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_2 <= \$93 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner <= \$94 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     move <= \$95 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     at_inner <= \$96 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \first$13  <= \$97 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \last$15  <= \$98 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_2 <= \$99 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_0 <= \$100 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner_in_0 <= \$101 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_1 <= \$102 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_1 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_1 <= \$103 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_2 <= \$104 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_2 <= \$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_2 <= \$105 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= \$106 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$7398$38 [19:10];
+      \$82  = \port$7203$38 [19:10];
     end
   end
   always @* begin
@@ -23145,7 +22816,7 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$7398$38 [19:10];
+      \$84  = \port$7203$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -23231,7 +22902,7 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$7398$38 [9:0];
+      \$88  = \port$7203$38 [9:0];
     end
   end
   always @* begin
@@ -23245,7 +22916,7 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$7398$38 [9:0];
+      \$90  = \port$7203$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -23345,7 +23016,7 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$7398$268 [43:22];
+      \$102  = \port$7203$268 [43:22];
     end
   end
   always @* begin
@@ -23373,7 +23044,7 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$7398$268 [21:0];
+      \$106  = \port$7203$268 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -23384,13 +23055,13 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$7398$38 [19:10];
+  assign count_0 = \port$7203$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$7398$38 [9:0];
+  assign count_1 = \port$7203$38 [9:0];
   assign stride_2 = 8'h04;
-  assign stride_0 = \port$7398$268 [61:44];
-  assign stride_1 = \port$7398$268 [43:22];
-  assign base = \port$7398$268 [21:0];
+  assign stride_0 = \port$7203$268 [61:44];
+  assign stride_1 = \port$7203$268 [43:22];
+  assign base = \port$7203$268 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -23412,11 +23083,8 @@ module \talos.vector.destination_nest (rst, unit_reset, follow, count_2, \port$7
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \release , unit_reset, write_address, write_data, follow, records, \table , \kind$47 , table_write, record_write, record_index, table_done, record, \blocks$39 , clk
-);
+module \talos.vector.fetch (write, param, take, ready, ready_after, \release , stopping_rst, write_address, write_data, follow, records, \table , \kind$48 , table_write, record_write, record_index, table_done, record, \blocks$40 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$65  = 0;
-  input rst;
-  wire rst;
   input write;
   wire write;
   input [13:0] param;
@@ -23429,8 +23097,8 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
   wire ready_after;
   input \release ;
   wire \release ;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [9:0] write_address;
   wire [9:0] write_address;
   input [31:0] write_data;
@@ -23441,8 +23109,8 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
   wire records;
   input \table ;
   wire \table ;
-  input \kind$47 ;
-  wire \kind$47 ;
+  input \kind$48 ;
+  wire \kind$48 ;
   output [39:0] table_write;
   wire [39:0] table_write;
   output [3:0] record_write;
@@ -23453,25 +23121,26 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
   reg table_done = 1'h0;
   output [63:0] record;
   wire [63:0] record;
-  input [9:0] \blocks$39 ;
-  wire [9:0] \blocks$39 ;
-  input clk;
-  wire clk;
+  input [9:0] \blocks$40 ;
+  wire [9:0] \blocks$40 ;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
+  wire [6:0] \$100 ;
   wire \$11 ;
-  wire \$12 ;
+  wire [1:0] \$12 ;
   wire [1:0] \$13 ;
-  wire [1:0] \$14 ;
+  wire \$14 ;
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
-  wire \$18 ;
+  wire [1:0] \$18 ;
   wire [1:0] \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
-  wire [14:0] \$21 ;
-  wire [2:0] \$22 ;
+  wire [14:0] \$20 ;
+  wire [2:0] \$21 ;
+  wire \$22 ;
   wire [1:0] \$23 ;
   wire [10:0] \$24 ;
   wire \$25 ;
@@ -23494,13 +23163,13 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
   reg [13:0] \$40 ;
   reg [1:0] \$41 ;
   reg \$42 ;
-  reg [9:0] \$43 ;
-  reg \$44 ;
-  reg [3:0] \$45 ;
+  reg \$43 ;
+  reg [9:0] \$44 ;
+  reg \$45 ;
   reg [3:0] \$46 ;
   reg [3:0] \$47 ;
-  reg [7:0] \$48 ;
-  reg \$49 ;
+  reg [3:0] \$48 ;
+  reg [7:0] \$49 ;
   wire \$5 ;
   reg \$50 ;
   reg \$51 ;
@@ -23511,16 +23180,17 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
   reg \$56 ;
   reg \$57 ;
   reg \$58 ;
+  reg \$59 ;
   wire \$6 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [6:0] \$96 ;
-  wire [6:0] \$99 ;
+  wire [6:0] \$97 ;
   reg active = 1'h0;
-  reg \active$46  = 1'h0;
+  reg \active$47  = 1'h0;
   wire [8:0] address;
   reg [13:0] \address$7  = 14'h0000;
+  reg at_last = 1'h0;
   reg [9:0] blocks = 10'h000;
   reg [1:0] column = 2'h0;
   reg [29:0] entry = 30'h00000000;
@@ -23567,95 +23237,97 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
   wire \write$1 ;
   wire [9:0] \write_address$3 ;
   wire [31:0] \write_data$5 ;
-  assign \$99  = table_index_3[0] * 6'h20;
-  assign \$34  = record >> \$99 ;
+  assign \$100  = table_index_3[0] * 6'h20;
+  assign \$34  = record >> \$100 ;
   assign \$35  = kind ? \$34  : { 24'h000000, \$33  };
   assign \$36  = index == 8'hff;
-  assign \$37  = \active$46  & \$36 ;
-  always @(posedge clk)
+  assign \$37  = \active$47  & \$36 ;
+  always @(posedge stopping_clk)
     free <= \$38 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \ready$14  <= \$39 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \address$7  <= \$40 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     column <= \$41 ;
-  always @(posedge clk)
-    which <= \$42 ;
-  always @(posedge clk)
-    blocks <= \$43 ;
-  always @(posedge clk)
-    active <= \$44 ;
-  always @(posedge clk)
-    lane_1 <= \$45 ;
-  always @(posedge clk)
-    lane_2 <= \$46 ;
-  always @(posedge clk)
-    record_write <= \$47 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    at_last <= \$42 ;
+  always @(posedge stopping_clk)
+    which <= \$43 ;
+  always @(posedge stopping_clk)
+    blocks <= \$44 ;
+  always @(posedge stopping_clk)
+    active <= \$45 ;
+  always @(posedge stopping_clk)
+    lane_1 <= \$46 ;
+  always @(posedge stopping_clk)
+    lane_2 <= \$47 ;
+  always @(posedge stopping_clk)
+    record_write <= \$48 ;
+  always @(posedge stopping_clk)
     index_1 <= which;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     index_2 <= index_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     record_index <= index_2;
-  always @(posedge clk)
-    index <= \$48 ;
-  always @(posedge clk)
-    \active$46  <= \$49 ;
-  always @(posedge clk)
-    kind <= \$50 ;
-  always @(posedge clk)
-    table_active_1 <= \$51 ;
-  always @(posedge clk)
-    table_active_2 <= \$52 ;
-  always @(posedge clk)
-    table_active_3 <= \$53 ;
-  always @(posedge clk)
-    table_active_4 <= \$54 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    index <= \$49 ;
+  always @(posedge stopping_clk)
+    \active$47  <= \$50 ;
+  always @(posedge stopping_clk)
+    kind <= \$51 ;
+  always @(posedge stopping_clk)
+    table_active_1 <= \$52 ;
+  always @(posedge stopping_clk)
+    table_active_2 <= \$53 ;
+  always @(posedge stopping_clk)
+    table_active_3 <= \$54 ;
+  always @(posedge stopping_clk)
+    table_active_4 <= \$55 ;
+  always @(posedge stopping_clk)
     table_index_1 <= index;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     table_index_2 <= table_index_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     table_index_3 <= table_index_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     table_index_4 <= table_index_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     entry <= \$35 [29:0];
-  always @(posedge clk)
-    table_last_1 <= \$55 ;
-  always @(posedge clk)
-    table_last_2 <= \$56 ;
-  always @(posedge clk)
-    table_last_3 <= \$57 ;
-  always @(posedge clk)
-    table_done <= \$58 ;
+  always @(posedge stopping_clk)
+    table_last_1 <= \$56 ;
+  always @(posedge stopping_clk)
+    table_last_2 <= \$57 ;
+  always @(posedge stopping_clk)
+    table_last_3 <= \$58 ;
+  always @(posedge stopping_clk)
+    table_done <= \$59 ;
   assign request = active & free[0];
-  assign \$1  = column == 2'h3;
-  assign last = request & \$1 ;
+  assign last = request & at_last;
   assign ready = \ready$14 [0] | last;
-  assign \$2  = \ready$14 [0] & last;
-  assign ready_after = \ready$14 [1] | \$2 ;
-  assign \$3  = ! kind;
-  assign \$4  = & index[2:0];
-  assign group_end = kind ? index[0] : \$4 ;
-  assign \$5  = ! kind;
-  assign \$6  = table_active_4 & \$5 ;
-  assign \$8  = table_active_4 & \$7 ;
-  assign \$9  = ~ last;
-  assign \$10  = \release  & \$9 ;
-  assign \$11  = ~ \release ;
-  assign \$12  = last & \$11 ;
-  assign \$13  = \$12  ? { 1'h0, free[1] } : free;
-  assign \$14  = \$10  ? { free[0], 1'h1 } : \$13 ;
-  assign \$15  = ~ take;
-  assign \$16  = last & \$15 ;
-  assign \$17  = ~ last;
-  assign \$18  = take & \$17 ;
-  assign \$19  = \$18  ? { 1'h0, \ready$14 [1] } : \ready$14 ;
-  assign \$20  = \$16  ? { \ready$14 [0], 1'h1 } : \$19 ;
-  assign \$21  = \address$7  + 1'h1;
-  assign \$22  = column + 1'h1;
+  assign \$1  = \ready$14 [0] & last;
+  assign ready_after = \ready$14 [1] | \$1 ;
+  assign \$2  = ! kind;
+  assign \$3  = & index[2:0];
+  assign group_end = kind ? index[0] : \$3 ;
+  assign \$4  = ! kind;
+  assign \$5  = table_active_4 & \$4 ;
+  assign \$7  = table_active_4 & \$6 ;
+  assign \$8  = ~ last;
+  assign \$9  = \release  & \$8 ;
+  assign \$10  = ~ \release ;
+  assign \$11  = last & \$10 ;
+  assign \$12  = \$11  ? { 1'h0, free[1] } : free;
+  assign \$13  = \$9  ? { free[0], 1'h1 } : \$12 ;
+  assign \$14  = ~ take;
+  assign \$15  = last & \$14 ;
+  assign \$16  = ~ last;
+  assign \$17  = take & \$16 ;
+  assign \$18  = \$17  ? { 1'h0, \ready$14 [1] } : \ready$14 ;
+  assign \$19  = \$15  ? { \ready$14 [0], 1'h1 } : \$18 ;
+  assign \$20  = \address$7  + 1'h1;
+  assign \$21  = column + 1'h1;
+  assign \$22  = column == 2'h2;
   assign \$23  = which + 1'h1;
   assign \$24  = blocks - 1'h1;
   assign \$25  = | blocks;
@@ -23666,35 +23338,28 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
   assign \$30  = \address$7  + 1'h1;
   assign \$31  = index == 8'hff;
   assign \$32  = ! kind;
-  assign \$96  = table_index_3[2:0] * 4'h8;
-  assign \$33  = record >> \$96 ;
+  assign \$97  = table_index_3[2:0] * 4'h8;
+  assign \$33  = record >> \$97 ;
   \talos.vector.fetch.memory  memory (
-    .clk(clk),
     .group(record),
     .read__addr(\address$7 [8:0]),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .write(write),
     .write_address(write_address),
     .write_data(write_data)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$38  = \$14 ;
-    if (unit_reset) begin
-      \$38  = 2'h3;
-    end
-    if (rst) begin
+    \$38  = \$13 ;
+    if (stopping_rst) begin
       \$38  = 2'h3;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$39  = \$20 ;
-    if (unit_reset) begin
-      \$39  = 2'h0;
-    end
-    if (rst) begin
+    \$39  = \$19 ;
+    if (stopping_rst) begin
       \$39  = 2'h0;
     end
   end
@@ -23702,12 +23367,12 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$40  = \address$7 ;
     if (request) begin
-      \$40  = \$21 [13:0];
+      \$40  = \$20 [13:0];
     end
     if (\$26 ) begin
       \$40  = param;
     end
-    if (\active$46 ) begin
+    if (\active$47 ) begin
       if (group_end) begin
         \$40  = \$30 [13:0];
       end
@@ -23717,200 +23382,162 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
     \$41  = column;
     if (request) begin
-      \$41  = \$22 [1:0];
+      \$41  = \$21 [1:0];
     end
-    if (unit_reset) begin
-      \$41  = 2'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$41  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$42  = which;
-    if (last) begin
-      \$42  = \$23 [0];
+    \$42  = at_last;
+    if (request) begin
+      \$42  = \$22 ;
     end
-    if (unit_reset) begin
-      \$42  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$42  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$43  = blocks;
+    \$43  = which;
     if (last) begin
-      \$43  = \$24 [9:0];
+      \$43  = \$23 [0];
+    end
+    if (stopping_rst) begin
+      \$43  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
+    \$44  = blocks;
+    if (last) begin
+      \$44  = \$24 [9:0];
     end
     if (follow) begin
-      \$43  = \blocks$39 ;
+      \$44  = \blocks$40 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$44  = active;
+    \$45  = active;
     if (last) begin
-      \$44  = \$25 ;
+      \$45  = \$25 ;
     end
     if (follow) begin
-      \$44  = records;
+      \$45  = records;
     end
-    if (unit_reset) begin
-      \$44  = 1'h0;
-    end
-    if (rst) begin
-      \$44  = 1'h0;
+    if (stopping_rst) begin
+      \$45  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$45  = \$28 ;
-    if (unit_reset) begin
-      \$45  = 4'h0;
-    end
-    if (rst) begin
-      \$45  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$46  = lane_1;
-    if (unit_reset) begin
-      \$46  = 4'h0;
-    end
-    if (rst) begin
+    \$46  = \$28 ;
+    if (stopping_rst) begin
       \$46  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$47  = lane_2;
-    if (unit_reset) begin
-      \$47  = 4'h0;
-    end
-    if (rst) begin
+    \$47  = lane_1;
+    if (stopping_rst) begin
       \$47  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$48  = index;
-    if (\active$46 ) begin
-      \$48  = \$29 [7:0];
-    end
-    if (unit_reset) begin
-      \$48  = 8'h00;
-    end
-    if (rst) begin
-      \$48  = 8'h00;
+    \$48  = lane_2;
+    if (stopping_rst) begin
+      \$48  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$49  = \active$46 ;
-    if (\active$46 ) begin
+    \$49  = index;
+    if (\active$47 ) begin
+      \$49  = \$29 [7:0];
+    end
+    if (stopping_rst) begin
+      \$49  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
+    \$50  = \active$47 ;
+    if (\active$47 ) begin
       if (\$31 ) begin
-        \$49  = 1'h0;
+        \$50  = 1'h0;
       end
     end
     if (\table ) begin
-      \$49  = 1'h1;
+      \$50  = 1'h1;
     end
-    if (unit_reset) begin
-      \$49  = 1'h0;
-    end
-    if (rst) begin
-      \$49  = 1'h0;
+    if (stopping_rst) begin
+      \$50  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$50  = kind;
+    \$51  = kind;
     if (\table ) begin
-      \$50  = \kind$47 ;
+      \$51  = \kind$48 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$51  = \active$46 ;
-    if (unit_reset) begin
-      \$51  = 1'h0;
-    end
-    if (rst) begin
-      \$51  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$52  = table_active_1;
-    if (unit_reset) begin
-      \$52  = 1'h0;
-    end
-    if (rst) begin
+    \$52  = \active$47 ;
+    if (stopping_rst) begin
       \$52  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$53  = table_active_2;
-    if (unit_reset) begin
-      \$53  = 1'h0;
-    end
-    if (rst) begin
+    \$53  = table_active_1;
+    if (stopping_rst) begin
       \$53  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$54  = table_active_3;
-    if (unit_reset) begin
-      \$54  = 1'h0;
-    end
-    if (rst) begin
+    \$54  = table_active_2;
+    if (stopping_rst) begin
       \$54  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$55  = \$37 ;
-    if (unit_reset) begin
-      \$55  = 1'h0;
-    end
-    if (rst) begin
+    \$55  = table_active_3;
+    if (stopping_rst) begin
       \$55  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$56  = table_last_1;
-    if (unit_reset) begin
-      \$56  = 1'h0;
-    end
-    if (rst) begin
+    \$56  = \$37 ;
+    if (stopping_rst) begin
       \$56  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$57  = table_last_2;
-    if (unit_reset) begin
-      \$57  = 1'h0;
-    end
-    if (rst) begin
+    \$57  = table_last_1;
+    if (stopping_rst) begin
       \$57  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
-    \$58  = table_last_3;
-    if (unit_reset) begin
+    \$58  = table_last_2;
+    if (stopping_rst) begin
       \$58  = 1'h0;
     end
-    if (rst) begin
-      \$58  = 1'h0;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$65 ) begin end
+    \$59  = table_last_3;
+    if (stopping_rst) begin
+      \$59  = 1'h0;
     end
   end
   assign \write$1  = write;
@@ -23930,18 +23557,16 @@ module \talos.vector.fetch (rst, write, param, take, ready, ready_after, \releas
   assign \table_write.entry  = table_write[39:10];
   assign table_write[39:10] = entry;
   assign table_write[9:2] = table_index_4;
-  assign table_write[1] = \$8 ;
-  assign table_write[0] = \$6 ;
-  assign \$7  = kind;
+  assign table_write[1] = \$7 ;
+  assign table_write[0] = \$5 ;
+  assign \$6  = kind;
 endmodule
 
-module \talos.vector.fetch.memory (rst, write, unit_reset, write_address, write_data, read__addr, group, clk);
-  input rst;
-  wire rst;
+module \talos.vector.fetch.memory (write, stopping_rst, write_address, write_data, read__addr, group, stopping_clk);
   input write;
   wire write;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [9:0] write_address;
   wire [9:0] write_address;
   input [31:0] write_data;
@@ -23950,8 +23575,8 @@ module \talos.vector.fetch.memory (rst, write, unit_reset, write_address, write_
   wire [8:0] read__addr;
   output [63:0] group;
   reg [63:0] group = 64'h0000000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [8:0] address;
   (* init = 64'h0000000000000000 *)
   wire [63:0] \group$10 ;
@@ -23969,21 +23594,21 @@ module \talos.vector.fetch.memory (rst, write, unit_reset, write_address, write_
     for (i = 0; i < 512; i = i + 1) words[i] = 64'h0000000000000000;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en[0])
       words[write_address[9:1]][31:0] <= write_data;
     if (write__en[1])
       words[write_address[9:1]][63:32] <= write_data;
   end
   reg [63:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= words[read__addr];
   end
   assign read__data = _0_;
   assign write__en = write << write_address[0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= read__data;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     group <= word;
   assign write__addr = write_address[9:1];
   assign write__data = { write_data, write_data };
@@ -23992,10 +23617,8 @@ module \talos.vector.fetch.memory (rst, write, unit_reset, write_address, write_
   assign \group$10  = group;
 endmodule
 
-module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , stall, ready, ready_after, unit_reset, prepare, load, instruction, flags, act_read__address, asks_act, asks_acc, acc, arrival, clk);
+module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall, ready, ready_after, stopping_rst, prepare, load, instruction, flags, act_read__address, asks_act, asks_acc, acc, arrival, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$66  = 0;
-  input rst;
-  wire rst;
   input act_read__grant;
   wire act_read__grant;
   input acc_read__grant;
@@ -24010,8 +23633,8 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire ready;
   input ready_after;
   wire ready_after;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input prepare;
   wire prepare;
   input load;
@@ -24030,8 +23653,8 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   reg [15:0] acc = 16'h0000;
   output [5:0] arrival;
   reg [5:0] arrival = 6'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   reg \$100 ;
@@ -24161,15 +23784,15 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   (* init = 1'h0 *)
   wire act_read__valid;
   wire [21:0] address;
-  wire [21:0] \address$76 ;
+  wire [21:0] \address$75 ;
   (* init = 6'h00 *)
-  wire [5:0] \arrival$89 ;
-  wire \arrival$89.block_end ;
-  wire \arrival$89.first ;
-  wire \arrival$89.launch ;
-  wire \arrival$89.residual ;
-  wire \arrival$89.set ;
-  wire \arrival$89.window ;
+  wire [5:0] \arrival$88 ;
+  wire \arrival$88.block_end ;
+  wire \arrival$88.first ;
+  wire \arrival$88.launch ;
+  wire \arrival$88.residual ;
+  wire \arrival$88.set ;
+  wire \arrival$88.window ;
   wire \arrival.block_end ;
   wire \arrival.first ;
   wire \arrival.launch ;
@@ -24179,20 +23802,20 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire asks_if_0;
   wire asks_if_1;
   wire [21:0] base;
-  wire [21:0] \base$64 ;
+  wire [21:0] \base$63 ;
   wire [7:0] count_0;
-  wire [9:0] \count_0$71 ;
+  wire [9:0] \count_0$70 ;
   wire [7:0] count_1;
-  wire [9:0] \count_1$73 ;
+  wire [9:0] \count_1$72 ;
   wire [9:0] count_2;
-  wire [9:0] \count_2$69 ;
+  wire [9:0] \count_2$68 ;
   wire [9:0] count_3;
   wire [9:0] count_4;
   wire [4:0] firsts;
   wire [4:0] \flags.ones ;
   wire [4:0] \flags.twos ;
   wire follow;
-  wire \follow$65 ;
+  wire \follow$64 ;
   wire free;
   wire free_after_launch;
   reg from_accumulator = 1'h0;
@@ -24250,8 +23873,8 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire last;
   wire [4:0] lasts;
   wire launch;
-  wire \load$45 ;
-  wire \load$66 ;
+  wire \load$44 ;
+  wire \load$65 ;
   reg [26:0] made;
   wire [21:0] \made.address ;
   wire \made.block_end ;
@@ -24263,7 +23886,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   wire next_second_valid;
   reg odd = 1'h0;
   wire [4:0] ones;
-  wire [2:0] \ones$67 ;
+  wire [2:0] \ones$66 ;
   wire pop;
   wire push;
   reg requantize = 1'h0;
@@ -24280,13 +23903,13 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   reg slots = 1'h0;
   reg source = 1'h0;
   wire step;
-  wire \step$75 ;
+  wire \step$74 ;
   wire signed [17:0] stride_0;
-  wire signed [17:0] \stride_0$72 ;
+  wire signed [17:0] \stride_0$71 ;
   wire signed [21:0] stride_1;
-  wire signed [21:0] \stride_1$74 ;
+  wire signed [21:0] \stride_1$73 ;
   wire signed [17:0] stride_2;
-  wire signed [7:0] \stride_2$70 ;
+  wire signed [7:0] \stride_2$69 ;
   wire signed [21:0] stride_3;
   wire signed [7:0] stride_4;
   wire [5:0] tag;
@@ -24304,7 +23927,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   reg [5:0] tag_6 = 6'h00;
   reg two_pass = 1'h0;
   wire [4:0] twos;
-  wire [2:0] \twos$68 ;
+  wire [2:0] \twos$67 ;
   reg which = 1'h0;
   assign \$1  = ! instruction[17:16];
   assign \$2  = instruction[18] & instruction[19];
@@ -24363,7 +23986,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   assign \$53  = \$52  & requantize;
   assign \$54  = ~ residual;
   assign \$55  = \$54  & last;
-  assign \step$75  = push & residual;
+  assign \step$74  = push & residual;
   assign \$56  = asks_act & act_read__grant;
   assign \$57  = asks_acc & acc_read__grant;
   assign pop = \$56  | \$57 ;
@@ -24416,72 +24039,70 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   assign \$93  = ~ head[22];
   assign \$94  = pop & \$93 ;
   assign \$95  = pop & head[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     from_accumulator <= \$96 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     requantize <= \$97 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     two_pass <= \$98 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     making <= \$99 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     residual <= \$100 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     second <= \$101 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     head <= \$102 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     head_valid <= \$103 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     second_valid <= \$104 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     room <= \$105 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     asks_act <= \$106 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     asks_acc <= \$107 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     odd <= \$108 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     slots <= \$109 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     acc <= \$110 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     which <= \$111 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     issuing <= \$112 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_1 <= \$113 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_2 <= \$114 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_3 <= \$115 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_4 <= \$116 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_5 <= \$117 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_6 <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     source <= \$119 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     arrival <= \$120 ;
   \talos.vector.issue.residual_nest  residual_nest (
-    .address(\address$76 ),
-    .clk(clk),
+    .address(\address$75 ),
     .count_2(instruction[30:21]),
     .follow(prepare),
     .ones(flags[4:2]),
-    .\port$7398$206 (instruction[267:206]),
-    .\port$7398$38 (instruction[57:38]),
-    .rst(rst),
-    .step(\step$75 ),
-    .twos(flags[9:7]),
-    .unit_reset(unit_reset)
+    .\port$7203$206 (instruction[267:206]),
+    .\port$7203$38 (instruction[57:38]),
+    .step(\step$74 ),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
+    .twos(flags[9:7])
   );
   \talos.vector.issue.source_nest  source_nest (
     .address(address),
-    .clk(clk),
     .count_0(count_0),
     .count_1(count_1),
     .count_4(instruction[30:21]),
@@ -24489,12 +24110,12 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     .follow(prepare),
     .last(lasts),
     .\last$15 (last),
-    .\port$7398$104 (instruction[205:104]),
-    .\port$7398$38 (instruction[57:38]),
-    .\port$7400$0 (flags),
-    .rst(rst),
+    .\port$7203$104 (instruction[205:104]),
+    .\port$7203$38 (instruction[57:38]),
+    .\port$7205$0 (flags),
     .step(step),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
@@ -24526,10 +24147,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     if (prepare) begin
       \$99  = 1'h1;
     end
-    if (unit_reset) begin
-      \$99  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$99  = 1'h0;
     end
   end
@@ -24542,10 +24160,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     if (prepare) begin
       \$100  = instruction[19];
     end
-    if (unit_reset) begin
-      \$100  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$100  = 1'h0;
     end
   end
@@ -24566,50 +24181,35 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$103  = \$12 ;
-    if (unit_reset) begin
-      \$103  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$103  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$104  = next_second_valid;
-    if (unit_reset) begin
-      \$104  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$104  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$105  = \$13 ;
-    if (unit_reset) begin
-      \$105  = 1'h1;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$105  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$106  = \$18 ;
-    if (unit_reset) begin
-      \$106  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$106  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$107  = \$21 ;
-    if (unit_reset) begin
-      \$107  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$107  = 1'h0;
     end
   end
@@ -24649,10 +24249,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     if (take) begin
       \$111  = \$27 [0];
     end
-    if (unit_reset) begin
-      \$111  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$111  = 1'h0;
     end
   end
@@ -24665,70 +24262,49 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     if (load) begin
       \$112  = 1'h1;
     end
-    if (unit_reset) begin
-      \$112  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$112  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$113  = tag;
-    if (unit_reset) begin
-      \$113  = 6'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$113  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$114  = tag_1;
-    if (unit_reset) begin
-      \$114  = 6'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$114  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$115  = tag_2;
-    if (unit_reset) begin
-      \$115  = 6'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$115  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$116  = tag_3;
-    if (unit_reset) begin
-      \$116  = 6'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$116  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$117  = tag_4;
-    if (unit_reset) begin
-      \$117  = 6'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$117  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     \$118  = tag_5;
-    if (unit_reset) begin
-      \$118  = 6'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$118  = 6'h00;
     end
   end
@@ -24745,10 +24321,7 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     \$120 [0] = tag_4[0];
     \$120 [1] = tag_4[1];
     \$120 [2] = tag_4[2];
-    if (unit_reset) begin
-      \$120  = 6'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$120  = 6'h00;
     end
   end
@@ -24756,12 +24329,12 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
     made[21:0] = address;
     if (residual) begin
-      made[21:0] = \address$76 ;
+      made[21:0] = \address$75 ;
     end
   end
   assign base = instruction[125:104];
   assign follow = prepare;
-  assign \load$45  = prepare;
+  assign \load$44  = prepare;
   assign ones = flags[4:0];
   assign twos = flags[9:5];
   assign count_4 = instruction[30:21];
@@ -24772,21 +24345,21 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   assign stride_2 = instruction[165:148];
   assign count_3 = instruction[47:38];
   assign stride_3 = instruction[147:126];
-  assign \base$64  = instruction[227:206];
-  assign \follow$65  = prepare;
-  assign \load$66  = prepare;
-  assign \ones$67  = flags[4:2];
-  assign \twos$68  = flags[9:7];
-  assign \count_2$69  = instruction[30:21];
-  assign \stride_2$70  = 8'h04;
-  assign \count_0$71  = instruction[57:48];
-  assign \stride_0$72  = instruction[267:250];
-  assign \count_1$73  = instruction[47:38];
-  assign \stride_1$74  = instruction[249:228];
+  assign \base$63  = instruction[227:206];
+  assign \follow$64  = prepare;
+  assign \load$65  = prepare;
+  assign \ones$66  = flags[4:2];
+  assign \twos$67  = flags[9:7];
+  assign \count_2$68  = instruction[30:21];
+  assign \stride_2$69  = 8'h04;
+  assign \count_0$70  = instruction[57:48];
+  assign \stride_0$71  = instruction[267:250];
+  assign \count_1$72  = instruction[47:38];
+  assign \stride_1$73  = instruction[249:228];
   assign act_read__valid = asks_act;
   assign acc_read__valid = asks_acc;
   assign acc_read__address = acc;
-  assign \arrival$89  = arrival;
+  assign \arrival$88  = arrival;
   assign act_read__address = head[21:0];
   assign \instruction.opcode  = instruction[3:0];
   assign \instruction.wait  = instruction[7:4];
@@ -24861,12 +24434,12 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   assign \arrival.block_end  = arrival[5];
   assign \flags.ones  = flags[4:0];
   assign \flags.twos  = flags[9:5];
-  assign \arrival$89.residual  = arrival[0];
-  assign \arrival$89.window  = arrival[1];
-  assign \arrival$89.first  = arrival[2];
-  assign \arrival$89.launch  = arrival[3];
-  assign \arrival$89.set  = arrival[4];
-  assign \arrival$89.block_end  = arrival[5];
+  assign \arrival$88.residual  = arrival[0];
+  assign \arrival$88.window  = arrival[1];
+  assign \arrival$88.first  = arrival[2];
+  assign \arrival$88.launch  = arrival[3];
+  assign \arrival$88.set  = arrival[4];
+  assign \arrival$88.block_end  = arrival[5];
   assign tag[5] = head[25];
   assign tag[4] = which;
   assign tag[3] = \$95 ;
@@ -24888,30 +24461,28 @@ module \talos.vector.issue (rst, act_read__grant, acc_read__grant, take, \end , 
   assign \$23  = slots;
 endmodule
 
-module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2, \port$7398$38 , \port$7398$206 , ones, twos, address, clk);
+module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$7203$38 , \port$7203$206 , ones, twos, address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$67  = 0;
-  input rst;
-  wire rst;
   input step;
   wire step;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input follow;
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$7398$38 ;
-  wire [19:0] \port$7398$38 ;
-  input [61:0] \port$7398$206 ;
-  wire [61:0] \port$7398$206 ;
+  input [19:0] \port$7203$38 ;
+  wire [19:0] \port$7203$38 ;
+  input [61:0] \port$7203$206 ;
+  wire [61:0] \port$7203$206 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
   wire [2:0] twos;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   reg [21:0] \$100 ;
@@ -25114,7 +24685,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$7398$206 [43:22] : { \port$7398$206 [61], \port$7398$206 [61], \port$7398$206 [61], \port$7398$206 [61], \port$7398$206 [61:44] };
+  assign \$64  = ones[0] ? \port$7203$206 [43:22] : { \port$7203$206 [61], \port$7203$206 [61], \port$7203$206 [61], \port$7203$206 [61], \port$7203$206 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -25130,65 +24701,65 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
   assign \$79  = move[2] ? next_2 : 22'h000000;
   assign \$80  = \$78  | \$79 ;
   assign \$81  = at_inner ? \$76  : { 2'h0, \$80  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0 <= \$82 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0_is <= \$83 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_0 <= \$84 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     before_last <= \$85 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     firsts <= \$86 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     last <= \$87 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1 <= \$88 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1_is <= \$89 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_1 <= \$90 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_2 <= \$91 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_2_is <= \$92 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_2 <= \$93 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner <= \$94 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     move <= \$95 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     at_inner <= \$96 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \first$13  <= \$97 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \last$15  <= \$98 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_2 <= \$99 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_0 <= \$100 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner_in_0 <= \$101 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_1 <= \$102 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_1 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_1 <= \$103 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_2 <= \$104 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_2 <= \$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_2 <= \$105 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= \$106 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$7398$38 [19:10];
+      \$82  = \port$7203$38 [19:10];
     end
   end
   always @* begin
@@ -25202,7 +24773,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$7398$38 [19:10];
+      \$84  = \port$7203$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -25288,7 +24859,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$7398$38 [9:0];
+      \$88  = \port$7203$38 [9:0];
     end
   end
   always @* begin
@@ -25302,7 +24873,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$7398$38 [9:0];
+      \$90  = \port$7203$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -25402,7 +24973,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$7398$206 [43:22];
+      \$102  = \port$7203$206 [43:22];
     end
   end
   always @* begin
@@ -25430,7 +25001,7 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$7398$206 [21:0];
+      \$106  = \port$7203$206 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -25441,13 +25012,13 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$7398$38 [19:10];
+  assign count_0 = \port$7203$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$7398$38 [9:0];
+  assign count_1 = \port$7203$38 [9:0];
   assign stride_2 = 8'h04;
-  assign stride_0 = \port$7398$206 [61:44];
-  assign stride_1 = \port$7398$206 [43:22];
-  assign base = \port$7398$206 [21:0];
+  assign stride_0 = \port$7203$206 [61:44];
+  assign stride_1 = \port$7203$206 [43:22];
+  assign base = \port$7203$206 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -25469,28 +25040,26 @@ module \talos.vector.issue.residual_nest (rst, step, unit_reset, follow, count_2
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset, follow, count_4, \port$7398$38 , \port$7398$104 , \port$7400$0 , firsts, last, \last$15 , address, clk);
+module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$7203$38 , \port$7203$104 , \port$7205$0 , firsts, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$68  = 0;
-  input rst;
-  wire rst;
   input [7:0] count_0;
   wire [7:0] count_0;
   input [7:0] count_1;
   wire [7:0] count_1;
   input step;
   wire step;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input follow;
   wire follow;
   input [9:0] count_4;
   wire [9:0] count_4;
-  input [19:0] \port$7398$38 ;
-  wire [19:0] \port$7398$38 ;
-  input [101:0] \port$7398$104 ;
-  wire [101:0] \port$7398$104 ;
-  input [9:0] \port$7400$0 ;
-  wire [9:0] \port$7400$0 ;
+  input [19:0] \port$7203$38 ;
+  wire [19:0] \port$7203$38 ;
+  input [101:0] \port$7203$104 ;
+  wire [101:0] \port$7203$104 ;
+  input [9:0] \port$7205$0 ;
+  wire [9:0] \port$7205$0 ;
   output [4:0] firsts;
   reg [4:0] firsts = 5'h00;
   output [4:0] last;
@@ -25499,8 +25068,8 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire [21:0] \$100 ;
@@ -25788,41 +25357,41 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   assign \$59  = remaining_4 - 1'h1;
   assign \$60  = remaining_4 == 2'h2;
   assign \$62  = step & move[4];
-  assign \$64  = ~ \port$7400$0 [0];
-  assign \$67  = ~ \port$7400$0 [1];
+  assign \$64  = ~ \port$7205$0 [0];
+  assign \$67  = ~ \port$7205$0 [1];
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = & \port$7400$0 [1:0];
-  assign \$70  = ~ \port$7400$0 [2];
+  assign \$69  = & \port$7205$0 [1:0];
+  assign \$70  = ~ \port$7205$0 [2];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = & \port$7400$0 [2:0];
-  assign \$73  = ~ \port$7400$0 [3];
+  assign \$72  = & \port$7205$0 [2:0];
+  assign \$73  = ~ \port$7205$0 [3];
   assign \$74  = \$72  & \$73 ;
-  assign \$75  = & \port$7400$0 [3:0];
-  assign \$76  = ~ \port$7400$0 [4];
+  assign \$75  = & \port$7205$0 [3:0];
+  assign \$76  = ~ \port$7205$0 [4];
   assign \$77  = \$75  & \$76 ;
-  assign \$79  = ~ \port$7400$0 [0];
-  assign \$82  = ~ \port$7400$0 [1];
+  assign \$79  = ~ \port$7205$0 [0];
+  assign \$82  = ~ \port$7205$0 [1];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$7400$0 [1:0];
-  assign \$85  = ~ \port$7400$0 [2];
+  assign \$84  = & \port$7205$0 [1:0];
+  assign \$85  = ~ \port$7205$0 [2];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$7400$0 [2:0];
-  assign \$88  = ~ \port$7400$0 [3];
+  assign \$87  = & \port$7205$0 [2:0];
+  assign \$88  = ~ \port$7205$0 [3];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$7400$0 [3:0];
-  assign \$91  = ~ \port$7400$0 [4];
+  assign \$90  = & \port$7205$0 [3:0];
+  assign \$91  = ~ \port$7205$0 [4];
   assign \$92  = \$90  & \$91 ;
   assign \$93  = leave ? { \$30 , \$25 , \$20 , \$15 , \$10  } : inner;
   assign \$94  = ~ leave;
-  assign \$95  = & \port$7400$0 [4:0];
+  assign \$95  = & \port$7205$0 [4:0];
   assign \$96  = last | inner;
   assign \$97  = & \$96 ;
   assign \$98  = leave & \$97 ;
-  assign \$100  = \port$7400$0 [2] ? \port$7398$104 [43:22] : { \port$7398$104 [61], \port$7398$104 [61], \port$7398$104 [61], \port$7398$104 [61], \port$7398$104 [61:44] };
-  assign \$101  = & \port$7400$0 [3:2];
+  assign \$100  = \port$7205$0 [2] ? \port$7203$104 [43:22] : { \port$7203$104 [61], \port$7203$104 [61], \port$7203$104 [61], \port$7203$104 [61], \port$7203$104 [61:44] };
+  assign \$101  = & \port$7205$0 [3:2];
   assign \$102  = ~ \$101 ;
-  assign \$103  = \port$7400$0 [0] ? \port$7398$104 [83:62] : { \port$7398$104 [101], \port$7398$104 [101], \port$7398$104 [101], \port$7398$104 [101], \port$7398$104 [101:84] };
-  assign \$104  = & \port$7400$0 [1:0];
+  assign \$103  = \port$7205$0 [0] ? \port$7203$104 [83:62] : { \port$7203$104 [101], \port$7203$104 [101], \port$7203$104 [101], \port$7203$104 [101], \port$7203$104 [101:84] };
+  assign \$104  = & \port$7205$0 [1:0];
   assign \$105  = ~ \$104 ;
   assign \$106  = move[1] | further[1];
   assign \$107  = step & \$106 ;
@@ -25850,87 +25419,87 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   assign \$131  = move[4] ? next_4 : 22'h000000;
   assign \$132  = \$130  | \$131 ;
   assign \$133  = at_inner ? \$124  : { 2'h0, \$132  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0 <= \$134 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_0_is <= \$135 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_0 <= \$136 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     before_last <= \$137 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     firsts <= \$138 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     last <= \$139 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1 <= \$140 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_1_is <= \$141 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_1 <= \$142 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_2 <= \$143 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_2_is <= \$144 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_2 <= \$145 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_3 <= \$146 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_3_is <= \$147 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_3 <= \$148 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_4 <= \$149 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     limit_4_is <= \$150 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     remaining_4 <= \$151 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner <= \$152 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     move <= \$153 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     at_inner <= \$154 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \first$13  <= \$155 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \last$15  <= \$156 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_4 <= \$157 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_2 <= \$158 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner_in_2 <= \$159 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     pair_stride_0 <= \$160 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     inner_in_0 <= \$161 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_1 <= \$162 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_1 <= \$108 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_1 <= \$163 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_2 <= \$164 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_2 <= \$112 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_2 <= \$165 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_3 <= \$166 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_3 <= \$116 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_3 <= \$167 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_stride_4 <= \$168 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     moved_4 <= \$120 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     next_4 <= \$169 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= \$170 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
@@ -25943,7 +25512,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$135  = limit_0_is;
     if (follow) begin
-      \$135  = { \port$7400$0 [5], \port$7400$0 [0] };
+      \$135  = { \port$7205$0 [5], \port$7205$0 [0] };
     end
   end
   always @* begin
@@ -25961,35 +25530,35 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$137  = before_last;
     if (follow) begin
-      \$137 [0] = \port$7400$0 [5];
+      \$137 [0] = \port$7205$0 [5];
     end else if (\$33 ) begin
       \$137 [0] = limit_0_is[1];
     end else if (\$34 ) begin
       \$137 [0] = \$36 ;
     end
     if (follow) begin
-      \$137 [1] = \port$7400$0 [6];
+      \$137 [1] = \port$7205$0 [6];
     end else if (\$39 ) begin
       \$137 [1] = limit_1_is[1];
     end else if (\$40 ) begin
       \$137 [1] = \$42 ;
     end
     if (follow) begin
-      \$137 [2] = \port$7400$0 [7];
+      \$137 [2] = \port$7205$0 [7];
     end else if (\$45 ) begin
       \$137 [2] = limit_2_is[1];
     end else if (\$46 ) begin
       \$137 [2] = \$48 ;
     end
     if (follow) begin
-      \$137 [3] = \port$7400$0 [8];
+      \$137 [3] = \port$7205$0 [8];
     end else if (\$51 ) begin
       \$137 [3] = limit_3_is[1];
     end else if (\$52 ) begin
       \$137 [3] = \$54 ;
     end
     if (follow) begin
-      \$137 [4] = \port$7400$0 [9];
+      \$137 [4] = \port$7205$0 [9];
     end else if (\$57 ) begin
       \$137 [4] = limit_4_is[1];
     end else if (\$58 ) begin
@@ -26039,35 +25608,35 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$139  = last;
     if (follow) begin
-      \$139 [0] = \port$7400$0 [0];
+      \$139 [0] = \port$7205$0 [0];
     end else if (\$37 ) begin
       \$139 [0] = limit_0_is[0];
     end else if (\$38 ) begin
       \$139 [0] = before_last[0];
     end
     if (follow) begin
-      \$139 [1] = \port$7400$0 [1];
+      \$139 [1] = \port$7205$0 [1];
     end else if (\$43 ) begin
       \$139 [1] = limit_1_is[0];
     end else if (\$44 ) begin
       \$139 [1] = before_last[1];
     end
     if (follow) begin
-      \$139 [2] = \port$7400$0 [2];
+      \$139 [2] = \port$7205$0 [2];
     end else if (\$49 ) begin
       \$139 [2] = limit_2_is[0];
     end else if (\$50 ) begin
       \$139 [2] = before_last[2];
     end
     if (follow) begin
-      \$139 [3] = \port$7400$0 [3];
+      \$139 [3] = \port$7205$0 [3];
     end else if (\$55 ) begin
       \$139 [3] = limit_3_is[0];
     end else if (\$56 ) begin
       \$139 [3] = before_last[3];
     end
     if (follow) begin
-      \$139 [4] = \port$7400$0 [4];
+      \$139 [4] = \port$7205$0 [4];
     end else if (\$61 ) begin
       \$139 [4] = limit_4_is[0];
     end else if (\$62 ) begin
@@ -26085,7 +25654,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$141  = limit_1_is;
     if (follow) begin
-      \$141  = { \port$7400$0 [6], \port$7400$0 [1] };
+      \$141  = { \port$7205$0 [6], \port$7205$0 [1] };
     end
   end
   always @* begin
@@ -26103,21 +25672,21 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$143  = limit_2;
     if (follow) begin
-      \$143  = \port$7398$38 [19:10];
+      \$143  = \port$7203$38 [19:10];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$144  = limit_2_is;
     if (follow) begin
-      \$144  = { \port$7400$0 [7], \port$7400$0 [2] };
+      \$144  = { \port$7205$0 [7], \port$7205$0 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$145  = remaining_2;
     if (follow) begin
-      \$145  = \port$7398$38 [19:10];
+      \$145  = \port$7203$38 [19:10];
     end else if (\$45 ) begin
       \$145  = limit_2;
     end else if (\$46 ) begin
@@ -26128,21 +25697,21 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$146  = limit_3;
     if (follow) begin
-      \$146  = \port$7398$38 [9:0];
+      \$146  = \port$7203$38 [9:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$147  = limit_3_is;
     if (follow) begin
-      \$147  = { \port$7400$0 [8], \port$7400$0 [3] };
+      \$147  = { \port$7205$0 [8], \port$7205$0 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$148  = remaining_3;
     if (follow) begin
-      \$148  = \port$7398$38 [9:0];
+      \$148  = \port$7203$38 [9:0];
     end else if (\$51 ) begin
       \$148  = limit_3;
     end else if (\$52 ) begin
@@ -26160,7 +25729,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$150  = limit_4_is;
     if (follow) begin
-      \$150  = { \port$7400$0 [9], \port$7400$0 [4] };
+      \$150  = { \port$7205$0 [9], \port$7205$0 [4] };
     end
   end
   always @* begin
@@ -26256,7 +25825,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$162  = held_stride_1;
     if (follow) begin
-      \$162  = \port$7398$104 [83:62];
+      \$162  = \port$7203$104 [83:62];
     end
   end
   always @* begin
@@ -26270,7 +25839,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$164  = held_stride_2;
     if (follow) begin
-      \$164  = \port$7398$104 [61:44];
+      \$164  = \port$7203$104 [61:44];
     end
   end
   always @* begin
@@ -26284,7 +25853,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$166  = held_stride_3;
     if (follow) begin
-      \$166  = \port$7398$104 [43:22];
+      \$166  = \port$7203$104 [43:22];
     end
   end
   always @* begin
@@ -26312,7 +25881,7 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$170  = address;
     if (follow) begin
-      \$170  = \port$7398$104 [21:0];
+      \$170  = \port$7203$104 [21:0];
     end else if (step) begin
       \$170  = \$133 [21:0];
     end
@@ -26323,17 +25892,17 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign ones = \port$7400$0 [4:0];
-  assign twos = \port$7400$0 [9:5];
+  assign ones = \port$7205$0 [4:0];
+  assign twos = \port$7205$0 [9:5];
   assign load = follow;
-  assign count_2 = \port$7398$38 [19:10];
-  assign count_3 = \port$7398$38 [9:0];
+  assign count_2 = \port$7203$38 [19:10];
+  assign count_3 = \port$7203$38 [9:0];
   assign stride_4 = 8'h04;
-  assign stride_2 = \port$7398$104 [61:44];
-  assign stride_3 = \port$7398$104 [43:22];
-  assign stride_0 = \port$7398$104 [101:84];
-  assign stride_1 = \port$7398$104 [83:62];
-  assign base = \port$7398$104 [21:0];
+  assign stride_2 = \port$7203$104 [61:44];
+  assign stride_3 = \port$7203$104 [43:22];
+  assign stride_0 = \port$7203$104 [101:84];
+  assign stride_1 = \port$7203$104 [83:62];
+  assign base = \port$7203$104 [21:0];
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
   assign further[2] = \$3 ;
@@ -26348,23 +25917,21 @@ module \talos.vector.issue.source_nest (rst, count_0, count_1, step, unit_reset,
   assign \$61  = 1'h0;
   assign \$63  = 1'h1;
   assign \$65  = \$64 ;
-  assign \$66  = \port$7400$0 [0];
+  assign \$66  = \port$7205$0 [0];
   assign \$78  = 1'h1;
   assign \$80  = \$79 ;
-  assign \$81  = \port$7400$0 [0];
+  assign \$81  = \port$7205$0 [0];
   assign \$99  = 8'h04;
   assign \$118  = move[4];
   assign \$126  = \$125 ;
 endmodule
 
-module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, constants, arrival, table_write, \record_write$37 , record_index, record, bytes, \valid$83 , clk);
+module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, constants, arrival, table_write, \record_write$37 , record_index, record, bytes, \valid$83 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$69  = 0;
-  input rst;
-  wire rst;
   output \release ;
   wire \release ;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [31:0] data;
   wire [31:0] data;
   input [127:0] acc_data;
@@ -26387,8 +25954,8 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   reg [31:0] bytes = 32'd0;
   output \valid$83 ;
   reg \valid$83  = 1'h0;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [31:0] \$10 ;
   wire [23:0] \$11 ;
@@ -26828,162 +26395,156 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   assign \$61  = tag_23[0] & tag_23[1];
   assign \$62  = tag_23[0] & tag_23[1];
   assign \$63  = \$62  & tag_23[2];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     gap <= \$64 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     substep <= \$65 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     active <= \$66 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     block_end <= \$67 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index <= \$68 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_0 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_1 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_2 <= \$71 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     held_3 <= \$72 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_1 <= \$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_2 <= \$74 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_3 <= \$75 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_4 <= \$76 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_5 <= \$77 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_6 <= \$78 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_7 <= \$79 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_8 <= \$80 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_9 <= \$81 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_10 <= \$82 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_11 <= \$83 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_12 <= \$84 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_13 <= \$85 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_14 <= \$86 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_15 <= \$87 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_16 <= \$88 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_17 <= \$89 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_18 <= \$90 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_19 <= \$91 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_20 <= \$92 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_21 <= \$93 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_22 <= \$94 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     tag_23 <= \$95 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add <= \$48 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     narrow <= \$60 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     again <= \$96 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     swapped <= \$97 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bytes <= \$98 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \valid$83  <= \$99 ;
   \talos.vector.lanes.lane_0  lane_0 (
     .add(add),
     .addend(addend),
-    .clk(clk),
     .constants(constants),
-    .\port$3520$0 (code_0),
-    .\port$3521$0 (\$11 ),
+    .\port$3386$0 (code_0),
+    .\port$3387$0 (\$11 ),
     .record(record),
     .result(result),
-    .rst(rst),
     .set_index(set_index),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .table_write(table_write),
-    .unit_reset(unit_reset),
     .write__addr(record_index),
     .write__en(\record_write$37 [0])
   );
   \talos.vector.lanes.lane_1  lane_1 (
     .add(add),
     .addend(\addend$49 ),
-    .clk(clk),
     .constants(constants),
-    .\port$3526$0 (code_1),
-    .\port$3527$0 (\$15 ),
+    .\port$3392$0 (code_1),
+    .\port$3393$0 (\$15 ),
     .record(record),
     .result(\result$46 ),
-    .rst(rst),
     .set_index(set_index),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .table_write(table_write),
-    .unit_reset(unit_reset),
     .write__addr(record_index),
     .write__en(\record_write$37 [1])
   );
   \talos.vector.lanes.lane_2  lane_2 (
     .add(add),
     .addend(\addend$62 ),
-    .clk(clk),
     .constants(constants),
-    .\port$3532$0 (code_2),
-    .\port$3533$0 (\$19 ),
+    .\port$3398$0 (code_2),
+    .\port$3399$0 (\$19 ),
     .record(record),
     .result(\result$59 ),
-    .rst(rst),
     .set_index(set_index),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .table_write(table_write),
-    .unit_reset(unit_reset),
     .write__addr(record_index),
     .write__en(\record_write$37 [2])
   );
   \talos.vector.lanes.lane_3  lane_3 (
     .add(add),
     .addend(\addend$75 ),
-    .clk(clk),
     .constants(constants),
-    .\port$3538$0 (code_3),
-    .\port$3539$0 (\$23 ),
+    .\port$3404$0 (code_3),
+    .\port$3405$0 (\$23 ),
     .record(record),
     .result(\result$72 ),
-    .rst(rst),
     .set_index(set_index),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .table_write(table_write),
-    .unit_reset(unit_reset),
     .write__addr(record_index),
     .write__en(\record_write$37 [3])
   );
   \talos.vector.lanes.residuals  residuals (
-    .clk(clk),
     .i__valid(arrival[0]),
     .o__payload(o__payload),
     .o__ready(o__ready),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .write__data(data)
   );
   \talos.vector.lanes.window  window (
-    .clk(clk),
     .data(data),
-    .\port$7468$1 (arrival[2:1]),
-    .rst(rst),
+    .\port$7273$1 (arrival[2:1]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .sum(modes[1]),
-    .unit_reset(unit_reset),
     .values(values)
   );
   always @* begin
@@ -27024,10 +26585,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
     if (arrival[3]) begin
       \$66  = 1'h1;
     end
-    if (unit_reset) begin
-      \$66  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$66  = 1'h0;
     end
   end
@@ -27076,250 +26634,175 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$73  = entering;
-    if (unit_reset) begin
-      \$73  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$73  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$74  = tag_1;
-    if (unit_reset) begin
-      \$74  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$74  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$75  = tag_2;
-    if (unit_reset) begin
-      \$75  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$75  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$76  = tag_3;
-    if (unit_reset) begin
-      \$76  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$76  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$77  = tag_4;
-    if (unit_reset) begin
-      \$77  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$77  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$78  = tag_5;
-    if (unit_reset) begin
-      \$78  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$78  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$79  = tag_6;
-    if (unit_reset) begin
-      \$79  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$79  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$80  = tag_7;
-    if (unit_reset) begin
-      \$80  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$80  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$81  = tag_8;
-    if (unit_reset) begin
-      \$81  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$81  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$82  = tag_9;
-    if (unit_reset) begin
-      \$82  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$82  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$83  = tag_10;
-    if (unit_reset) begin
-      \$83  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$83  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$84  = tag_11;
-    if (unit_reset) begin
-      \$84  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$84  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$85  = tag_12;
-    if (unit_reset) begin
-      \$85  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$85  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$86  = tag_13;
-    if (unit_reset) begin
-      \$86  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$86  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$87  = tag_14;
-    if (unit_reset) begin
-      \$87  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$87  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$88  = tag_15;
-    if (unit_reset) begin
-      \$88  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$88  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$89  = tag_16;
-    if (unit_reset) begin
-      \$89  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$89  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$90  = tag_17;
-    if (unit_reset) begin
-      \$90  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$90  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$91  = tag_18;
-    if (unit_reset) begin
-      \$91  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$91  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$92  = tag_19;
-    if (unit_reset) begin
-      \$92  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$92  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$93  = tag_20;
-    if (unit_reset) begin
-      \$93  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$93  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$94  = tag_21;
-    if (unit_reset) begin
-      \$94  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$94  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$95  = tag_22;
-    if (unit_reset) begin
-      \$95  = 5'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$95  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$96  = \$38 ;
-    if (unit_reset) begin
-      \$96  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$96  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$97  = \$44 ;
-    if (unit_reset) begin
-      \$97  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$97  = 1'h0;
     end
   end
@@ -27333,10 +26816,7 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$69 ) begin end
     \$99  = \$63 ;
-    if (unit_reset) begin
-      \$99  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$99  = 1'h0;
     end
   end
@@ -27569,17 +27049,15 @@ module \talos.vector.lanes (rst, \release , unit_reset, data, acc_data, modes, c
   assign \$29  = substep;
 endmodule
 
-module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
-  input rst;
-  wire rst;
-  input [7:0] \port$3520$0 ;
-  wire [7:0] \port$3520$0 ;
-  input [23:0] \port$3521$0 ;
-  wire [23:0] \port$3521$0 ;
+module \talos.vector.lanes.lane_0 (\port$3386$0 , \port$3387$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3386$0 ;
+  wire [7:0] \port$3386$0 ;
+  input [23:0] \port$3387$0 ;
+  wire [23:0] \port$3387$0 ;
   input [7:0] addend;
   wire [7:0] addend;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [106:0] constants;
   wire [106:0] constants;
   input [39:0] table_write;
@@ -27596,8 +27074,8 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   wire add;
   output signed [7:0] result;
   wire signed [7:0] result;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [23:0] \$1 ;
   wire [4:0] \$16 ;
   wire [4:0] \$19 ;
@@ -27610,7 +27088,7 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   wire [22:0] \$7 ;
   wire \$8 ;
   wire [23:0] a;
-  wire \add$70 ;
+  wire \add$69 ;
   reg add_1 = 1'h0;
   reg add_10 = 1'h0;
   reg add_11 = 1'h0;
@@ -27632,7 +27110,7 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   reg add_8 = 1'h0;
   reg add_9 = 1'h0;
   wire signed [51:0] \addend$48 ;
-  wire signed [7:0] \addend$69 ;
+  wire signed [7:0] \addend$68 ;
   reg [7:0] addend_1 = 8'h00;
   reg [7:0] addend_2 = 8'h00;
   reg [7:0] addend_3 = 8'h00;
@@ -27648,8 +27126,8 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   wire carry;
   (* init = 8'h00 *)
   wire [7:0] code;
+  wire signed [7:0] \code$101 ;
   wire signed [7:0] \code$102 ;
-  wire signed [7:0] \code$103 ;
   wire signed [7:0] \constants.addend_zero ;
   wire [4:0] \constants.align ;
   wire [15:0] \constants.high ;
@@ -27671,18 +27149,18 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   wire signed [7:0] \constants.zero_point[0] ;
   wire signed [7:0] \constants.zero_point[1] ;
   wire enable;
-  wire \enable$104 ;
+  wire \enable$103 ;
   wire [29:0] entry;
-  wire [7:0] \entry$101 ;
+  wire [7:0] \entry$100 ;
   reg signed [10:0] exponent = 11'h000;
   (* init = 11'h000 *)
-  wire signed [10:0] \exponent$95 ;
+  wire signed [10:0] \exponent$94 ;
   reg signed [10:0] exponent_1 = 11'h000;
   reg signed [10:0] exponent_2 = 11'h000;
   reg signed [10:0] exponent_3 = 11'h000;
   wire signed [7:0] high;
   wire [7:0] index;
-  wire [7:0] \index$100 ;
+  wire [7:0] \index$99 ;
   wire invert;
   wire signed [7:0] low;
   reg [23:0] mantissa = 24'h000000;
@@ -27694,22 +27172,22 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   reg negative_4 = 1'h0;
   wire [47:0] o;
   wire signed [31:0] operand;
-  wire signed [31:0] \operand$66 ;
+  wire signed [31:0] \operand$65 ;
   wire signed [7:0] operand_zero;
   wire read__addr;
   (* init = 1'h0 *)
-  wire \read__addr$79 ;
+  wire \read__addr$78 ;
   (* init = 1'h0 *)
-  wire \read__addr$93 ;
+  wire \read__addr$92 ;
   wire [23:0] read__data;
   wire [7:0] \read__data$50 ;
-  wire signed [31:0] \read__data$68 ;
+  wire signed [31:0] \read__data$67 ;
   wire signed [31:0] \record.bias ;
   wire [23:0] \record.mantissa ;
   wire [7:0] \record.shift ;
   wire record_index;
   wire record_write;
-  wire signed [7:0] \result$106 ;
+  wire signed [7:0] \result$105 ;
   reg set_index_1 = 1'h0;
   reg set_index_2 = 1'h0;
   reg set_index_3 = 1'h0;
@@ -27728,45 +27206,45 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   reg signed [51:0] total = 52'h0000000000000;
   wire \unsigned ;
   wire write;
-  wire \write$99 ;
-  wire \write__addr$77 ;
-  wire \write__addr$91 ;
+  wire \write$98 ;
+  wire \write__addr$76 ;
+  wire \write__addr$90 ;
   wire signed [31:0] write__data;
-  wire [23:0] \write__data$78 ;
-  wire [7:0] \write__data$92 ;
-  wire \write__en$76 ;
-  wire \write__en$90 ;
+  wire [23:0] \write__data$77 ;
+  wire [7:0] \write__data$91 ;
+  wire \write__en$75 ;
+  wire \write__en$89 ;
   wire signed [7:0] zero_point;
-  reg [31:0] \bias$108  [1:0];
+  reg [31:0] \bias$107  [1:0];
   initial begin
-    \bias$108 [0] = 32'd0;
-    \bias$108 [1] = 32'd0;
+    \bias$107 [0] = 32'd0;
+    \bias$107 [1] = 32'd0;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \bias$108 [write__addr] <= record[31:0];
+      \bias$107 [write__addr] <= record[31:0];
   end
-  assign bias = \bias$108 [set_index];
-  reg [23:0] \mantissa$109  [1:0];
+  assign bias = \bias$107 [set_index];
+  reg [23:0] \mantissa$108  [1:0];
   initial begin
-    \mantissa$109 [0] = 24'h000000;
-    \mantissa$109 [1] = 24'h000000;
+    \mantissa$108 [0] = 24'h000000;
+    \mantissa$108 [1] = 24'h000000;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \mantissa$109 [write__addr] <= record[55:32];
+      \mantissa$108 [write__addr] <= record[55:32];
   end
-  assign read__data = \mantissa$109 [set_index_6];
-  reg [7:0] \shift$112  [1:0];
+  assign read__data = \mantissa$108 [set_index_6];
+  reg [7:0] \shift$111  [1:0];
   initial begin
-    \shift$112 [0] = 8'h00;
-    \shift$112 [1] = 8'h00;
+    \shift$111 [0] = 8'h00;
+    \shift$111 [1] = 8'h00;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \shift$112 [write__addr] <= record[63:56];
+      \shift$111 [write__addr] <= record[63:56];
   end
-  assign \read__data$50  = \shift$112 [set_index_7];
+  assign \read__data$50  = \shift$111 [set_index_7];
   assign \$2  = $signed({ negative_4, o, negative_4 }) + $signed({ \addend$48 , negative_4 });
   assign \$3  = add_7 ? constants[55:47] : { 1'h0, \read__data$50  };
   assign \$4  = ~ carry;
@@ -27779,124 +27257,121 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   assign low = constants[90:75] >> \$19 ;
   assign \$22  = add_17 * 4'h8;
   assign high = constants[106:91] >> \$22 ;
-  assign \enable$104  = constants[58:57] >> add_20;
-  always @(posedge clk)
+  assign \enable$103  = constants[58:57] >> add_20;
+  always @(posedge stopping_clk)
     add_1 <= add;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_2 <= add_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_3 <= add_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_4 <= add_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_5 <= add_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_6 <= add_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_7 <= add_6;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_8 <= add_7;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_9 <= add_8;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_10 <= add_9;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_11 <= add_10;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_12 <= add_11;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_13 <= add_12;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_14 <= add_13;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_15 <= add_14;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_16 <= add_15;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_17 <= add_16;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_18 <= add_17;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_19 <= add_18;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_20 <= add_19;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_1 <= set_index;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_2 <= set_index_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_3 <= set_index_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_4 <= set_index_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_5 <= set_index_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_6 <= set_index_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_7 <= set_index_6;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     mantissa <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= negative;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_1 <= addend;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_2 <= addend_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_3 <= addend_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_4 <= addend_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_5 <= addend_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_6 <= addend_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     total <= \$2 [52:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shift <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent <= { \$6 [10], \$6 [10:1] };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_1 <= exponent;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_2 <= exponent_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_3 <= exponent_2;
   assign \$1  = add_6 ? constants[23:0] : read__data;
   \talos.vector.lanes.lane_0.add_table  add_table (
     .addend(\addend$48 ),
-    .clk(clk),
     .code(addend_6),
     .enable(enable),
-    .\port$7603$1 (table_write[39:1]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$7408$1 (table_write[39:1]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.lookup_table  lookup_table (
-    .clk(clk),
-    .code(\code$102 ),
-    .enable(\enable$104 ),
-    .\port$7603$2 (table_write[17:2]),
+    .code(\code$101 ),
+    .enable(\enable$103 ),
+    .\port$7408$2 (table_write[17:2]),
     .result(result),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .writing__en(table_write[0])
   );
   \talos.vector.lanes.lane_0.multiplier  multiplier (
     .\b$5 (mantissa),
-    .clk(clk),
     .invert(negative),
-    .\port$3789$0 (\$7 ),
-    .\port$3790$0 (\$8 ),
+    .\port$3645$0 (\$7 ),
+    .\port$3646$0 (\$8 ),
     .product(o),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.normalizer  normalizer (
     .add(add),
@@ -27904,45 +27379,43 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
     .adjust_3(adjust),
     .\bias$12 (bias),
     .carry(carry),
-    .clk(clk),
     .negative_4(negative),
-    .\port$3520$0 (\port$3520$0 ),
-    .\port$3521$0 (\port$3521$0 ),
-    .\port$3789$0 (\$7 ),
-    .\port$3790$0 (\$8 ),
-    .\port$7414$24 (constants[46:24]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$3386$0 (\port$3386$0 ),
+    .\port$3387$0 (\port$3387$0 ),
+    .\port$3645$0 (\$7 ),
+    .\port$3646$0 (\$8 ),
+    .\port$7219$24 (constants[46:24]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.rounder  rounder (
-    .clk(clk),
-    .code(\code$102 ),
+    .code(\code$101 ),
     .exponent(exponent_3),
     .high(high),
     .low(low),
-    .rst(rst),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .sum(total),
-    .unit_reset(unit_reset),
     .\zero_point$73 (zero_point)
   );
   assign record_write = write__en;
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3521$0 , \port$3520$0  };
-  assign \operand$66  = { \port$3521$0 , \port$3520$0  };
-  assign \read__data$68  = bias;
-  assign \addend$69  = addend;
-  assign \add$70  = add;
+  assign operand = { \port$3387$0 , \port$3386$0  };
+  assign \operand$65  = { \port$3387$0 , \port$3386$0  };
+  assign \read__data$67  = bias;
+  assign \addend$68  = addend;
+  assign \add$69  = add;
   assign align = constants[28:24];
   assign \unsigned  = constants[29];
   assign multiply = constants[30];
   assign operand_zero = constants[38:31];
   assign addend_zero = constants[46:39];
-  assign \write__en$76  = write__en;
-  assign \write__addr$77  = write__addr;
-  assign \write__data$78  = record[55:32];
-  assign \read__addr$79  = set_index_6;
+  assign \write__en$75  = write__en;
+  assign \write__addr$76  = write__addr;
+  assign \write__data$77  = record[55:32];
+  assign \read__addr$78  = set_index_6;
   assign a = { \$8 , \$7  };
   assign significand = { \$8 , \$7  };
   assign b = mantissa;
@@ -27951,17 +27424,17 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   assign index = table_write[9:2];
   assign entry = table_write[39:10];
   assign code = addend_6;
-  assign \write__en$90  = write__en;
-  assign \write__addr$91  = write__addr;
-  assign \write__data$92  = record[63:56];
-  assign \read__addr$93  = set_index_7;
+  assign \write__en$89  = write__en;
+  assign \write__addr$90  = write__addr;
+  assign \write__data$91  = record[63:56];
+  assign \read__addr$92  = set_index_7;
   assign sum = total;
-  assign \exponent$95  = exponent_3;
-  assign \write$99  = table_write[0];
-  assign \index$100  = table_write[9:2];
-  assign \entry$101  = table_write[17:10];
-  assign \code$103  = \code$102 ;
-  assign \result$106  = result;
+  assign \exponent$94  = exponent_3;
+  assign \write$98  = table_write[0];
+  assign \index$99  = table_write[9:2];
+  assign \entry$100  = table_write[17:10];
+  assign \code$102  = \code$101 ;
+  assign \result$105  = result;
   assign \constants.mantissa  = constants[23:0];
   assign \constants.align  = constants[28:24];
   assign \constants.unsigned  = constants[29];
@@ -27991,27 +27464,25 @@ module \talos.vector.lanes.lane_0 (rst, \port$3520$0 , \port$3521$0 , addend, un
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_0.add_table (rst, enable, unit_reset, \port$7603$1 , code, addend, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$7408$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
-  input unit_reset;
-  wire unit_reset;
-  input [38:0] \port$7603$1 ;
-  wire [38:0] \port$7603$1 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [38:0] \port$7408$1 ;
+  wire [38:0] \port$7408$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
   reg signed [51:0] addend = 52'h0000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [31:0] \$2 ;
   wire [62:0] \$3 ;
   wire [62:0] \$4 ;
   (* init = 52'h0000000000000 *)
-  wire signed [51:0] \addend$23 ;
+  wire signed [51:0] \addend$22 ;
   reg [7:0] address = 8'h00;
   reg [1:0] coarse = 2'h0;
   reg enable_1 = 1'h0;
@@ -28038,66 +27509,64 @@ module \talos.vector.lanes.lane_0.add_table (rst, enable, unit_reset, \port$7603
     for (i = 0; i < 256; i = i + 1) memory[i] = 30'h00000000;
   end
 `endif
-  always @(posedge clk) begin
-    if (\port$7603$1 [0])
-      memory[\port$7603$1 [8:1]] <= \port$7603$1 [38:9];
+  always @(posedge stopping_clk) begin
+    if (\port$7408$1 [0])
+      memory[\port$7408$1 [8:1]] <= \port$7408$1 [38:9];
   end
   reg [29:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[address];
   end
   assign reading__data = _0_;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= { \$1 , code[6:0] };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= reading__data;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     fine <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse <= word[29:28];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_1 <= enable;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_2 <= enable_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_3 <= enable_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_4 <= enable_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend <= \$4 [51:0];
   assign \$1  = ~ code[7];
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7603$1 [0];
-  assign write = \port$7603$1 [0];
-  assign writing__addr = \port$7603$1 [8:1];
-  assign index = \port$7603$1 [8:1];
-  assign writing__data = \port$7603$1 [38:9];
-  assign entry = \port$7603$1 [38:9];
+  assign writing__en = \port$7408$1 [0];
+  assign write = \port$7408$1 [0];
+  assign writing__addr = \port$7408$1 [8:1];
+  assign index = \port$7408$1 [8:1];
+  assign writing__data = \port$7408$1 [38:9];
+  assign entry = \port$7408$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
-  assign \addend$23  = addend;
+  assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing__en, \port$7603$2 , code, result, clk);
+module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$7408$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$70  = 0;
-  input rst;
-  wire rst;
   input enable;
   wire enable;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7603$2 ;
-  wire [15:0] \port$7603$2 ;
+  input [15:0] \port$7408$2 ;
+  wire [15:0] \port$7408$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
   reg signed [7:0] result = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   reg [7:0] \$2 ;
   reg signed [7:0] code_1 = 8'h00;
@@ -28110,7 +27579,7 @@ module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing
   wire [7:0] reading__data;
   wire reading__en;
   (* init = 8'h00 *)
-  wire signed [7:0] \result$12 ;
+  wire signed [7:0] \result$11 ;
   reg [7:0] word = 8'h00;
   wire write;
   wire [7:0] writing__addr;
@@ -28123,27 +27592,27 @@ module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing
     for (i = 0; i < 256; i = i + 1) memory[i] = 8'h00;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$7603$2 [7:0]] <= \port$7603$2 [15:8];
+      memory[\port$7408$2 [7:0]] <= \port$7408$2 [15:8];
   end
   reg [7:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[{ \$1 , code[6:0] }];
   end
   assign reading__data = _0_;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_2 <= enable_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     result <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= reading__data;
   assign \$1  = ~ code[7];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code_1 <= code;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code_2 <= code_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_1 <= enable;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$70 ) begin end
@@ -28152,33 +27621,31 @@ module \talos.vector.lanes.lane_0.lookup_table (rst, enable, unit_reset, writing
       \$2  = word;
     end
   end
-  assign \result$12  = result;
+  assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7603$2 [7:0];
-  assign index = \port$7603$2 [7:0];
-  assign writing__data = \port$7603$2 [15:8];
-  assign entry = \port$7603$2 [15:8];
+  assign writing__addr = \port$7408$2 [7:0];
+  assign index = \port$7408$2 [7:0];
+  assign writing__data = \port$7408$2 [15:8];
+  assign entry = \port$7408$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_0.multiplier (rst, \port$3789$0 , \port$3790$0 , unit_reset, \b$5 , invert, product, clk);
-  input rst;
-  wire rst;
-  input [22:0] \port$3789$0 ;
-  wire [22:0] \port$3789$0 ;
-  input \port$3790$0 ;
-  wire \port$3790$0 ;
-  input unit_reset;
-  wire unit_reset;
+module \talos.vector.lanes.lane_0.multiplier (\port$3645$0 , \port$3646$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$3645$0 ;
+  wire [22:0] \port$3645$0 ;
+  input \port$3646$0 ;
+  wire \port$3646$0 ;
+  input stopping_rst;
+  wire stopping_rst;
   input [23:0] \b$5 ;
   wire [23:0] \b$5 ;
   input invert;
   wire invert;
   output [47:0] product;
   reg [47:0] product = 48'h000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [23:0] \$1 ;
   wire [48:0] \$10 ;
   wire [23:0] \$2 ;
@@ -28211,56 +27678,54 @@ module \talos.vector.lanes.lane_0.multiplier (rst, \port$3789$0 , \port$3790$0 ,
   assign \$7  = cross_a + cross_b;
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
-  always @(posedge clk)
-    a <= { \port$3790$0 , \port$3789$0  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    a <= { \port$3646$0 , \port$3645$0  };
+  always @(posedge stopping_clk)
     b <= \b$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cross_a <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cross_b <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high <= \$4 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     outer <= \$6 [47:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     middle <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_1 <= invert;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_2 <= invert_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_3 <= invert_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$3790$0 , \port$3789$0  };
+  assign \a$3  = { \port$3646$0 , \port$3645$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 , \addend$14 , \port$3789$0 , \port$3790$0 , \bias$12 , unit_reset, \port$7414$24 , add, negative_4, carry, adjust_3, clk);
+module \talos.vector.lanes.lane_0.normalizer (\port$3386$0 , \port$3387$0 , \addend$14 , \port$3645$0 , \port$3646$0 , \bias$12 , stopping_rst, \port$7219$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$71  = 0;
-  input rst;
-  wire rst;
-  input [7:0] \port$3520$0 ;
-  wire [7:0] \port$3520$0 ;
-  input [23:0] \port$3521$0 ;
-  wire [23:0] \port$3521$0 ;
+  input [7:0] \port$3386$0 ;
+  wire [7:0] \port$3386$0 ;
+  input [23:0] \port$3387$0 ;
+  wire [23:0] \port$3387$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$3789$0 ;
-  wire [22:0] \port$3789$0 ;
-  output \port$3790$0 ;
-  wire \port$3790$0 ;
+  output [22:0] \port$3645$0 ;
+  wire [22:0] \port$3645$0 ;
+  output \port$3646$0 ;
+  wire \port$3646$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
-  input unit_reset;
-  wire unit_reset;
-  input [22:0] \port$7414$24 ;
-  wire [22:0] \port$7414$24 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [22:0] \port$7219$24 ;
+  wire [22:0] \port$7219$24 ;
   input add;
   wire add;
   output negative_4;
@@ -28269,8 +27734,8 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 ,
   reg carry = 1'h0;
   output [4:0] adjust_3;
   reg [4:0] adjust_3 = 5'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -28406,7 +27871,7 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 ,
   wire signed [7:0] addend_zero;
   reg [4:0] adjust = 5'h00;
   (* init = 5'h00 *)
-  wire [4:0] \adjust$54 ;
+  wire [4:0] \adjust$53 ;
   reg [4:0] adjust_1 = 5'h00;
   reg [4:0] adjust_2 = 5'h00;
   wire [4:0] align;
@@ -28414,7 +27879,7 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 ,
   wire signed [7:0] b;
   reg signed [31:0] bias = 32'd0;
   (* init = 1'h0 *)
-  wire \carry$55 ;
+  wire \carry$54 ;
   reg [31:0] chosen;
   reg [31:0] coarse = 32'd0;
   reg [1:0] coarse_amount = 2'h0;
@@ -28422,12 +27887,12 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 ,
   reg [2:0] fine = 3'h0;
   reg [23:0] kept = 24'h000000;
   reg [31:0] magnitude = 32'd0;
-  wire [15:0] \magnitude$50 ;
+  wire [15:0] \magnitude$49 ;
   wire multiply;
   reg negative;
-  wire \negative$51 ;
+  wire \negative$50 ;
   (* init = 1'h0 *)
-  wire \negative$52 ;
+  wire \negative$51 ;
   reg negative_1 = 1'h0;
   reg negative_2 = 1'h0;
   reg negative_3 = 1'h0;
@@ -28448,11 +27913,11 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 ,
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7414$24 [5];
-  assign \$2  = ~ \port$7414$24 [6];
+  assign \$1  = add & \port$7219$24 [5];
+  assign \$2  = ~ \port$7219$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3520$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3520$0 [6:0] } : { \port$3521$0 , \port$3520$0  };
+  assign \$4  = ~ \port$3386$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3386$0 [6:0] } : { \port$3387$0 , \port$3386$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -28560,7 +28025,7 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 ,
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7414$24 [4:0] + 4'h8;
+  assign \$113  = \port$7219$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -28572,130 +28037,127 @@ module \talos.vector.lanes.lane_0.normalizer (rst, \port$3520$0 , \port$3521$0 ,
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7414$24 [6];
+  assign \$123  = add_3 & \port$7219$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_1 <= add;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_2 <= add_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_3 <= add_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_4 <= add_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     operand <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bias <= \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend <= \addend$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     total <= \$7 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     magnitude <= \$9 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     sign <= total[31];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= negative;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     counted <= chosen;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse_amount <= \$32 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_0 <= { \$52 , \$48  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_1 <= { \$72 , \$68  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_2 <= { \$92 , \$88  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_3 <= { \$112 , \$108  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shift <= \$113 [4:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse <= \$114 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     fine <= \$116 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     normal <= \$119 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     kept <= normal[31:8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     up <= \$122 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     carry <= rounded[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_1 <= adjust;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_2 <= adjust_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_3 <= adjust_2;
   \talos.vector.lanes.lane_0.normalizer.product  product (
     .a(operand[7:0]),
     .b(addend),
-    .clk(clk),
-    .magnitude(\magnitude$50 ),
-    .negative(\negative$51 ),
-    .\port$7414$31 (\port$7414$24 [22:7]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .magnitude(\magnitude$49 ),
+    .negative(\negative$50 ),
+    .\port$7219$31 (\port$7219$24 [22:7]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$71 ) begin end
     chosen = magnitude;
     if (\$123 ) begin
-      chosen = { 16'h0000, \magnitude$50  };
+      chosen = { 16'h0000, \magnitude$49  };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$71 ) begin end
     negative = sign;
     if (\$123 ) begin
-      negative = \negative$51 ;
+      negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$7414$24 [5];
-  assign multiply = \port$7414$24 [6];
-  assign \operand$10  = { \port$3521$0 , \port$3520$0  };
-  assign align = \port$7414$24 [4:0];
+  assign \unsigned  = \port$7219$24 [5];
+  assign multiply = \port$7219$24 [6];
+  assign \operand$10  = { \port$3387$0 , \port$3386$0  };
+  assign align = \port$7219$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7414$24 [14:7];
-  assign operand_zero = \port$7414$24 [14:7];
-  assign zero_b = \port$7414$24 [22:15];
-  assign addend_zero = \port$7414$24 [22:15];
-  assign \negative$52  = negative_4;
+  assign zero_a = \port$7219$24 [14:7];
+  assign operand_zero = \port$7219$24 [14:7];
+  assign zero_b = \port$7219$24 [22:15];
+  assign addend_zero = \port$7219$24 [22:15];
+  assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
-  assign \adjust$54  = adjust_3;
-  assign \carry$55  = carry;
-  assign \port$3789$0  = rounded[22:0];
-  assign \port$3790$0  = \$124 ;
+  assign \adjust$53  = adjust_3;
+  assign \carry$54  = carry;
+  assign \port$3645$0  = rounded[22:0];
+  assign \port$3646$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer.product (rst, magnitude, unit_reset, \port$7414$31 , a, b, negative, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$7219$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
-  input unit_reset;
-  wire unit_reset;
-  input [15:0] \port$7414$31 ;
-  wire [15:0] \port$7414$31 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [15:0] \port$7219$31 ;
+  wire [15:0] \port$7219$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
   wire signed [7:0] b;
   output negative;
   wire negative;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [8:0] \$1 ;
   wire [8:0] \$2 ;
   wire [17:0] \$3 ;
@@ -28707,41 +28169,39 @@ module \talos.vector.lanes.lane_0.normalizer.product (rst, magnitude, unit_reset
   wire signed [7:0] zero_a;
   wire signed [7:0] zero_b;
   assign \$5  = product[16] ? \$4  : { product[16], product };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     x <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     y <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7414$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7414$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7219$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7219$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7414$31 [7:0];
-  assign zero_b = \port$7414$31 [15:8];
+  assign zero_a = \port$7219$31 [7:0];
+  assign zero_b = \port$7219$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
 
-module \talos.vector.lanes.lane_0.rounder (rst, \zero_point$73 , low, high, unit_reset, sum, exponent, code, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_0.rounder (\zero_point$73 , low, high, stopping_rst, sum, exponent, code, stopping_clk);
   input signed [7:0] \zero_point$73 ;
   wire signed [7:0] \zero_point$73 ;
   input signed [7:0] low;
   wire signed [7:0] low;
   input signed [7:0] high;
   wire signed [7:0] high;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [51:0] sum;
   wire signed [51:0] sum;
   input signed [10:0] exponent;
   wire signed [10:0] exponent;
   output signed [7:0] code;
   reg signed [7:0] code = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [52:0] \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -29009,7 +28469,7 @@ module \talos.vector.lanes.lane_0.rounder (rst, \zero_point$73 , low, high, unit
   reg bit_25 = 1'h0;
   reg bit_26 = 1'h0;
   (* init = 8'h00 *)
-  wire signed [7:0] \code$89 ;
+  wire signed [7:0] \code$88 ;
   reg cut_17 = 1'h0;
   reg cut_18 = 1'h0;
   reg cut_19 = 1'h0;
@@ -29297,165 +28757,165 @@ module \talos.vector.lanes.lane_0.rounder (rst, \zero_point$73 , low, high, unit
   assign \$239  = above_low[10] ? { low_2[7], low_2[7], low_2[7], low_2 } : \$238 ;
   assign \flipped$80  = { 1'h0, whole } ^ { negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6 };
   assign one = negative_6 ^ up;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= sum[51];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_5 <= negative_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_6 <= negative_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     flipped <= \$1 [51:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     magnitude <= \$2 [51:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_1 <= exponent[5:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_2 <= place_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_3 <= place_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_1 <= exponent[10];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_2 <= below_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_3 <= below_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_1 <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_2 <= above_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_3 <= above_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     window <= \$6 [40:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_0 <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_1$23  <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_2$24  <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_3$25  <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_4 <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_5 <= \$12 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_5 <= \$13 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_6 <= \$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_7 <= \$15 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     placed <= \$16 [33:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     sticky <= \$28 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     saturated <= \$63 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nothing <= above_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_17 <= \$64 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_18 <= \$65 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_19 <= \$66 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_20 <= \$67 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_21 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_22 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_23 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_24 <= \$71 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_25 <= \$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_17 <= placed[9];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_18 <= placed[8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_19 <= placed[7];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_20 <= placed[6];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_21 <= placed[5];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_22 <= placed[4];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_23 <= placed[3];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_24 <= placed[2];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_25 <= placed[1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_26 <= placed[0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_18 <= \$82 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_19 <= \$90 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_20 <= \$97 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_21 <= \$103 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_22 <= \$108 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_23 <= \$112 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_24 <= \$115 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_25 <= \$117 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_26 <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_27 <= sticky;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     half <= placed[25];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros <= \$120 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     ones <= \$121 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \integer  <= placed[33:26];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nothing_held <= nothing;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     saturated_held <= saturated;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     whole <= \$123 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     up <= \$231 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zero_point <= \zero_point$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     over_low <= \$232 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     over_high <= \$234 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     value <= \$235 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_low <= \$236 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_high <= \$237 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low_1 <= low;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low_2 <= low_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high_1 <= high;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high_2 <= high_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code <= \$239 [7:0];
-  assign \code$89  = code;
+  assign \code$88  = code;
   assign \$64  = placed[33];
   assign \$125  = 1'h1;
   assign \$126  = rest_18;
@@ -29465,17 +28925,15 @@ module \talos.vector.lanes.lane_0.rounder (rst, \zero_point$73 , low, high, unit
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
-  input rst;
-  wire rst;
-  input [7:0] \port$3526$0 ;
-  wire [7:0] \port$3526$0 ;
-  input [23:0] \port$3527$0 ;
-  wire [23:0] \port$3527$0 ;
+module \talos.vector.lanes.lane_1 (\port$3392$0 , \port$3393$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3392$0 ;
+  wire [7:0] \port$3392$0 ;
+  input [23:0] \port$3393$0 ;
+  wire [23:0] \port$3393$0 ;
   input [7:0] addend;
   wire [7:0] addend;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [106:0] constants;
   wire [106:0] constants;
   input [39:0] table_write;
@@ -29492,8 +28950,8 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   wire add;
   output signed [7:0] result;
   wire signed [7:0] result;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [23:0] \$1 ;
   wire [4:0] \$16 ;
   wire [4:0] \$19 ;
@@ -29506,7 +28964,7 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   wire [22:0] \$7 ;
   wire \$8 ;
   wire [23:0] a;
-  wire \add$70 ;
+  wire \add$69 ;
   reg add_1 = 1'h0;
   reg add_10 = 1'h0;
   reg add_11 = 1'h0;
@@ -29528,7 +28986,7 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   reg add_8 = 1'h0;
   reg add_9 = 1'h0;
   wire signed [51:0] \addend$48 ;
-  wire signed [7:0] \addend$69 ;
+  wire signed [7:0] \addend$68 ;
   reg [7:0] addend_1 = 8'h00;
   reg [7:0] addend_2 = 8'h00;
   reg [7:0] addend_3 = 8'h00;
@@ -29544,8 +29002,8 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   wire carry;
   (* init = 8'h00 *)
   wire [7:0] code;
+  wire signed [7:0] \code$101 ;
   wire signed [7:0] \code$102 ;
-  wire signed [7:0] \code$103 ;
   wire signed [7:0] \constants.addend_zero ;
   wire [4:0] \constants.align ;
   wire [15:0] \constants.high ;
@@ -29567,18 +29025,18 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   wire signed [7:0] \constants.zero_point[0] ;
   wire signed [7:0] \constants.zero_point[1] ;
   wire enable;
-  wire \enable$104 ;
+  wire \enable$103 ;
   wire [29:0] entry;
-  wire [7:0] \entry$101 ;
+  wire [7:0] \entry$100 ;
   reg signed [10:0] exponent = 11'h000;
   (* init = 11'h000 *)
-  wire signed [10:0] \exponent$95 ;
+  wire signed [10:0] \exponent$94 ;
   reg signed [10:0] exponent_1 = 11'h000;
   reg signed [10:0] exponent_2 = 11'h000;
   reg signed [10:0] exponent_3 = 11'h000;
   wire signed [7:0] high;
   wire [7:0] index;
-  wire [7:0] \index$100 ;
+  wire [7:0] \index$99 ;
   wire invert;
   wire signed [7:0] low;
   reg [23:0] mantissa = 24'h000000;
@@ -29590,22 +29048,22 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   reg negative_4 = 1'h0;
   wire [47:0] o;
   wire signed [31:0] operand;
-  wire signed [31:0] \operand$66 ;
+  wire signed [31:0] \operand$65 ;
   wire signed [7:0] operand_zero;
   wire read__addr;
   (* init = 1'h0 *)
-  wire \read__addr$79 ;
+  wire \read__addr$78 ;
   (* init = 1'h0 *)
-  wire \read__addr$93 ;
+  wire \read__addr$92 ;
   wire [23:0] read__data;
   wire [7:0] \read__data$50 ;
-  wire signed [31:0] \read__data$68 ;
+  wire signed [31:0] \read__data$67 ;
   wire signed [31:0] \record.bias ;
   wire [23:0] \record.mantissa ;
   wire [7:0] \record.shift ;
   wire record_index;
   wire record_write;
-  wire signed [7:0] \result$106 ;
+  wire signed [7:0] \result$105 ;
   reg set_index_1 = 1'h0;
   reg set_index_2 = 1'h0;
   reg set_index_3 = 1'h0;
@@ -29624,45 +29082,45 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   reg signed [51:0] total = 52'h0000000000000;
   wire \unsigned ;
   wire write;
-  wire \write$99 ;
-  wire \write__addr$77 ;
-  wire \write__addr$91 ;
+  wire \write$98 ;
+  wire \write__addr$76 ;
+  wire \write__addr$90 ;
   wire signed [31:0] write__data;
-  wire [23:0] \write__data$78 ;
-  wire [7:0] \write__data$92 ;
-  wire \write__en$76 ;
-  wire \write__en$90 ;
+  wire [23:0] \write__data$77 ;
+  wire [7:0] \write__data$91 ;
+  wire \write__en$75 ;
+  wire \write__en$89 ;
   wire signed [7:0] zero_point;
-  reg [31:0] \bias$108  [1:0];
+  reg [31:0] \bias$107  [1:0];
   initial begin
-    \bias$108 [0] = 32'd0;
-    \bias$108 [1] = 32'd0;
+    \bias$107 [0] = 32'd0;
+    \bias$107 [1] = 32'd0;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \bias$108 [write__addr] <= record[31:0];
+      \bias$107 [write__addr] <= record[31:0];
   end
-  assign bias = \bias$108 [set_index];
-  reg [23:0] \mantissa$109  [1:0];
+  assign bias = \bias$107 [set_index];
+  reg [23:0] \mantissa$108  [1:0];
   initial begin
-    \mantissa$109 [0] = 24'h000000;
-    \mantissa$109 [1] = 24'h000000;
+    \mantissa$108 [0] = 24'h000000;
+    \mantissa$108 [1] = 24'h000000;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \mantissa$109 [write__addr] <= record[55:32];
+      \mantissa$108 [write__addr] <= record[55:32];
   end
-  assign read__data = \mantissa$109 [set_index_6];
-  reg [7:0] \shift$112  [1:0];
+  assign read__data = \mantissa$108 [set_index_6];
+  reg [7:0] \shift$111  [1:0];
   initial begin
-    \shift$112 [0] = 8'h00;
-    \shift$112 [1] = 8'h00;
+    \shift$111 [0] = 8'h00;
+    \shift$111 [1] = 8'h00;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \shift$112 [write__addr] <= record[63:56];
+      \shift$111 [write__addr] <= record[63:56];
   end
-  assign \read__data$50  = \shift$112 [set_index_7];
+  assign \read__data$50  = \shift$111 [set_index_7];
   assign \$2  = $signed({ negative_4, o, negative_4 }) + $signed({ \addend$48 , negative_4 });
   assign \$3  = add_7 ? constants[55:47] : { 1'h0, \read__data$50  };
   assign \$4  = ~ carry;
@@ -29675,124 +29133,121 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   assign low = constants[90:75] >> \$19 ;
   assign \$22  = add_17 * 4'h8;
   assign high = constants[106:91] >> \$22 ;
-  assign \enable$104  = constants[58:57] >> add_20;
-  always @(posedge clk)
+  assign \enable$103  = constants[58:57] >> add_20;
+  always @(posedge stopping_clk)
     add_1 <= add;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_2 <= add_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_3 <= add_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_4 <= add_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_5 <= add_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_6 <= add_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_7 <= add_6;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_8 <= add_7;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_9 <= add_8;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_10 <= add_9;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_11 <= add_10;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_12 <= add_11;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_13 <= add_12;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_14 <= add_13;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_15 <= add_14;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_16 <= add_15;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_17 <= add_16;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_18 <= add_17;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_19 <= add_18;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_20 <= add_19;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_1 <= set_index;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_2 <= set_index_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_3 <= set_index_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_4 <= set_index_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_5 <= set_index_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_6 <= set_index_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_7 <= set_index_6;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     mantissa <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= negative;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_1 <= addend;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_2 <= addend_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_3 <= addend_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_4 <= addend_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_5 <= addend_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_6 <= addend_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     total <= \$2 [52:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shift <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent <= { \$6 [10], \$6 [10:1] };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_1 <= exponent;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_2 <= exponent_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_3 <= exponent_2;
   assign \$1  = add_6 ? constants[23:0] : read__data;
   \talos.vector.lanes.lane_1.add_table  add_table (
     .addend(\addend$48 ),
-    .clk(clk),
     .code(addend_6),
     .enable(enable),
-    .\port$7603$1 (table_write[39:1]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$7408$1 (table_write[39:1]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.lookup_table  lookup_table (
-    .clk(clk),
-    .code(\code$102 ),
-    .enable(\enable$104 ),
-    .\port$7603$2 (table_write[17:2]),
+    .code(\code$101 ),
+    .enable(\enable$103 ),
+    .\port$7408$2 (table_write[17:2]),
     .result(result),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .writing__en(table_write[0])
   );
   \talos.vector.lanes.lane_1.multiplier  multiplier (
     .\b$5 (mantissa),
-    .clk(clk),
     .invert(negative),
-    .\port$4219$0 (\$7 ),
-    .\port$4220$0 (\$8 ),
+    .\port$4061$0 (\$7 ),
+    .\port$4062$0 (\$8 ),
     .product(o),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.normalizer  normalizer (
     .add(add),
@@ -29800,45 +29255,43 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
     .adjust_3(adjust),
     .\bias$12 (bias),
     .carry(carry),
-    .clk(clk),
     .negative_4(negative),
-    .\port$3526$0 (\port$3526$0 ),
-    .\port$3527$0 (\port$3527$0 ),
-    .\port$4219$0 (\$7 ),
-    .\port$4220$0 (\$8 ),
-    .\port$7414$24 (constants[46:24]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$3392$0 (\port$3392$0 ),
+    .\port$3393$0 (\port$3393$0 ),
+    .\port$4061$0 (\$7 ),
+    .\port$4062$0 (\$8 ),
+    .\port$7219$24 (constants[46:24]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.rounder  rounder (
-    .clk(clk),
-    .code(\code$102 ),
+    .code(\code$101 ),
     .exponent(exponent_3),
     .high(high),
     .low(low),
-    .rst(rst),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .sum(total),
-    .unit_reset(unit_reset),
     .\zero_point$73 (zero_point)
   );
   assign record_write = write__en;
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3527$0 , \port$3526$0  };
-  assign \operand$66  = { \port$3527$0 , \port$3526$0  };
-  assign \read__data$68  = bias;
-  assign \addend$69  = addend;
-  assign \add$70  = add;
+  assign operand = { \port$3393$0 , \port$3392$0  };
+  assign \operand$65  = { \port$3393$0 , \port$3392$0  };
+  assign \read__data$67  = bias;
+  assign \addend$68  = addend;
+  assign \add$69  = add;
   assign align = constants[28:24];
   assign \unsigned  = constants[29];
   assign multiply = constants[30];
   assign operand_zero = constants[38:31];
   assign addend_zero = constants[46:39];
-  assign \write__en$76  = write__en;
-  assign \write__addr$77  = write__addr;
-  assign \write__data$78  = record[55:32];
-  assign \read__addr$79  = set_index_6;
+  assign \write__en$75  = write__en;
+  assign \write__addr$76  = write__addr;
+  assign \write__data$77  = record[55:32];
+  assign \read__addr$78  = set_index_6;
   assign a = { \$8 , \$7  };
   assign significand = { \$8 , \$7  };
   assign b = mantissa;
@@ -29847,17 +29300,17 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   assign index = table_write[9:2];
   assign entry = table_write[39:10];
   assign code = addend_6;
-  assign \write__en$90  = write__en;
-  assign \write__addr$91  = write__addr;
-  assign \write__data$92  = record[63:56];
-  assign \read__addr$93  = set_index_7;
+  assign \write__en$89  = write__en;
+  assign \write__addr$90  = write__addr;
+  assign \write__data$91  = record[63:56];
+  assign \read__addr$92  = set_index_7;
   assign sum = total;
-  assign \exponent$95  = exponent_3;
-  assign \write$99  = table_write[0];
-  assign \index$100  = table_write[9:2];
-  assign \entry$101  = table_write[17:10];
-  assign \code$103  = \code$102 ;
-  assign \result$106  = result;
+  assign \exponent$94  = exponent_3;
+  assign \write$98  = table_write[0];
+  assign \index$99  = table_write[9:2];
+  assign \entry$100  = table_write[17:10];
+  assign \code$102  = \code$101 ;
+  assign \result$105  = result;
   assign \constants.mantissa  = constants[23:0];
   assign \constants.align  = constants[28:24];
   assign \constants.unsigned  = constants[29];
@@ -29887,27 +29340,25 @@ module \talos.vector.lanes.lane_1 (rst, \port$3526$0 , \port$3527$0 , addend, un
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_1.add_table (rst, enable, unit_reset, \port$7603$1 , code, addend, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$7408$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
-  input unit_reset;
-  wire unit_reset;
-  input [38:0] \port$7603$1 ;
-  wire [38:0] \port$7603$1 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [38:0] \port$7408$1 ;
+  wire [38:0] \port$7408$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
   reg signed [51:0] addend = 52'h0000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [31:0] \$2 ;
   wire [62:0] \$3 ;
   wire [62:0] \$4 ;
   (* init = 52'h0000000000000 *)
-  wire signed [51:0] \addend$23 ;
+  wire signed [51:0] \addend$22 ;
   reg [7:0] address = 8'h00;
   reg [1:0] coarse = 2'h0;
   reg enable_1 = 1'h0;
@@ -29934,66 +29385,64 @@ module \talos.vector.lanes.lane_1.add_table (rst, enable, unit_reset, \port$7603
     for (i = 0; i < 256; i = i + 1) memory[i] = 30'h00000000;
   end
 `endif
-  always @(posedge clk) begin
-    if (\port$7603$1 [0])
-      memory[\port$7603$1 [8:1]] <= \port$7603$1 [38:9];
+  always @(posedge stopping_clk) begin
+    if (\port$7408$1 [0])
+      memory[\port$7408$1 [8:1]] <= \port$7408$1 [38:9];
   end
   reg [29:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[address];
   end
   assign reading__data = _0_;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= { \$1 , code[6:0] };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= reading__data;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     fine <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse <= word[29:28];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_1 <= enable;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_2 <= enable_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_3 <= enable_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_4 <= enable_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend <= \$4 [51:0];
   assign \$1  = ~ code[7];
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7603$1 [0];
-  assign write = \port$7603$1 [0];
-  assign writing__addr = \port$7603$1 [8:1];
-  assign index = \port$7603$1 [8:1];
-  assign writing__data = \port$7603$1 [38:9];
-  assign entry = \port$7603$1 [38:9];
+  assign writing__en = \port$7408$1 [0];
+  assign write = \port$7408$1 [0];
+  assign writing__addr = \port$7408$1 [8:1];
+  assign index = \port$7408$1 [8:1];
+  assign writing__data = \port$7408$1 [38:9];
+  assign entry = \port$7408$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
-  assign \addend$23  = addend;
+  assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing__en, \port$7603$2 , code, result, clk);
+module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$7408$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$72  = 0;
-  input rst;
-  wire rst;
   input enable;
   wire enable;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7603$2 ;
-  wire [15:0] \port$7603$2 ;
+  input [15:0] \port$7408$2 ;
+  wire [15:0] \port$7408$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
   reg signed [7:0] result = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   reg [7:0] \$2 ;
   reg signed [7:0] code_1 = 8'h00;
@@ -30006,7 +29455,7 @@ module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing
   wire [7:0] reading__data;
   wire reading__en;
   (* init = 8'h00 *)
-  wire signed [7:0] \result$12 ;
+  wire signed [7:0] \result$11 ;
   reg [7:0] word = 8'h00;
   wire write;
   wire [7:0] writing__addr;
@@ -30019,27 +29468,27 @@ module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing
     for (i = 0; i < 256; i = i + 1) memory[i] = 8'h00;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$7603$2 [7:0]] <= \port$7603$2 [15:8];
+      memory[\port$7408$2 [7:0]] <= \port$7408$2 [15:8];
   end
   reg [7:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[{ \$1 , code[6:0] }];
   end
   assign reading__data = _0_;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_2 <= enable_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     result <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= reading__data;
   assign \$1  = ~ code[7];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code_1 <= code;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code_2 <= code_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_1 <= enable;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$72 ) begin end
@@ -30048,33 +29497,31 @@ module \talos.vector.lanes.lane_1.lookup_table (rst, enable, unit_reset, writing
       \$2  = word;
     end
   end
-  assign \result$12  = result;
+  assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7603$2 [7:0];
-  assign index = \port$7603$2 [7:0];
-  assign writing__data = \port$7603$2 [15:8];
-  assign entry = \port$7603$2 [15:8];
+  assign writing__addr = \port$7408$2 [7:0];
+  assign index = \port$7408$2 [7:0];
+  assign writing__data = \port$7408$2 [15:8];
+  assign entry = \port$7408$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_1.multiplier (rst, \port$4219$0 , \port$4220$0 , unit_reset, \b$5 , invert, product, clk);
-  input rst;
-  wire rst;
-  input [22:0] \port$4219$0 ;
-  wire [22:0] \port$4219$0 ;
-  input \port$4220$0 ;
-  wire \port$4220$0 ;
-  input unit_reset;
-  wire unit_reset;
+module \talos.vector.lanes.lane_1.multiplier (\port$4061$0 , \port$4062$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4061$0 ;
+  wire [22:0] \port$4061$0 ;
+  input \port$4062$0 ;
+  wire \port$4062$0 ;
+  input stopping_rst;
+  wire stopping_rst;
   input [23:0] \b$5 ;
   wire [23:0] \b$5 ;
   input invert;
   wire invert;
   output [47:0] product;
   reg [47:0] product = 48'h000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [23:0] \$1 ;
   wire [48:0] \$10 ;
   wire [23:0] \$2 ;
@@ -30107,56 +29554,54 @@ module \talos.vector.lanes.lane_1.multiplier (rst, \port$4219$0 , \port$4220$0 ,
   assign \$7  = cross_a + cross_b;
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
-  always @(posedge clk)
-    a <= { \port$4220$0 , \port$4219$0  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    a <= { \port$4062$0 , \port$4061$0  };
+  always @(posedge stopping_clk)
     b <= \b$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cross_a <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cross_b <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high <= \$4 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     outer <= \$6 [47:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     middle <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_1 <= invert;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_2 <= invert_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_3 <= invert_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4220$0 , \port$4219$0  };
+  assign \a$3  = { \port$4062$0 , \port$4061$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 , \addend$14 , \port$4219$0 , \port$4220$0 , \bias$12 , unit_reset, \port$7414$24 , add, negative_4, carry, adjust_3, clk);
+module \talos.vector.lanes.lane_1.normalizer (\port$3392$0 , \port$3393$0 , \addend$14 , \port$4061$0 , \port$4062$0 , \bias$12 , stopping_rst, \port$7219$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$73  = 0;
-  input rst;
-  wire rst;
-  input [7:0] \port$3526$0 ;
-  wire [7:0] \port$3526$0 ;
-  input [23:0] \port$3527$0 ;
-  wire [23:0] \port$3527$0 ;
+  input [7:0] \port$3392$0 ;
+  wire [7:0] \port$3392$0 ;
+  input [23:0] \port$3393$0 ;
+  wire [23:0] \port$3393$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4219$0 ;
-  wire [22:0] \port$4219$0 ;
-  output \port$4220$0 ;
-  wire \port$4220$0 ;
+  output [22:0] \port$4061$0 ;
+  wire [22:0] \port$4061$0 ;
+  output \port$4062$0 ;
+  wire \port$4062$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
-  input unit_reset;
-  wire unit_reset;
-  input [22:0] \port$7414$24 ;
-  wire [22:0] \port$7414$24 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [22:0] \port$7219$24 ;
+  wire [22:0] \port$7219$24 ;
   input add;
   wire add;
   output negative_4;
@@ -30165,8 +29610,8 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 ,
   reg carry = 1'h0;
   output [4:0] adjust_3;
   reg [4:0] adjust_3 = 5'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -30302,7 +29747,7 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 ,
   wire signed [7:0] addend_zero;
   reg [4:0] adjust = 5'h00;
   (* init = 5'h00 *)
-  wire [4:0] \adjust$54 ;
+  wire [4:0] \adjust$53 ;
   reg [4:0] adjust_1 = 5'h00;
   reg [4:0] adjust_2 = 5'h00;
   wire [4:0] align;
@@ -30310,7 +29755,7 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 ,
   wire signed [7:0] b;
   reg signed [31:0] bias = 32'd0;
   (* init = 1'h0 *)
-  wire \carry$55 ;
+  wire \carry$54 ;
   reg [31:0] chosen;
   reg [31:0] coarse = 32'd0;
   reg [1:0] coarse_amount = 2'h0;
@@ -30318,12 +29763,12 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 ,
   reg [2:0] fine = 3'h0;
   reg [23:0] kept = 24'h000000;
   reg [31:0] magnitude = 32'd0;
-  wire [15:0] \magnitude$50 ;
+  wire [15:0] \magnitude$49 ;
   wire multiply;
   reg negative;
-  wire \negative$51 ;
+  wire \negative$50 ;
   (* init = 1'h0 *)
-  wire \negative$52 ;
+  wire \negative$51 ;
   reg negative_1 = 1'h0;
   reg negative_2 = 1'h0;
   reg negative_3 = 1'h0;
@@ -30344,11 +29789,11 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 ,
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7414$24 [5];
-  assign \$2  = ~ \port$7414$24 [6];
+  assign \$1  = add & \port$7219$24 [5];
+  assign \$2  = ~ \port$7219$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3526$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3526$0 [6:0] } : { \port$3527$0 , \port$3526$0  };
+  assign \$4  = ~ \port$3392$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3392$0 [6:0] } : { \port$3393$0 , \port$3392$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -30456,7 +29901,7 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 ,
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7414$24 [4:0] + 4'h8;
+  assign \$113  = \port$7219$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -30468,130 +29913,127 @@ module \talos.vector.lanes.lane_1.normalizer (rst, \port$3526$0 , \port$3527$0 ,
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7414$24 [6];
+  assign \$123  = add_3 & \port$7219$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_1 <= add;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_2 <= add_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_3 <= add_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_4 <= add_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     operand <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bias <= \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend <= \addend$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     total <= \$7 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     magnitude <= \$9 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     sign <= total[31];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= negative;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     counted <= chosen;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse_amount <= \$32 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_0 <= { \$52 , \$48  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_1 <= { \$72 , \$68  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_2 <= { \$92 , \$88  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_3 <= { \$112 , \$108  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shift <= \$113 [4:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse <= \$114 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     fine <= \$116 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     normal <= \$119 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     kept <= normal[31:8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     up <= \$122 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     carry <= rounded[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_1 <= adjust;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_2 <= adjust_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_3 <= adjust_2;
   \talos.vector.lanes.lane_1.normalizer.product  product (
     .a(operand[7:0]),
     .b(addend),
-    .clk(clk),
-    .magnitude(\magnitude$50 ),
-    .negative(\negative$51 ),
-    .\port$7414$31 (\port$7414$24 [22:7]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .magnitude(\magnitude$49 ),
+    .negative(\negative$50 ),
+    .\port$7219$31 (\port$7219$24 [22:7]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$73 ) begin end
     chosen = magnitude;
     if (\$123 ) begin
-      chosen = { 16'h0000, \magnitude$50  };
+      chosen = { 16'h0000, \magnitude$49  };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$73 ) begin end
     negative = sign;
     if (\$123 ) begin
-      negative = \negative$51 ;
+      negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$7414$24 [5];
-  assign multiply = \port$7414$24 [6];
-  assign \operand$10  = { \port$3527$0 , \port$3526$0  };
-  assign align = \port$7414$24 [4:0];
+  assign \unsigned  = \port$7219$24 [5];
+  assign multiply = \port$7219$24 [6];
+  assign \operand$10  = { \port$3393$0 , \port$3392$0  };
+  assign align = \port$7219$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7414$24 [14:7];
-  assign operand_zero = \port$7414$24 [14:7];
-  assign zero_b = \port$7414$24 [22:15];
-  assign addend_zero = \port$7414$24 [22:15];
-  assign \negative$52  = negative_4;
+  assign zero_a = \port$7219$24 [14:7];
+  assign operand_zero = \port$7219$24 [14:7];
+  assign zero_b = \port$7219$24 [22:15];
+  assign addend_zero = \port$7219$24 [22:15];
+  assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
-  assign \adjust$54  = adjust_3;
-  assign \carry$55  = carry;
-  assign \port$4219$0  = rounded[22:0];
-  assign \port$4220$0  = \$124 ;
+  assign \adjust$53  = adjust_3;
+  assign \carry$54  = carry;
+  assign \port$4061$0  = rounded[22:0];
+  assign \port$4062$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer.product (rst, magnitude, unit_reset, \port$7414$31 , a, b, negative, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$7219$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
-  input unit_reset;
-  wire unit_reset;
-  input [15:0] \port$7414$31 ;
-  wire [15:0] \port$7414$31 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [15:0] \port$7219$31 ;
+  wire [15:0] \port$7219$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
   wire signed [7:0] b;
   output negative;
   wire negative;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [8:0] \$1 ;
   wire [8:0] \$2 ;
   wire [17:0] \$3 ;
@@ -30603,41 +30045,39 @@ module \talos.vector.lanes.lane_1.normalizer.product (rst, magnitude, unit_reset
   wire signed [7:0] zero_a;
   wire signed [7:0] zero_b;
   assign \$5  = product[16] ? \$4  : { product[16], product };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     x <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     y <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7414$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7414$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7219$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7219$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7414$31 [7:0];
-  assign zero_b = \port$7414$31 [15:8];
+  assign zero_a = \port$7219$31 [7:0];
+  assign zero_b = \port$7219$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
 
-module \talos.vector.lanes.lane_1.rounder (rst, \zero_point$73 , low, high, unit_reset, sum, exponent, code, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_1.rounder (\zero_point$73 , low, high, stopping_rst, sum, exponent, code, stopping_clk);
   input signed [7:0] \zero_point$73 ;
   wire signed [7:0] \zero_point$73 ;
   input signed [7:0] low;
   wire signed [7:0] low;
   input signed [7:0] high;
   wire signed [7:0] high;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [51:0] sum;
   wire signed [51:0] sum;
   input signed [10:0] exponent;
   wire signed [10:0] exponent;
   output signed [7:0] code;
   reg signed [7:0] code = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [52:0] \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -30905,7 +30345,7 @@ module \talos.vector.lanes.lane_1.rounder (rst, \zero_point$73 , low, high, unit
   reg bit_25 = 1'h0;
   reg bit_26 = 1'h0;
   (* init = 8'h00 *)
-  wire signed [7:0] \code$89 ;
+  wire signed [7:0] \code$88 ;
   reg cut_17 = 1'h0;
   reg cut_18 = 1'h0;
   reg cut_19 = 1'h0;
@@ -31193,165 +30633,165 @@ module \talos.vector.lanes.lane_1.rounder (rst, \zero_point$73 , low, high, unit
   assign \$239  = above_low[10] ? { low_2[7], low_2[7], low_2[7], low_2 } : \$238 ;
   assign \flipped$80  = { 1'h0, whole } ^ { negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6 };
   assign one = negative_6 ^ up;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= sum[51];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_5 <= negative_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_6 <= negative_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     flipped <= \$1 [51:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     magnitude <= \$2 [51:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_1 <= exponent[5:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_2 <= place_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_3 <= place_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_1 <= exponent[10];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_2 <= below_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_3 <= below_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_1 <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_2 <= above_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_3 <= above_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     window <= \$6 [40:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_0 <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_1$23  <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_2$24  <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_3$25  <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_4 <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_5 <= \$12 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_5 <= \$13 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_6 <= \$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_7 <= \$15 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     placed <= \$16 [33:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     sticky <= \$28 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     saturated <= \$63 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nothing <= above_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_17 <= \$64 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_18 <= \$65 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_19 <= \$66 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_20 <= \$67 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_21 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_22 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_23 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_24 <= \$71 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_25 <= \$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_17 <= placed[9];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_18 <= placed[8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_19 <= placed[7];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_20 <= placed[6];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_21 <= placed[5];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_22 <= placed[4];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_23 <= placed[3];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_24 <= placed[2];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_25 <= placed[1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_26 <= placed[0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_18 <= \$82 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_19 <= \$90 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_20 <= \$97 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_21 <= \$103 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_22 <= \$108 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_23 <= \$112 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_24 <= \$115 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_25 <= \$117 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_26 <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_27 <= sticky;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     half <= placed[25];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros <= \$120 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     ones <= \$121 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \integer  <= placed[33:26];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nothing_held <= nothing;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     saturated_held <= saturated;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     whole <= \$123 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     up <= \$231 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zero_point <= \zero_point$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     over_low <= \$232 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     over_high <= \$234 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     value <= \$235 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_low <= \$236 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_high <= \$237 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low_1 <= low;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low_2 <= low_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high_1 <= high;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high_2 <= high_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code <= \$239 [7:0];
-  assign \code$89  = code;
+  assign \code$88  = code;
   assign \$64  = placed[33];
   assign \$125  = 1'h1;
   assign \$126  = rest_18;
@@ -31361,17 +30801,15 @@ module \talos.vector.lanes.lane_1.rounder (rst, \zero_point$73 , low, high, unit
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
-  input rst;
-  wire rst;
-  input [7:0] \port$3532$0 ;
-  wire [7:0] \port$3532$0 ;
-  input [23:0] \port$3533$0 ;
-  wire [23:0] \port$3533$0 ;
+module \talos.vector.lanes.lane_2 (\port$3398$0 , \port$3399$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3398$0 ;
+  wire [7:0] \port$3398$0 ;
+  input [23:0] \port$3399$0 ;
+  wire [23:0] \port$3399$0 ;
   input [7:0] addend;
   wire [7:0] addend;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [106:0] constants;
   wire [106:0] constants;
   input [39:0] table_write;
@@ -31388,8 +30826,8 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   wire add;
   output signed [7:0] result;
   wire signed [7:0] result;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [23:0] \$1 ;
   wire [4:0] \$16 ;
   wire [4:0] \$19 ;
@@ -31402,7 +30840,7 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   wire [22:0] \$7 ;
   wire \$8 ;
   wire [23:0] a;
-  wire \add$70 ;
+  wire \add$69 ;
   reg add_1 = 1'h0;
   reg add_10 = 1'h0;
   reg add_11 = 1'h0;
@@ -31424,7 +30862,7 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   reg add_8 = 1'h0;
   reg add_9 = 1'h0;
   wire signed [51:0] \addend$48 ;
-  wire signed [7:0] \addend$69 ;
+  wire signed [7:0] \addend$68 ;
   reg [7:0] addend_1 = 8'h00;
   reg [7:0] addend_2 = 8'h00;
   reg [7:0] addend_3 = 8'h00;
@@ -31440,8 +30878,8 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   wire carry;
   (* init = 8'h00 *)
   wire [7:0] code;
+  wire signed [7:0] \code$101 ;
   wire signed [7:0] \code$102 ;
-  wire signed [7:0] \code$103 ;
   wire signed [7:0] \constants.addend_zero ;
   wire [4:0] \constants.align ;
   wire [15:0] \constants.high ;
@@ -31463,18 +30901,18 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   wire signed [7:0] \constants.zero_point[0] ;
   wire signed [7:0] \constants.zero_point[1] ;
   wire enable;
-  wire \enable$104 ;
+  wire \enable$103 ;
   wire [29:0] entry;
-  wire [7:0] \entry$101 ;
+  wire [7:0] \entry$100 ;
   reg signed [10:0] exponent = 11'h000;
   (* init = 11'h000 *)
-  wire signed [10:0] \exponent$95 ;
+  wire signed [10:0] \exponent$94 ;
   reg signed [10:0] exponent_1 = 11'h000;
   reg signed [10:0] exponent_2 = 11'h000;
   reg signed [10:0] exponent_3 = 11'h000;
   wire signed [7:0] high;
   wire [7:0] index;
-  wire [7:0] \index$100 ;
+  wire [7:0] \index$99 ;
   wire invert;
   wire signed [7:0] low;
   reg [23:0] mantissa = 24'h000000;
@@ -31486,22 +30924,22 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   reg negative_4 = 1'h0;
   wire [47:0] o;
   wire signed [31:0] operand;
-  wire signed [31:0] \operand$66 ;
+  wire signed [31:0] \operand$65 ;
   wire signed [7:0] operand_zero;
   wire read__addr;
   (* init = 1'h0 *)
-  wire \read__addr$79 ;
+  wire \read__addr$78 ;
   (* init = 1'h0 *)
-  wire \read__addr$93 ;
+  wire \read__addr$92 ;
   wire [23:0] read__data;
   wire [7:0] \read__data$50 ;
-  wire signed [31:0] \read__data$68 ;
+  wire signed [31:0] \read__data$67 ;
   wire signed [31:0] \record.bias ;
   wire [23:0] \record.mantissa ;
   wire [7:0] \record.shift ;
   wire record_index;
   wire record_write;
-  wire signed [7:0] \result$106 ;
+  wire signed [7:0] \result$105 ;
   reg set_index_1 = 1'h0;
   reg set_index_2 = 1'h0;
   reg set_index_3 = 1'h0;
@@ -31520,45 +30958,45 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   reg signed [51:0] total = 52'h0000000000000;
   wire \unsigned ;
   wire write;
-  wire \write$99 ;
-  wire \write__addr$77 ;
-  wire \write__addr$91 ;
+  wire \write$98 ;
+  wire \write__addr$76 ;
+  wire \write__addr$90 ;
   wire signed [31:0] write__data;
-  wire [23:0] \write__data$78 ;
-  wire [7:0] \write__data$92 ;
-  wire \write__en$76 ;
-  wire \write__en$90 ;
+  wire [23:0] \write__data$77 ;
+  wire [7:0] \write__data$91 ;
+  wire \write__en$75 ;
+  wire \write__en$89 ;
   wire signed [7:0] zero_point;
-  reg [31:0] \bias$108  [1:0];
+  reg [31:0] \bias$107  [1:0];
   initial begin
-    \bias$108 [0] = 32'd0;
-    \bias$108 [1] = 32'd0;
+    \bias$107 [0] = 32'd0;
+    \bias$107 [1] = 32'd0;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \bias$108 [write__addr] <= record[31:0];
+      \bias$107 [write__addr] <= record[31:0];
   end
-  assign bias = \bias$108 [set_index];
-  reg [23:0] \mantissa$109  [1:0];
+  assign bias = \bias$107 [set_index];
+  reg [23:0] \mantissa$108  [1:0];
   initial begin
-    \mantissa$109 [0] = 24'h000000;
-    \mantissa$109 [1] = 24'h000000;
+    \mantissa$108 [0] = 24'h000000;
+    \mantissa$108 [1] = 24'h000000;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \mantissa$109 [write__addr] <= record[55:32];
+      \mantissa$108 [write__addr] <= record[55:32];
   end
-  assign read__data = \mantissa$109 [set_index_6];
-  reg [7:0] \shift$112  [1:0];
+  assign read__data = \mantissa$108 [set_index_6];
+  reg [7:0] \shift$111  [1:0];
   initial begin
-    \shift$112 [0] = 8'h00;
-    \shift$112 [1] = 8'h00;
+    \shift$111 [0] = 8'h00;
+    \shift$111 [1] = 8'h00;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \shift$112 [write__addr] <= record[63:56];
+      \shift$111 [write__addr] <= record[63:56];
   end
-  assign \read__data$50  = \shift$112 [set_index_7];
+  assign \read__data$50  = \shift$111 [set_index_7];
   assign \$2  = $signed({ negative_4, o, negative_4 }) + $signed({ \addend$48 , negative_4 });
   assign \$3  = add_7 ? constants[55:47] : { 1'h0, \read__data$50  };
   assign \$4  = ~ carry;
@@ -31571,124 +31009,121 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   assign low = constants[90:75] >> \$19 ;
   assign \$22  = add_17 * 4'h8;
   assign high = constants[106:91] >> \$22 ;
-  assign \enable$104  = constants[58:57] >> add_20;
-  always @(posedge clk)
+  assign \enable$103  = constants[58:57] >> add_20;
+  always @(posedge stopping_clk)
     add_1 <= add;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_2 <= add_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_3 <= add_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_4 <= add_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_5 <= add_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_6 <= add_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_7 <= add_6;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_8 <= add_7;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_9 <= add_8;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_10 <= add_9;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_11 <= add_10;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_12 <= add_11;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_13 <= add_12;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_14 <= add_13;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_15 <= add_14;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_16 <= add_15;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_17 <= add_16;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_18 <= add_17;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_19 <= add_18;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_20 <= add_19;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_1 <= set_index;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_2 <= set_index_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_3 <= set_index_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_4 <= set_index_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_5 <= set_index_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_6 <= set_index_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_7 <= set_index_6;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     mantissa <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= negative;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_1 <= addend;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_2 <= addend_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_3 <= addend_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_4 <= addend_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_5 <= addend_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_6 <= addend_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     total <= \$2 [52:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shift <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent <= { \$6 [10], \$6 [10:1] };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_1 <= exponent;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_2 <= exponent_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_3 <= exponent_2;
   assign \$1  = add_6 ? constants[23:0] : read__data;
   \talos.vector.lanes.lane_2.add_table  add_table (
     .addend(\addend$48 ),
-    .clk(clk),
     .code(addend_6),
     .enable(enable),
-    .\port$7603$1 (table_write[39:1]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$7408$1 (table_write[39:1]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.lookup_table  lookup_table (
-    .clk(clk),
-    .code(\code$102 ),
-    .enable(\enable$104 ),
-    .\port$7603$2 (table_write[17:2]),
+    .code(\code$101 ),
+    .enable(\enable$103 ),
+    .\port$7408$2 (table_write[17:2]),
     .result(result),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .writing__en(table_write[0])
   );
   \talos.vector.lanes.lane_2.multiplier  multiplier (
     .\b$5 (mantissa),
-    .clk(clk),
     .invert(negative),
-    .\port$4649$0 (\$7 ),
-    .\port$4650$0 (\$8 ),
+    .\port$4477$0 (\$7 ),
+    .\port$4478$0 (\$8 ),
     .product(o),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.normalizer  normalizer (
     .add(add),
@@ -31696,45 +31131,43 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
     .adjust_3(adjust),
     .\bias$12 (bias),
     .carry(carry),
-    .clk(clk),
     .negative_4(negative),
-    .\port$3532$0 (\port$3532$0 ),
-    .\port$3533$0 (\port$3533$0 ),
-    .\port$4649$0 (\$7 ),
-    .\port$4650$0 (\$8 ),
-    .\port$7414$24 (constants[46:24]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$3398$0 (\port$3398$0 ),
+    .\port$3399$0 (\port$3399$0 ),
+    .\port$4477$0 (\$7 ),
+    .\port$4478$0 (\$8 ),
+    .\port$7219$24 (constants[46:24]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.rounder  rounder (
-    .clk(clk),
-    .code(\code$102 ),
+    .code(\code$101 ),
     .exponent(exponent_3),
     .high(high),
     .low(low),
-    .rst(rst),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .sum(total),
-    .unit_reset(unit_reset),
     .\zero_point$73 (zero_point)
   );
   assign record_write = write__en;
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3533$0 , \port$3532$0  };
-  assign \operand$66  = { \port$3533$0 , \port$3532$0  };
-  assign \read__data$68  = bias;
-  assign \addend$69  = addend;
-  assign \add$70  = add;
+  assign operand = { \port$3399$0 , \port$3398$0  };
+  assign \operand$65  = { \port$3399$0 , \port$3398$0  };
+  assign \read__data$67  = bias;
+  assign \addend$68  = addend;
+  assign \add$69  = add;
   assign align = constants[28:24];
   assign \unsigned  = constants[29];
   assign multiply = constants[30];
   assign operand_zero = constants[38:31];
   assign addend_zero = constants[46:39];
-  assign \write__en$76  = write__en;
-  assign \write__addr$77  = write__addr;
-  assign \write__data$78  = record[55:32];
-  assign \read__addr$79  = set_index_6;
+  assign \write__en$75  = write__en;
+  assign \write__addr$76  = write__addr;
+  assign \write__data$77  = record[55:32];
+  assign \read__addr$78  = set_index_6;
   assign a = { \$8 , \$7  };
   assign significand = { \$8 , \$7  };
   assign b = mantissa;
@@ -31743,17 +31176,17 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   assign index = table_write[9:2];
   assign entry = table_write[39:10];
   assign code = addend_6;
-  assign \write__en$90  = write__en;
-  assign \write__addr$91  = write__addr;
-  assign \write__data$92  = record[63:56];
-  assign \read__addr$93  = set_index_7;
+  assign \write__en$89  = write__en;
+  assign \write__addr$90  = write__addr;
+  assign \write__data$91  = record[63:56];
+  assign \read__addr$92  = set_index_7;
   assign sum = total;
-  assign \exponent$95  = exponent_3;
-  assign \write$99  = table_write[0];
-  assign \index$100  = table_write[9:2];
-  assign \entry$101  = table_write[17:10];
-  assign \code$103  = \code$102 ;
-  assign \result$106  = result;
+  assign \exponent$94  = exponent_3;
+  assign \write$98  = table_write[0];
+  assign \index$99  = table_write[9:2];
+  assign \entry$100  = table_write[17:10];
+  assign \code$102  = \code$101 ;
+  assign \result$105  = result;
   assign \constants.mantissa  = constants[23:0];
   assign \constants.align  = constants[28:24];
   assign \constants.unsigned  = constants[29];
@@ -31783,27 +31216,25 @@ module \talos.vector.lanes.lane_2 (rst, \port$3532$0 , \port$3533$0 , addend, un
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_2.add_table (rst, enable, unit_reset, \port$7603$1 , code, addend, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$7408$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
-  input unit_reset;
-  wire unit_reset;
-  input [38:0] \port$7603$1 ;
-  wire [38:0] \port$7603$1 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [38:0] \port$7408$1 ;
+  wire [38:0] \port$7408$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
   reg signed [51:0] addend = 52'h0000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [31:0] \$2 ;
   wire [62:0] \$3 ;
   wire [62:0] \$4 ;
   (* init = 52'h0000000000000 *)
-  wire signed [51:0] \addend$23 ;
+  wire signed [51:0] \addend$22 ;
   reg [7:0] address = 8'h00;
   reg [1:0] coarse = 2'h0;
   reg enable_1 = 1'h0;
@@ -31830,66 +31261,64 @@ module \talos.vector.lanes.lane_2.add_table (rst, enable, unit_reset, \port$7603
     for (i = 0; i < 256; i = i + 1) memory[i] = 30'h00000000;
   end
 `endif
-  always @(posedge clk) begin
-    if (\port$7603$1 [0])
-      memory[\port$7603$1 [8:1]] <= \port$7603$1 [38:9];
+  always @(posedge stopping_clk) begin
+    if (\port$7408$1 [0])
+      memory[\port$7408$1 [8:1]] <= \port$7408$1 [38:9];
   end
   reg [29:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[address];
   end
   assign reading__data = _0_;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= { \$1 , code[6:0] };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= reading__data;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     fine <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse <= word[29:28];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_1 <= enable;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_2 <= enable_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_3 <= enable_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_4 <= enable_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend <= \$4 [51:0];
   assign \$1  = ~ code[7];
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7603$1 [0];
-  assign write = \port$7603$1 [0];
-  assign writing__addr = \port$7603$1 [8:1];
-  assign index = \port$7603$1 [8:1];
-  assign writing__data = \port$7603$1 [38:9];
-  assign entry = \port$7603$1 [38:9];
+  assign writing__en = \port$7408$1 [0];
+  assign write = \port$7408$1 [0];
+  assign writing__addr = \port$7408$1 [8:1];
+  assign index = \port$7408$1 [8:1];
+  assign writing__data = \port$7408$1 [38:9];
+  assign entry = \port$7408$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
-  assign \addend$23  = addend;
+  assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing__en, \port$7603$2 , code, result, clk);
+module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$7408$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$74  = 0;
-  input rst;
-  wire rst;
   input enable;
   wire enable;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7603$2 ;
-  wire [15:0] \port$7603$2 ;
+  input [15:0] \port$7408$2 ;
+  wire [15:0] \port$7408$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
   reg signed [7:0] result = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   reg [7:0] \$2 ;
   reg signed [7:0] code_1 = 8'h00;
@@ -31902,7 +31331,7 @@ module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing
   wire [7:0] reading__data;
   wire reading__en;
   (* init = 8'h00 *)
-  wire signed [7:0] \result$12 ;
+  wire signed [7:0] \result$11 ;
   reg [7:0] word = 8'h00;
   wire write;
   wire [7:0] writing__addr;
@@ -31915,27 +31344,27 @@ module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing
     for (i = 0; i < 256; i = i + 1) memory[i] = 8'h00;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$7603$2 [7:0]] <= \port$7603$2 [15:8];
+      memory[\port$7408$2 [7:0]] <= \port$7408$2 [15:8];
   end
   reg [7:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[{ \$1 , code[6:0] }];
   end
   assign reading__data = _0_;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_2 <= enable_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     result <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= reading__data;
   assign \$1  = ~ code[7];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code_1 <= code;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code_2 <= code_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_1 <= enable;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$74 ) begin end
@@ -31944,33 +31373,31 @@ module \talos.vector.lanes.lane_2.lookup_table (rst, enable, unit_reset, writing
       \$2  = word;
     end
   end
-  assign \result$12  = result;
+  assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7603$2 [7:0];
-  assign index = \port$7603$2 [7:0];
-  assign writing__data = \port$7603$2 [15:8];
-  assign entry = \port$7603$2 [15:8];
+  assign writing__addr = \port$7408$2 [7:0];
+  assign index = \port$7408$2 [7:0];
+  assign writing__data = \port$7408$2 [15:8];
+  assign entry = \port$7408$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_2.multiplier (rst, \port$4649$0 , \port$4650$0 , unit_reset, \b$5 , invert, product, clk);
-  input rst;
-  wire rst;
-  input [22:0] \port$4649$0 ;
-  wire [22:0] \port$4649$0 ;
-  input \port$4650$0 ;
-  wire \port$4650$0 ;
-  input unit_reset;
-  wire unit_reset;
+module \talos.vector.lanes.lane_2.multiplier (\port$4477$0 , \port$4478$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4477$0 ;
+  wire [22:0] \port$4477$0 ;
+  input \port$4478$0 ;
+  wire \port$4478$0 ;
+  input stopping_rst;
+  wire stopping_rst;
   input [23:0] \b$5 ;
   wire [23:0] \b$5 ;
   input invert;
   wire invert;
   output [47:0] product;
   reg [47:0] product = 48'h000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [23:0] \$1 ;
   wire [48:0] \$10 ;
   wire [23:0] \$2 ;
@@ -32003,56 +31430,54 @@ module \talos.vector.lanes.lane_2.multiplier (rst, \port$4649$0 , \port$4650$0 ,
   assign \$7  = cross_a + cross_b;
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
-  always @(posedge clk)
-    a <= { \port$4650$0 , \port$4649$0  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    a <= { \port$4478$0 , \port$4477$0  };
+  always @(posedge stopping_clk)
     b <= \b$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cross_a <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cross_b <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high <= \$4 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     outer <= \$6 [47:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     middle <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_1 <= invert;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_2 <= invert_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_3 <= invert_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4650$0 , \port$4649$0  };
+  assign \a$3  = { \port$4478$0 , \port$4477$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 , \addend$14 , \port$4649$0 , \port$4650$0 , \bias$12 , unit_reset, \port$7414$24 , add, negative_4, carry, adjust_3, clk);
+module \talos.vector.lanes.lane_2.normalizer (\port$3398$0 , \port$3399$0 , \addend$14 , \port$4477$0 , \port$4478$0 , \bias$12 , stopping_rst, \port$7219$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$75  = 0;
-  input rst;
-  wire rst;
-  input [7:0] \port$3532$0 ;
-  wire [7:0] \port$3532$0 ;
-  input [23:0] \port$3533$0 ;
-  wire [23:0] \port$3533$0 ;
+  input [7:0] \port$3398$0 ;
+  wire [7:0] \port$3398$0 ;
+  input [23:0] \port$3399$0 ;
+  wire [23:0] \port$3399$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4649$0 ;
-  wire [22:0] \port$4649$0 ;
-  output \port$4650$0 ;
-  wire \port$4650$0 ;
+  output [22:0] \port$4477$0 ;
+  wire [22:0] \port$4477$0 ;
+  output \port$4478$0 ;
+  wire \port$4478$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
-  input unit_reset;
-  wire unit_reset;
-  input [22:0] \port$7414$24 ;
-  wire [22:0] \port$7414$24 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [22:0] \port$7219$24 ;
+  wire [22:0] \port$7219$24 ;
   input add;
   wire add;
   output negative_4;
@@ -32061,8 +31486,8 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 ,
   reg carry = 1'h0;
   output [4:0] adjust_3;
   reg [4:0] adjust_3 = 5'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -32198,7 +31623,7 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 ,
   wire signed [7:0] addend_zero;
   reg [4:0] adjust = 5'h00;
   (* init = 5'h00 *)
-  wire [4:0] \adjust$54 ;
+  wire [4:0] \adjust$53 ;
   reg [4:0] adjust_1 = 5'h00;
   reg [4:0] adjust_2 = 5'h00;
   wire [4:0] align;
@@ -32206,7 +31631,7 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 ,
   wire signed [7:0] b;
   reg signed [31:0] bias = 32'd0;
   (* init = 1'h0 *)
-  wire \carry$55 ;
+  wire \carry$54 ;
   reg [31:0] chosen;
   reg [31:0] coarse = 32'd0;
   reg [1:0] coarse_amount = 2'h0;
@@ -32214,12 +31639,12 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 ,
   reg [2:0] fine = 3'h0;
   reg [23:0] kept = 24'h000000;
   reg [31:0] magnitude = 32'd0;
-  wire [15:0] \magnitude$50 ;
+  wire [15:0] \magnitude$49 ;
   wire multiply;
   reg negative;
-  wire \negative$51 ;
+  wire \negative$50 ;
   (* init = 1'h0 *)
-  wire \negative$52 ;
+  wire \negative$51 ;
   reg negative_1 = 1'h0;
   reg negative_2 = 1'h0;
   reg negative_3 = 1'h0;
@@ -32240,11 +31665,11 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 ,
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7414$24 [5];
-  assign \$2  = ~ \port$7414$24 [6];
+  assign \$1  = add & \port$7219$24 [5];
+  assign \$2  = ~ \port$7219$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3532$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3532$0 [6:0] } : { \port$3533$0 , \port$3532$0  };
+  assign \$4  = ~ \port$3398$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3398$0 [6:0] } : { \port$3399$0 , \port$3398$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -32352,7 +31777,7 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 ,
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7414$24 [4:0] + 4'h8;
+  assign \$113  = \port$7219$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -32364,130 +31789,127 @@ module \talos.vector.lanes.lane_2.normalizer (rst, \port$3532$0 , \port$3533$0 ,
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7414$24 [6];
+  assign \$123  = add_3 & \port$7219$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_1 <= add;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_2 <= add_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_3 <= add_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_4 <= add_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     operand <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bias <= \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend <= \addend$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     total <= \$7 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     magnitude <= \$9 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     sign <= total[31];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= negative;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     counted <= chosen;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse_amount <= \$32 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_0 <= { \$52 , \$48  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_1 <= { \$72 , \$68  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_2 <= { \$92 , \$88  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_3 <= { \$112 , \$108  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shift <= \$113 [4:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse <= \$114 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     fine <= \$116 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     normal <= \$119 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     kept <= normal[31:8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     up <= \$122 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     carry <= rounded[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_1 <= adjust;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_2 <= adjust_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_3 <= adjust_2;
   \talos.vector.lanes.lane_2.normalizer.product  product (
     .a(operand[7:0]),
     .b(addend),
-    .clk(clk),
-    .magnitude(\magnitude$50 ),
-    .negative(\negative$51 ),
-    .\port$7414$31 (\port$7414$24 [22:7]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .magnitude(\magnitude$49 ),
+    .negative(\negative$50 ),
+    .\port$7219$31 (\port$7219$24 [22:7]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$75 ) begin end
     chosen = magnitude;
     if (\$123 ) begin
-      chosen = { 16'h0000, \magnitude$50  };
+      chosen = { 16'h0000, \magnitude$49  };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$75 ) begin end
     negative = sign;
     if (\$123 ) begin
-      negative = \negative$51 ;
+      negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$7414$24 [5];
-  assign multiply = \port$7414$24 [6];
-  assign \operand$10  = { \port$3533$0 , \port$3532$0  };
-  assign align = \port$7414$24 [4:0];
+  assign \unsigned  = \port$7219$24 [5];
+  assign multiply = \port$7219$24 [6];
+  assign \operand$10  = { \port$3399$0 , \port$3398$0  };
+  assign align = \port$7219$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7414$24 [14:7];
-  assign operand_zero = \port$7414$24 [14:7];
-  assign zero_b = \port$7414$24 [22:15];
-  assign addend_zero = \port$7414$24 [22:15];
-  assign \negative$52  = negative_4;
+  assign zero_a = \port$7219$24 [14:7];
+  assign operand_zero = \port$7219$24 [14:7];
+  assign zero_b = \port$7219$24 [22:15];
+  assign addend_zero = \port$7219$24 [22:15];
+  assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
-  assign \adjust$54  = adjust_3;
-  assign \carry$55  = carry;
-  assign \port$4649$0  = rounded[22:0];
-  assign \port$4650$0  = \$124 ;
+  assign \adjust$53  = adjust_3;
+  assign \carry$54  = carry;
+  assign \port$4477$0  = rounded[22:0];
+  assign \port$4478$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer.product (rst, magnitude, unit_reset, \port$7414$31 , a, b, negative, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$7219$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
-  input unit_reset;
-  wire unit_reset;
-  input [15:0] \port$7414$31 ;
-  wire [15:0] \port$7414$31 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [15:0] \port$7219$31 ;
+  wire [15:0] \port$7219$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
   wire signed [7:0] b;
   output negative;
   wire negative;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [8:0] \$1 ;
   wire [8:0] \$2 ;
   wire [17:0] \$3 ;
@@ -32499,41 +31921,39 @@ module \talos.vector.lanes.lane_2.normalizer.product (rst, magnitude, unit_reset
   wire signed [7:0] zero_a;
   wire signed [7:0] zero_b;
   assign \$5  = product[16] ? \$4  : { product[16], product };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     x <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     y <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7414$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7414$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7219$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7219$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7414$31 [7:0];
-  assign zero_b = \port$7414$31 [15:8];
+  assign zero_a = \port$7219$31 [7:0];
+  assign zero_b = \port$7219$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
 
-module \talos.vector.lanes.lane_2.rounder (rst, \zero_point$73 , low, high, unit_reset, sum, exponent, code, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_2.rounder (\zero_point$73 , low, high, stopping_rst, sum, exponent, code, stopping_clk);
   input signed [7:0] \zero_point$73 ;
   wire signed [7:0] \zero_point$73 ;
   input signed [7:0] low;
   wire signed [7:0] low;
   input signed [7:0] high;
   wire signed [7:0] high;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [51:0] sum;
   wire signed [51:0] sum;
   input signed [10:0] exponent;
   wire signed [10:0] exponent;
   output signed [7:0] code;
   reg signed [7:0] code = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [52:0] \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -32801,7 +32221,7 @@ module \talos.vector.lanes.lane_2.rounder (rst, \zero_point$73 , low, high, unit
   reg bit_25 = 1'h0;
   reg bit_26 = 1'h0;
   (* init = 8'h00 *)
-  wire signed [7:0] \code$89 ;
+  wire signed [7:0] \code$88 ;
   reg cut_17 = 1'h0;
   reg cut_18 = 1'h0;
   reg cut_19 = 1'h0;
@@ -33089,165 +32509,165 @@ module \talos.vector.lanes.lane_2.rounder (rst, \zero_point$73 , low, high, unit
   assign \$239  = above_low[10] ? { low_2[7], low_2[7], low_2[7], low_2 } : \$238 ;
   assign \flipped$80  = { 1'h0, whole } ^ { negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6 };
   assign one = negative_6 ^ up;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= sum[51];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_5 <= negative_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_6 <= negative_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     flipped <= \$1 [51:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     magnitude <= \$2 [51:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_1 <= exponent[5:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_2 <= place_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_3 <= place_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_1 <= exponent[10];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_2 <= below_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_3 <= below_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_1 <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_2 <= above_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_3 <= above_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     window <= \$6 [40:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_0 <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_1$23  <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_2$24  <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_3$25  <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_4 <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_5 <= \$12 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_5 <= \$13 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_6 <= \$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_7 <= \$15 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     placed <= \$16 [33:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     sticky <= \$28 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     saturated <= \$63 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nothing <= above_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_17 <= \$64 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_18 <= \$65 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_19 <= \$66 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_20 <= \$67 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_21 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_22 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_23 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_24 <= \$71 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_25 <= \$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_17 <= placed[9];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_18 <= placed[8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_19 <= placed[7];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_20 <= placed[6];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_21 <= placed[5];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_22 <= placed[4];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_23 <= placed[3];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_24 <= placed[2];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_25 <= placed[1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_26 <= placed[0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_18 <= \$82 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_19 <= \$90 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_20 <= \$97 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_21 <= \$103 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_22 <= \$108 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_23 <= \$112 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_24 <= \$115 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_25 <= \$117 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_26 <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_27 <= sticky;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     half <= placed[25];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros <= \$120 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     ones <= \$121 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \integer  <= placed[33:26];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nothing_held <= nothing;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     saturated_held <= saturated;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     whole <= \$123 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     up <= \$231 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zero_point <= \zero_point$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     over_low <= \$232 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     over_high <= \$234 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     value <= \$235 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_low <= \$236 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_high <= \$237 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low_1 <= low;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low_2 <= low_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high_1 <= high;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high_2 <= high_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code <= \$239 [7:0];
-  assign \code$89  = code;
+  assign \code$88  = code;
   assign \$64  = placed[33];
   assign \$125  = 1'h1;
   assign \$126  = rest_18;
@@ -33257,17 +32677,15 @@ module \talos.vector.lanes.lane_2.rounder (rst, \zero_point$73 , low, high, unit
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, unit_reset, constants, table_write, write__en, write__addr, record, set_index, add, result, clk);
-  input rst;
-  wire rst;
-  input [7:0] \port$3538$0 ;
-  wire [7:0] \port$3538$0 ;
-  input [23:0] \port$3539$0 ;
-  wire [23:0] \port$3539$0 ;
+module \talos.vector.lanes.lane_3 (\port$3404$0 , \port$3405$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3404$0 ;
+  wire [7:0] \port$3404$0 ;
+  input [23:0] \port$3405$0 ;
+  wire [23:0] \port$3405$0 ;
   input [7:0] addend;
   wire [7:0] addend;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [106:0] constants;
   wire [106:0] constants;
   input [39:0] table_write;
@@ -33284,8 +32702,8 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   wire add;
   output signed [7:0] result;
   wire signed [7:0] result;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [23:0] \$1 ;
   wire [4:0] \$16 ;
   wire [4:0] \$19 ;
@@ -33298,7 +32716,7 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   wire [22:0] \$7 ;
   wire \$8 ;
   wire [23:0] a;
-  wire \add$70 ;
+  wire \add$69 ;
   reg add_1 = 1'h0;
   reg add_10 = 1'h0;
   reg add_11 = 1'h0;
@@ -33320,7 +32738,7 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   reg add_8 = 1'h0;
   reg add_9 = 1'h0;
   wire signed [51:0] \addend$48 ;
-  wire signed [7:0] \addend$69 ;
+  wire signed [7:0] \addend$68 ;
   reg [7:0] addend_1 = 8'h00;
   reg [7:0] addend_2 = 8'h00;
   reg [7:0] addend_3 = 8'h00;
@@ -33336,8 +32754,8 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   wire carry;
   (* init = 8'h00 *)
   wire [7:0] code;
+  wire signed [7:0] \code$101 ;
   wire signed [7:0] \code$102 ;
-  wire signed [7:0] \code$103 ;
   wire signed [7:0] \constants.addend_zero ;
   wire [4:0] \constants.align ;
   wire [15:0] \constants.high ;
@@ -33359,18 +32777,18 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   wire signed [7:0] \constants.zero_point[0] ;
   wire signed [7:0] \constants.zero_point[1] ;
   wire enable;
-  wire \enable$104 ;
+  wire \enable$103 ;
   wire [29:0] entry;
-  wire [7:0] \entry$101 ;
+  wire [7:0] \entry$100 ;
   reg signed [10:0] exponent = 11'h000;
   (* init = 11'h000 *)
-  wire signed [10:0] \exponent$95 ;
+  wire signed [10:0] \exponent$94 ;
   reg signed [10:0] exponent_1 = 11'h000;
   reg signed [10:0] exponent_2 = 11'h000;
   reg signed [10:0] exponent_3 = 11'h000;
   wire signed [7:0] high;
   wire [7:0] index;
-  wire [7:0] \index$100 ;
+  wire [7:0] \index$99 ;
   wire invert;
   wire signed [7:0] low;
   reg [23:0] mantissa = 24'h000000;
@@ -33382,22 +32800,22 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   reg negative_4 = 1'h0;
   wire [47:0] o;
   wire signed [31:0] operand;
-  wire signed [31:0] \operand$66 ;
+  wire signed [31:0] \operand$65 ;
   wire signed [7:0] operand_zero;
   wire read__addr;
   (* init = 1'h0 *)
-  wire \read__addr$79 ;
+  wire \read__addr$78 ;
   (* init = 1'h0 *)
-  wire \read__addr$93 ;
+  wire \read__addr$92 ;
   wire [23:0] read__data;
   wire [7:0] \read__data$50 ;
-  wire signed [31:0] \read__data$68 ;
+  wire signed [31:0] \read__data$67 ;
   wire signed [31:0] \record.bias ;
   wire [23:0] \record.mantissa ;
   wire [7:0] \record.shift ;
   wire record_index;
   wire record_write;
-  wire signed [7:0] \result$106 ;
+  wire signed [7:0] \result$105 ;
   reg set_index_1 = 1'h0;
   reg set_index_2 = 1'h0;
   reg set_index_3 = 1'h0;
@@ -33416,45 +32834,45 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   reg signed [51:0] total = 52'h0000000000000;
   wire \unsigned ;
   wire write;
-  wire \write$99 ;
-  wire \write__addr$77 ;
-  wire \write__addr$91 ;
+  wire \write$98 ;
+  wire \write__addr$76 ;
+  wire \write__addr$90 ;
   wire signed [31:0] write__data;
-  wire [23:0] \write__data$78 ;
-  wire [7:0] \write__data$92 ;
-  wire \write__en$76 ;
-  wire \write__en$90 ;
+  wire [23:0] \write__data$77 ;
+  wire [7:0] \write__data$91 ;
+  wire \write__en$75 ;
+  wire \write__en$89 ;
   wire signed [7:0] zero_point;
-  reg [31:0] \bias$108  [1:0];
+  reg [31:0] \bias$107  [1:0];
   initial begin
-    \bias$108 [0] = 32'd0;
-    \bias$108 [1] = 32'd0;
+    \bias$107 [0] = 32'd0;
+    \bias$107 [1] = 32'd0;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \bias$108 [write__addr] <= record[31:0];
+      \bias$107 [write__addr] <= record[31:0];
   end
-  assign bias = \bias$108 [set_index];
-  reg [23:0] \mantissa$109  [1:0];
+  assign bias = \bias$107 [set_index];
+  reg [23:0] \mantissa$108  [1:0];
   initial begin
-    \mantissa$109 [0] = 24'h000000;
-    \mantissa$109 [1] = 24'h000000;
+    \mantissa$108 [0] = 24'h000000;
+    \mantissa$108 [1] = 24'h000000;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \mantissa$109 [write__addr] <= record[55:32];
+      \mantissa$108 [write__addr] <= record[55:32];
   end
-  assign read__data = \mantissa$109 [set_index_6];
-  reg [7:0] \shift$112  [1:0];
+  assign read__data = \mantissa$108 [set_index_6];
+  reg [7:0] \shift$111  [1:0];
   initial begin
-    \shift$112 [0] = 8'h00;
-    \shift$112 [1] = 8'h00;
+    \shift$111 [0] = 8'h00;
+    \shift$111 [1] = 8'h00;
   end
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
-      \shift$112 [write__addr] <= record[63:56];
+      \shift$111 [write__addr] <= record[63:56];
   end
-  assign \read__data$50  = \shift$112 [set_index_7];
+  assign \read__data$50  = \shift$111 [set_index_7];
   assign \$2  = $signed({ negative_4, o, negative_4 }) + $signed({ \addend$48 , negative_4 });
   assign \$3  = add_7 ? constants[55:47] : { 1'h0, \read__data$50  };
   assign \$4  = ~ carry;
@@ -33467,124 +32885,121 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   assign low = constants[90:75] >> \$19 ;
   assign \$22  = add_17 * 4'h8;
   assign high = constants[106:91] >> \$22 ;
-  assign \enable$104  = constants[58:57] >> add_20;
-  always @(posedge clk)
+  assign \enable$103  = constants[58:57] >> add_20;
+  always @(posedge stopping_clk)
     add_1 <= add;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_2 <= add_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_3 <= add_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_4 <= add_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_5 <= add_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_6 <= add_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_7 <= add_6;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_8 <= add_7;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_9 <= add_8;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_10 <= add_9;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_11 <= add_10;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_12 <= add_11;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_13 <= add_12;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_14 <= add_13;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_15 <= add_14;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_16 <= add_15;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_17 <= add_16;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_18 <= add_17;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_19 <= add_18;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_20 <= add_19;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_1 <= set_index;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_2 <= set_index_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_3 <= set_index_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_4 <= set_index_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_5 <= set_index_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_6 <= set_index_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     set_index_7 <= set_index_6;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     mantissa <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= negative;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_1 <= addend;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_2 <= addend_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_3 <= addend_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_4 <= addend_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_5 <= addend_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend_6 <= addend_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     total <= \$2 [52:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shift <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent <= { \$6 [10], \$6 [10:1] };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_1 <= exponent;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_2 <= exponent_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     exponent_3 <= exponent_2;
   assign \$1  = add_6 ? constants[23:0] : read__data;
   \talos.vector.lanes.lane_3.add_table  add_table (
     .addend(\addend$48 ),
-    .clk(clk),
     .code(addend_6),
     .enable(enable),
-    .\port$7603$1 (table_write[39:1]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$7408$1 (table_write[39:1]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.lookup_table  lookup_table (
-    .clk(clk),
-    .code(\code$102 ),
-    .enable(\enable$104 ),
-    .\port$7603$2 (table_write[17:2]),
+    .code(\code$101 ),
+    .enable(\enable$103 ),
+    .\port$7408$2 (table_write[17:2]),
     .result(result),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .writing__en(table_write[0])
   );
   \talos.vector.lanes.lane_3.multiplier  multiplier (
     .\b$5 (mantissa),
-    .clk(clk),
     .invert(negative),
-    .\port$5079$0 (\$7 ),
-    .\port$5080$0 (\$8 ),
+    .\port$4893$0 (\$7 ),
+    .\port$4894$0 (\$8 ),
     .product(o),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.normalizer  normalizer (
     .add(add),
@@ -33592,45 +33007,43 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
     .adjust_3(adjust),
     .\bias$12 (bias),
     .carry(carry),
-    .clk(clk),
     .negative_4(negative),
-    .\port$3538$0 (\port$3538$0 ),
-    .\port$3539$0 (\port$3539$0 ),
-    .\port$5079$0 (\$7 ),
-    .\port$5080$0 (\$8 ),
-    .\port$7414$24 (constants[46:24]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .\port$3404$0 (\port$3404$0 ),
+    .\port$3405$0 (\port$3405$0 ),
+    .\port$4893$0 (\$7 ),
+    .\port$4894$0 (\$8 ),
+    .\port$7219$24 (constants[46:24]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.rounder  rounder (
-    .clk(clk),
-    .code(\code$102 ),
+    .code(\code$101 ),
     .exponent(exponent_3),
     .high(high),
     .low(low),
-    .rst(rst),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .sum(total),
-    .unit_reset(unit_reset),
     .\zero_point$73 (zero_point)
   );
   assign record_write = write__en;
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3539$0 , \port$3538$0  };
-  assign \operand$66  = { \port$3539$0 , \port$3538$0  };
-  assign \read__data$68  = bias;
-  assign \addend$69  = addend;
-  assign \add$70  = add;
+  assign operand = { \port$3405$0 , \port$3404$0  };
+  assign \operand$65  = { \port$3405$0 , \port$3404$0  };
+  assign \read__data$67  = bias;
+  assign \addend$68  = addend;
+  assign \add$69  = add;
   assign align = constants[28:24];
   assign \unsigned  = constants[29];
   assign multiply = constants[30];
   assign operand_zero = constants[38:31];
   assign addend_zero = constants[46:39];
-  assign \write__en$76  = write__en;
-  assign \write__addr$77  = write__addr;
-  assign \write__data$78  = record[55:32];
-  assign \read__addr$79  = set_index_6;
+  assign \write__en$75  = write__en;
+  assign \write__addr$76  = write__addr;
+  assign \write__data$77  = record[55:32];
+  assign \read__addr$78  = set_index_6;
   assign a = { \$8 , \$7  };
   assign significand = { \$8 , \$7  };
   assign b = mantissa;
@@ -33639,17 +33052,17 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   assign index = table_write[9:2];
   assign entry = table_write[39:10];
   assign code = addend_6;
-  assign \write__en$90  = write__en;
-  assign \write__addr$91  = write__addr;
-  assign \write__data$92  = record[63:56];
-  assign \read__addr$93  = set_index_7;
+  assign \write__en$89  = write__en;
+  assign \write__addr$90  = write__addr;
+  assign \write__data$91  = record[63:56];
+  assign \read__addr$92  = set_index_7;
   assign sum = total;
-  assign \exponent$95  = exponent_3;
-  assign \write$99  = table_write[0];
-  assign \index$100  = table_write[9:2];
-  assign \entry$101  = table_write[17:10];
-  assign \code$103  = \code$102 ;
-  assign \result$106  = result;
+  assign \exponent$94  = exponent_3;
+  assign \write$98  = table_write[0];
+  assign \index$99  = table_write[9:2];
+  assign \entry$100  = table_write[17:10];
+  assign \code$102  = \code$101 ;
+  assign \result$105  = result;
   assign \constants.mantissa  = constants[23:0];
   assign \constants.align  = constants[28:24];
   assign \constants.unsigned  = constants[29];
@@ -33679,27 +33092,25 @@ module \talos.vector.lanes.lane_3 (rst, \port$3538$0 , \port$3539$0 , addend, un
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_3.add_table (rst, enable, unit_reset, \port$7603$1 , code, addend, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$7408$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
-  input unit_reset;
-  wire unit_reset;
-  input [38:0] \port$7603$1 ;
-  wire [38:0] \port$7603$1 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [38:0] \port$7408$1 ;
+  wire [38:0] \port$7408$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
   reg signed [51:0] addend = 52'h0000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire [31:0] \$2 ;
   wire [62:0] \$3 ;
   wire [62:0] \$4 ;
   (* init = 52'h0000000000000 *)
-  wire signed [51:0] \addend$23 ;
+  wire signed [51:0] \addend$22 ;
   reg [7:0] address = 8'h00;
   reg [1:0] coarse = 2'h0;
   reg enable_1 = 1'h0;
@@ -33726,66 +33137,64 @@ module \talos.vector.lanes.lane_3.add_table (rst, enable, unit_reset, \port$7603
     for (i = 0; i < 256; i = i + 1) memory[i] = 30'h00000000;
   end
 `endif
-  always @(posedge clk) begin
-    if (\port$7603$1 [0])
-      memory[\port$7603$1 [8:1]] <= \port$7603$1 [38:9];
+  always @(posedge stopping_clk) begin
+    if (\port$7408$1 [0])
+      memory[\port$7408$1 [8:1]] <= \port$7408$1 [38:9];
   end
   reg [29:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[address];
   end
   assign reading__data = _0_;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     address <= { \$1 , code[6:0] };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= reading__data;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     fine <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse <= word[29:28];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_1 <= enable;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_2 <= enable_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_3 <= enable_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_4 <= enable_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend <= \$4 [51:0];
   assign \$1  = ~ code[7];
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7603$1 [0];
-  assign write = \port$7603$1 [0];
-  assign writing__addr = \port$7603$1 [8:1];
-  assign index = \port$7603$1 [8:1];
-  assign writing__data = \port$7603$1 [38:9];
-  assign entry = \port$7603$1 [38:9];
+  assign writing__en = \port$7408$1 [0];
+  assign write = \port$7408$1 [0];
+  assign writing__addr = \port$7408$1 [8:1];
+  assign index = \port$7408$1 [8:1];
+  assign writing__data = \port$7408$1 [38:9];
+  assign entry = \port$7408$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
-  assign \addend$23  = addend;
+  assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing__en, \port$7603$2 , code, result, clk);
+module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$7408$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$76  = 0;
-  input rst;
-  wire rst;
   input enable;
   wire enable;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7603$2 ;
-  wire [15:0] \port$7603$2 ;
+  input [15:0] \port$7408$2 ;
+  wire [15:0] \port$7408$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
   reg signed [7:0] result = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   reg [7:0] \$2 ;
   reg signed [7:0] code_1 = 8'h00;
@@ -33798,7 +33207,7 @@ module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing
   wire [7:0] reading__data;
   wire reading__en;
   (* init = 8'h00 *)
-  wire signed [7:0] \result$12 ;
+  wire signed [7:0] \result$11 ;
   reg [7:0] word = 8'h00;
   wire write;
   wire [7:0] writing__addr;
@@ -33811,27 +33220,27 @@ module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing
     for (i = 0; i < 256; i = i + 1) memory[i] = 8'h00;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$7603$2 [7:0]] <= \port$7603$2 [15:8];
+      memory[\port$7408$2 [7:0]] <= \port$7408$2 [15:8];
   end
   reg [7:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[{ \$1 , code[6:0] }];
   end
   assign reading__data = _0_;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_2 <= enable_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     result <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     word <= reading__data;
   assign \$1  = ~ code[7];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code_1 <= code;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code_2 <= code_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     enable_1 <= enable;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$76 ) begin end
@@ -33840,33 +33249,31 @@ module \talos.vector.lanes.lane_3.lookup_table (rst, enable, unit_reset, writing
       \$2  = word;
     end
   end
-  assign \result$12  = result;
+  assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7603$2 [7:0];
-  assign index = \port$7603$2 [7:0];
-  assign writing__data = \port$7603$2 [15:8];
-  assign entry = \port$7603$2 [15:8];
+  assign writing__addr = \port$7408$2 [7:0];
+  assign index = \port$7408$2 [7:0];
+  assign writing__data = \port$7408$2 [15:8];
+  assign entry = \port$7408$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_3.multiplier (rst, \port$5079$0 , \port$5080$0 , unit_reset, \b$5 , invert, product, clk);
-  input rst;
-  wire rst;
-  input [22:0] \port$5079$0 ;
-  wire [22:0] \port$5079$0 ;
-  input \port$5080$0 ;
-  wire \port$5080$0 ;
-  input unit_reset;
-  wire unit_reset;
+module \talos.vector.lanes.lane_3.multiplier (\port$4893$0 , \port$4894$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4893$0 ;
+  wire [22:0] \port$4893$0 ;
+  input \port$4894$0 ;
+  wire \port$4894$0 ;
+  input stopping_rst;
+  wire stopping_rst;
   input [23:0] \b$5 ;
   wire [23:0] \b$5 ;
   input invert;
   wire invert;
   output [47:0] product;
   reg [47:0] product = 48'h000000000000;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [23:0] \$1 ;
   wire [48:0] \$10 ;
   wire [23:0] \$2 ;
@@ -33899,56 +33306,54 @@ module \talos.vector.lanes.lane_3.multiplier (rst, \port$5079$0 , \port$5080$0 ,
   assign \$7  = cross_a + cross_b;
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
-  always @(posedge clk)
-    a <= { \port$5080$0 , \port$5079$0  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    a <= { \port$4894$0 , \port$4893$0  };
+  always @(posedge stopping_clk)
     b <= \b$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cross_a <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cross_b <= \$3 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high <= \$4 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     outer <= \$6 [47:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     middle <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_1 <= invert;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_2 <= invert_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     invert_3 <= invert_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5080$0 , \port$5079$0  };
+  assign \a$3  = { \port$4894$0 , \port$4893$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 , \addend$14 , \port$5079$0 , \port$5080$0 , \bias$12 , unit_reset, \port$7414$24 , add, negative_4, carry, adjust_3, clk);
+module \talos.vector.lanes.lane_3.normalizer (\port$3404$0 , \port$3405$0 , \addend$14 , \port$4893$0 , \port$4894$0 , \bias$12 , stopping_rst, \port$7219$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$77  = 0;
-  input rst;
-  wire rst;
-  input [7:0] \port$3538$0 ;
-  wire [7:0] \port$3538$0 ;
-  input [23:0] \port$3539$0 ;
-  wire [23:0] \port$3539$0 ;
+  input [7:0] \port$3404$0 ;
+  wire [7:0] \port$3404$0 ;
+  input [23:0] \port$3405$0 ;
+  wire [23:0] \port$3405$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5079$0 ;
-  wire [22:0] \port$5079$0 ;
-  output \port$5080$0 ;
-  wire \port$5080$0 ;
+  output [22:0] \port$4893$0 ;
+  wire [22:0] \port$4893$0 ;
+  output \port$4894$0 ;
+  wire \port$4894$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
-  input unit_reset;
-  wire unit_reset;
-  input [22:0] \port$7414$24 ;
-  wire [22:0] \port$7414$24 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [22:0] \port$7219$24 ;
+  wire [22:0] \port$7219$24 ;
   input add;
   wire add;
   output negative_4;
@@ -33957,8 +33362,8 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 ,
   reg carry = 1'h0;
   output [4:0] adjust_3;
   reg [4:0] adjust_3 = 5'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -34094,7 +33499,7 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 ,
   wire signed [7:0] addend_zero;
   reg [4:0] adjust = 5'h00;
   (* init = 5'h00 *)
-  wire [4:0] \adjust$54 ;
+  wire [4:0] \adjust$53 ;
   reg [4:0] adjust_1 = 5'h00;
   reg [4:0] adjust_2 = 5'h00;
   wire [4:0] align;
@@ -34102,7 +33507,7 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 ,
   wire signed [7:0] b;
   reg signed [31:0] bias = 32'd0;
   (* init = 1'h0 *)
-  wire \carry$55 ;
+  wire \carry$54 ;
   reg [31:0] chosen;
   reg [31:0] coarse = 32'd0;
   reg [1:0] coarse_amount = 2'h0;
@@ -34110,12 +33515,12 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 ,
   reg [2:0] fine = 3'h0;
   reg [23:0] kept = 24'h000000;
   reg [31:0] magnitude = 32'd0;
-  wire [15:0] \magnitude$50 ;
+  wire [15:0] \magnitude$49 ;
   wire multiply;
   reg negative;
-  wire \negative$51 ;
+  wire \negative$50 ;
   (* init = 1'h0 *)
-  wire \negative$52 ;
+  wire \negative$51 ;
   reg negative_1 = 1'h0;
   reg negative_2 = 1'h0;
   reg negative_3 = 1'h0;
@@ -34136,11 +33541,11 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 ,
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7414$24 [5];
-  assign \$2  = ~ \port$7414$24 [6];
+  assign \$1  = add & \port$7219$24 [5];
+  assign \$2  = ~ \port$7219$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3538$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3538$0 [6:0] } : { \port$3539$0 , \port$3538$0  };
+  assign \$4  = ~ \port$3404$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3404$0 [6:0] } : { \port$3405$0 , \port$3404$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -34248,7 +33653,7 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 ,
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7414$24 [4:0] + 4'h8;
+  assign \$113  = \port$7219$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -34260,130 +33665,127 @@ module \talos.vector.lanes.lane_3.normalizer (rst, \port$3538$0 , \port$3539$0 ,
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7414$24 [6];
+  assign \$123  = add_3 & \port$7219$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_1 <= add;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_2 <= add_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_3 <= add_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     add_4 <= add_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     operand <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bias <= \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     addend <= \addend$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     total <= \$7 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     magnitude <= \$9 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     sign <= total[31];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= negative;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     counted <= chosen;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse_amount <= \$32 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_0 <= { \$52 , \$48  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_1 <= { \$72 , \$68  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_2 <= { \$92 , \$88  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros_3 <= { \$112 , \$108  };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     shift <= \$113 [4:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     coarse <= \$114 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     fine <= \$116 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     normal <= \$119 [31:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     kept <= normal[31:8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     up <= \$122 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     carry <= rounded[24];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_1 <= adjust;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_2 <= adjust_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     adjust_3 <= adjust_2;
   \talos.vector.lanes.lane_3.normalizer.product  product (
     .a(operand[7:0]),
     .b(addend),
-    .clk(clk),
-    .magnitude(\magnitude$50 ),
-    .negative(\negative$51 ),
-    .\port$7414$31 (\port$7414$24 [22:7]),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .magnitude(\magnitude$49 ),
+    .negative(\negative$50 ),
+    .\port$7219$31 (\port$7219$24 [22:7]),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$77 ) begin end
     chosen = magnitude;
     if (\$123 ) begin
-      chosen = { 16'h0000, \magnitude$50  };
+      chosen = { 16'h0000, \magnitude$49  };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$77 ) begin end
     negative = sign;
     if (\$123 ) begin
-      negative = \negative$51 ;
+      negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$7414$24 [5];
-  assign multiply = \port$7414$24 [6];
-  assign \operand$10  = { \port$3539$0 , \port$3538$0  };
-  assign align = \port$7414$24 [4:0];
+  assign \unsigned  = \port$7219$24 [5];
+  assign multiply = \port$7219$24 [6];
+  assign \operand$10  = { \port$3405$0 , \port$3404$0  };
+  assign align = \port$7219$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7414$24 [14:7];
-  assign operand_zero = \port$7414$24 [14:7];
-  assign zero_b = \port$7414$24 [22:15];
-  assign addend_zero = \port$7414$24 [22:15];
-  assign \negative$52  = negative_4;
+  assign zero_a = \port$7219$24 [14:7];
+  assign operand_zero = \port$7219$24 [14:7];
+  assign zero_b = \port$7219$24 [22:15];
+  assign addend_zero = \port$7219$24 [22:15];
+  assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
-  assign \adjust$54  = adjust_3;
-  assign \carry$55  = carry;
-  assign \port$5079$0  = rounded[22:0];
-  assign \port$5080$0  = \$124 ;
+  assign \adjust$53  = adjust_3;
+  assign \carry$54  = carry;
+  assign \port$4893$0  = rounded[22:0];
+  assign \port$4894$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer.product (rst, magnitude, unit_reset, \port$7414$31 , a, b, negative, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$7219$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
-  input unit_reset;
-  wire unit_reset;
-  input [15:0] \port$7414$31 ;
-  wire [15:0] \port$7414$31 ;
+  input stopping_rst;
+  wire stopping_rst;
+  input [15:0] \port$7219$31 ;
+  wire [15:0] \port$7219$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
   wire signed [7:0] b;
   output negative;
   wire negative;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [8:0] \$1 ;
   wire [8:0] \$2 ;
   wire [17:0] \$3 ;
@@ -34395,41 +33797,39 @@ module \talos.vector.lanes.lane_3.normalizer.product (rst, magnitude, unit_reset
   wire signed [7:0] zero_a;
   wire signed [7:0] zero_b;
   assign \$5  = product[16] ? \$4  : { product[16], product };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     x <= \$1 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     y <= \$2 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7414$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7414$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7219$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7219$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7414$31 [7:0];
-  assign zero_b = \port$7414$31 [15:8];
+  assign zero_a = \port$7219$31 [7:0];
+  assign zero_b = \port$7219$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
 
-module \talos.vector.lanes.lane_3.rounder (rst, \zero_point$73 , low, high, unit_reset, sum, exponent, code, clk);
-  input rst;
-  wire rst;
+module \talos.vector.lanes.lane_3.rounder (\zero_point$73 , low, high, stopping_rst, sum, exponent, code, stopping_clk);
   input signed [7:0] \zero_point$73 ;
   wire signed [7:0] \zero_point$73 ;
   input signed [7:0] low;
   wire signed [7:0] low;
   input signed [7:0] high;
   wire signed [7:0] high;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input signed [51:0] sum;
   wire signed [51:0] sum;
   input signed [10:0] exponent;
   wire signed [10:0] exponent;
   output signed [7:0] code;
   reg signed [7:0] code = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [52:0] \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -34697,7 +34097,7 @@ module \talos.vector.lanes.lane_3.rounder (rst, \zero_point$73 , low, high, unit
   reg bit_25 = 1'h0;
   reg bit_26 = 1'h0;
   (* init = 8'h00 *)
-  wire signed [7:0] \code$89 ;
+  wire signed [7:0] \code$88 ;
   reg cut_17 = 1'h0;
   reg cut_18 = 1'h0;
   reg cut_19 = 1'h0;
@@ -34985,165 +34385,165 @@ module \talos.vector.lanes.lane_3.rounder (rst, \zero_point$73 , low, high, unit
   assign \$239  = above_low[10] ? { low_2[7], low_2[7], low_2[7], low_2 } : \$238 ;
   assign \flipped$80  = { 1'h0, whole } ^ { negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6, negative_6 };
   assign one = negative_6 ^ up;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_1 <= sum[51];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_2 <= negative_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_3 <= negative_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_4 <= negative_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_5 <= negative_4;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     negative_6 <= negative_5;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     flipped <= \$1 [51:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     magnitude <= \$2 [51:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_1 <= exponent[5:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_2 <= place_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     place_3 <= place_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_1 <= exponent[10];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_2 <= below_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_3 <= below_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_1 <= \$5 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_2 <= above_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_3 <= above_2;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     window <= \$6 [40:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_0 <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_1$23  <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_2$24  <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \above_3$25  <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_4 <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_5 <= \$12 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_5 <= \$13 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_6 <= \$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     below_7 <= \$15 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     placed <= \$16 [33:0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     sticky <= \$28 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     saturated <= \$63 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nothing <= above_3;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_17 <= \$64 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_18 <= \$65 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_19 <= \$66 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_20 <= \$67 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_21 <= \$68 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_22 <= \$69 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_23 <= \$70 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_24 <= \$71 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     cut_25 <= \$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_17 <= placed[9];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_18 <= placed[8];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_19 <= placed[7];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_20 <= placed[6];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_21 <= placed[5];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_22 <= placed[4];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_23 <= placed[3];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_24 <= placed[2];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_25 <= placed[1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     bit_26 <= placed[0];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_18 <= \$82 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_19 <= \$90 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_20 <= \$97 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_21 <= \$103 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_22 <= \$108 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_23 <= \$112 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_24 <= \$115 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_25 <= \$117 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_26 <= \$118 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     rest_27 <= sticky;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     half <= placed[25];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zeros <= \$120 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     ones <= \$121 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \integer  <= placed[33:26];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     nothing_held <= nothing;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     saturated_held <= saturated;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     whole <= \$123 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     up <= \$231 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     zero_point <= \zero_point$73 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     over_low <= \$232 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     over_high <= \$234 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     value <= \$235 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_low <= \$236 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     above_high <= \$237 [11:1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low_1 <= low;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     low_2 <= low_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high_1 <= high;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     high_2 <= high_1;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     code <= \$239 [7:0];
-  assign \code$89  = code;
+  assign \code$88  = code;
   assign \$64  = placed[33];
   assign \$125  = 1'h1;
   assign \$126  = rest_18;
@@ -35153,22 +34553,20 @@ module \talos.vector.lanes.lane_3.rounder (rst, \zero_point$73 , low, high, unit
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i__valid, o__payload, clk);
+module \talos.vector.lanes.residuals (o__ready, stopping_rst, write__data, i__valid, o__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$78  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [31:0] write__data;
   wire [31:0] write__data;
   input i__valid;
   wire i__valid;
   output [31:0] o__payload;
   reg [31:0] o__payload = 32'd0;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -35209,7 +34607,7 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
     for (i = 0; i < 14; i = i + 1) memory[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -35229,13 +34627,13 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
   assign \$11  = push & \$10 ;
   assign \$12  = ~ push;
   assign \$13  = pop & \$12 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$14 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$15 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$16 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     filled <= \$17 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$78 ) begin end
@@ -35243,10 +34641,7 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
     if (push) begin
       \$14  = \$3 [3:0];
     end
-    if (unit_reset) begin
-      \$14  = 4'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$14  = 4'h0;
     end
   end
@@ -35256,10 +34651,7 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
     if (pop) begin
       \$15  = \$6 [3:0];
     end
-    if (unit_reset) begin
-      \$15  = 4'h1;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$15  = 4'h1;
     end
   end
@@ -35278,10 +34670,7 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
     end else if (\$13 ) begin
       \$17  = { 1'h0, filled[13:1] };
     end
-    if (unit_reset) begin
-      \$17  = 14'h0000;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$17  = 14'h0000;
     end
   end
@@ -35293,22 +34682,20 @@ module \talos.vector.lanes.residuals (rst, o__ready, unit_reset, write__data, i_
   assign following = read__addr;
 endmodule
 
-module \talos.vector.lanes.window (rst, unit_reset, data, sum, \port$7468$1 , values, clk);
+module \talos.vector.lanes.window (stopping_rst, data, sum, \port$7273$1 , values, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$79  = 0;
-  input rst;
-  wire rst;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [31:0] data;
   wire [31:0] data;
   input sum;
   wire sum;
-  input [1:0] \port$7468$1 ;
-  wire [1:0] \port$7468$1 ;
+  input [1:0] \port$7273$1 ;
+  wire [1:0] \port$7273$1 ;
   output [95:0] values;
   wire [95:0] values;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [7:0] \$1 ;
   wire [24:0] \$10 ;
   wire \$11 ;
@@ -35383,27 +34770,24 @@ module \talos.vector.lanes.window (rst, unit_reset, data, sum, \port$7468$1 , va
   assign \$19  = $signed(\$18 ) + $signed(codes[31:24]);
   assign \$20  = $signed(codes[31:24]) > $signed(so_far_3[7:0]);
   assign takes_3 = first | \$20 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     codes <= data;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid <= \$21 ;
-  always @(posedge clk)
-    first <= \port$7468$1 [1];
-  always @(posedge clk)
+  always @(posedge stopping_clk)
+    first <= \port$7273$1 [1];
+  always @(posedge stopping_clk)
     so_far_0 <= \$22 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     so_far_1 <= \$23 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     so_far_2 <= \$24 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     so_far_3 <= \$25 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$21  = \port$7468$1 [0];
-    if (unit_reset) begin
-      \$21  = 1'h0;
-    end
-    if (rst) begin
+    \$21  = \port$7273$1 [0];
+    if (stopping_rst) begin
       \$21  = 1'h0;
     end
   end
@@ -35435,8 +34819,8 @@ module \talos.vector.lanes.window (rst, unit_reset, data, sum, \port$7468$1 , va
       \$25  = { \$19 [23:8], \$8  };
     end
   end
-  assign \valid$5  = \port$7468$1 [0];
-  assign \first$7  = \port$7468$1 [1];
+  assign \valid$5  = \port$7273$1 [0];
+  assign \first$7  = \port$7273$1 [1];
   assign total_0 = \$10 [23:0];
   assign total_1 = \$13 [23:0];
   assign total_2 = \$16 [23:0];
@@ -35455,10 +34839,8 @@ module \talos.vector.lanes.window (rst, unit_reset, data, sum, \port$7468$1 , va
   assign values[23:0] = so_far_0;
 endmodule
 
-module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, write__data, o__valid, o__payload, filled, clk);
+module \talos.vector_queue (i__valid, o__ready, i__ready, first, stopping_rst, write__data, o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$80  = 0;
-  input rst;
-  wire rst;
   input i__valid;
   wire i__valid;
   input o__ready;
@@ -35467,8 +34849,8 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
   wire i__ready;
   output [434:0] first;
   wire [434:0] first;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [434:0] write__data;
   wire [434:0] write__data;
   output o__valid;
@@ -35477,8 +34859,8 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
   reg [434:0] o__payload = 435'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   output [7:0] filled;
   reg [7:0] filled = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [3:0] \$1 ;
   reg \$10 ;
   reg [434:0] \$11 ;
@@ -35513,7 +34895,7 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
     for (i = 0; i < 8; i = i + 1) memory[i] = 435'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -35528,15 +34910,15 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
   assign \$5  = push & \$4 ;
   assign \$6  = ~ push;
   assign \$7  = pop & \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__valid <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     filled <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$80 ) begin end
@@ -35544,10 +34926,7 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
     if (push) begin
       \$8  = \$1 [2:0];
     end
-    if (unit_reset) begin
-      \$8  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$8  = 3'h0;
     end
   end
@@ -35557,10 +34936,7 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
     if (pop) begin
       \$9  = \$2 [2:0];
     end
-    if (unit_reset) begin
-      \$9  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$9  = 3'h0;
     end
   end
@@ -35573,10 +34949,7 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
     if (\$3 ) begin
       \$10  = filled[0];
     end
-    if (unit_reset) begin
-      \$10  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$10  = 1'h0;
     end
   end
@@ -35595,10 +34968,7 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
     end else if (\$7 ) begin
       \$12  = { 1'h0, filled[7:1] };
     end
-    if (unit_reset) begin
-      \$12  = 8'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$12  = 8'h00;
     end
   end
@@ -35610,11 +34980,9 @@ module \talos.vector_queue (rst, i__valid, o__ready, i__ready, first, unit_reset
   assign place = read__addr;
 endmodule
 
-module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done, idle, stall, sync, words__valid, o__ready, sync_ready, bases__0, bases__1, bases__2, bases__3, unit_reset, r__payload, urgent, error
-, words__payload, ar__payload, post, instr__valid, instr__payload, clk);
+module \talos.weights (ar__ready, i__valid, \wait , start, ar__valid, done, idle, stall, sync, words__valid, o__ready, sync_ready, bases__0, bases__1, bases__2, bases__3, stopping_rst, r__payload, urgent, error, words__payload
+, ar__payload, post, instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$81  = 0;
-  input rst;
-  wire rst;
   input ar__ready;
   wire ar__ready;
   input i__valid;
@@ -35647,8 +35015,8 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   wire [31:0] bases__2;
   input [31:0] bases__3;
   wire [31:0] bases__3;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [33:0] r__payload;
   wire [33:0] r__payload;
   output urgent;
@@ -35665,31 +35033,31 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   wire instr__valid;
   input [81:0] instr__payload;
   wire [81:0] instr__payload;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
+  wire [8:0] \$12 ;
+  wire [8:0] \$13 ;
   wire \$14 ;
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
   wire \$18 ;
-  wire \$19 ;
+  wire [12:0] \$19 ;
   wire \$2 ;
-  wire [11:0] \$20 ;
-  wire [12:0] \$21 ;
+  wire [13:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
-  reg [31:0] \$24 ;
-  wire [32:0] \$25 ;
+  reg [31:0] \$23 ;
+  wire [32:0] \$24 ;
+  reg \$25 ;
   reg \$26 ;
-  reg \$27 ;
+  reg [8:0] \$27 ;
   reg [11:0] \$28 ;
   reg \$29 ;
-  wire [8:0] \$3 ;
+  wire [13:0] \$3 ;
   reg \$30 ;
   reg [10:0] \$31 ;
   reg \$32 ;
@@ -35697,24 +35065,22 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   reg \$34 ;
   reg [67:0] \$35 ;
   wire [4:0] \$36 ;
-  wire [8:0] \$4 ;
-  wire [8:0] \$5 ;
-  wire [13:0] \$6 ;
-  wire [13:0] \$7 ;
+  wire [13:0] \$4 ;
+  wire \$5 ;
+  wire \$6 ;
+  wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire signed [8:0] addend;
   wire [31:0] \ar__payload.address ;
   wire [7:0] \ar__payload.beats ;
   wire asked;
-  reg [7:0] beats_asked = 8'h00;
   wire [39:0] burst__payload;
   wire [31:0] \burst__payload.address ;
   wire [7:0] \burst__payload.beats ;
   wire burst__ready;
   wire burst__valid;
   wire busy;
-  wire [5:0] counted;
+  reg signed [8:0] counted = 9'h000;
   wire \final ;
   wire freed;
   wire [31:0] i__payload;
@@ -35753,79 +35119,75 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   assign \$1  = instr__valid & sync_ready;
   assign \$2  = ~ run_valid;
   assign start = \$1  & \$2 ;
-  assign \$3  = beats_asked + 1'h1;
-  assign \$4  = was_asked ? \$3  : 9'h000;
-  assign \$5  = ~ { 1'h0, beats_asked };
-  assign addend = was_asked ? \$5  : 9'h000;
-  assign \$6  = $signed({ space, 1'h1 }) + $signed({ addend, was_freed });
+  assign \$3  = $signed({ space, 1'h1 }) + $signed({ counted, was_freed });
   assign ar__valid = burst__valid & room;
   assign burst__ready = ar__ready & room;
   assign asked = ar__valid & ar__ready;
   assign done = asked & \$36 [0];
-  assign \$8  = run_valid | burst__valid;
-  assign \$9  = \$8  | was_asked;
-  assign \$10  = under_way != received;
-  assign running = \$9  | \$10 ;
+  assign \$5  = run_valid | burst__valid;
+  assign \$6  = \$5  | was_asked;
+  assign \$7  = under_way != received;
+  assign running = \$6  | \$7 ;
   assign idle = ~ running;
-  assign \$11  = ~ i__valid;
-  assign stall = running & \$11 ;
-  assign \$12  = ~ running;
-  assign \$13  = \$12  & instr__valid;
-  assign \$14  = ~ sync_ready;
-  assign sync = \$13  & \$14 ;
-  assign \$15  = ~ \$7 [11];
-  assign \$16  = ~ asked;
-  assign \$17  = | \$7 [10:5];
-  assign \$18  = \$16  | \$17 ;
-  assign \$19  = \$15  & \$18 ;
-  assign \$20  = under_way + \$4 [5:0];
-  assign \$21  = \$20  - received;
-  assign \$22  = $signed(space) > $signed(11'h390);
-  assign \$23  = i__valid & r__payload[33];
-  assign \$25  = \$24  + instr__payload[49:18];
-  always @(posedge clk)
-    was_asked <= \$26 ;
-  always @(posedge clk)
-    was_freed <= \$27 ;
-  always @(posedge clk)
-    beats_asked <= ar__payload[39:32];
-  always @(posedge clk)
+  assign \$8  = ~ i__valid;
+  assign stall = running & \$8 ;
+  assign \$9  = ~ running;
+  assign \$10  = \$9  & instr__valid;
+  assign \$11  = ~ sync_ready;
+  assign sync = \$10  & \$11 ;
+  assign \$12  = ~ { 1'h0, ar__payload[39:32] };
+  assign \$13  = asked ? \$12  : 9'h000;
+  assign \$14  = ~ \$4 [11];
+  assign \$15  = ~ asked;
+  assign \$16  = | \$4 [10:5];
+  assign \$17  = \$15  | \$16 ;
+  assign \$18  = \$14  & \$17 ;
+  assign \$19  = $signed({ 1'h0, under_way }) - $signed(counted);
+  assign \$20  = $signed(\$19 ) - $signed({ 1'h0, received });
+  assign \$21  = $signed(space) > $signed(11'h390);
+  assign \$22  = i__valid & r__payload[33];
+  assign \$24  = \$23  + instr__payload[49:18];
+  always @(posedge stopping_clk)
+    was_asked <= \$25 ;
+  always @(posedge stopping_clk)
+    was_freed <= \$26 ;
+  always @(posedge stopping_clk)
+    counted <= \$27 ;
+  always @(posedge stopping_clk)
     space <= \$28 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     room <= \$29 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     received <= \$30 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     under_way <= \$31 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     urgent <= \$32 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     error <= \$33 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     run_valid <= \$34 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     run__payload <= \$35 ;
   \talos.weights.fifo  fifo (
-    .clk(clk),
     .freed(freed),
     .o__payload(words__payload),
     .\o__ready$23 (o__ready),
     .\o__valid$18 (words__valid),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .write__data(r__payload[31:0]),
     .write__en(i__valid)
   );
   \talos.weights.splitter  splitter (
     .burst__payload(ar__payload),
     .burst__ready(burst__ready),
-    .clk(clk),
     .i__valid(run_valid),
-    .\port$6974$66 (\$36 ),
-    .rst(rst),
+    .\port$6777$66 (\$36 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .valid(burst__valid)
   );
   always @* begin
@@ -35833,92 +35195,75 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
     (* full_case = 32'd1 *)
     casez (instr__payload[17:16])
       2'h0:
-          \$24  = bases__0;
+          \$23  = bases__0;
       2'h1:
-          \$24  = bases__1;
+          \$23  = bases__1;
       2'h2:
-          \$24  = bases__2;
+          \$23  = bases__2;
       2'h3:
-          \$24  = bases__3;
+          \$23  = bases__3;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
-    \$26  = asked;
-    if (unit_reset) begin
+    \$25  = asked;
+    if (stopping_rst) begin
+      \$25  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$26  = freed;
+    if (stopping_rst) begin
       \$26  = 1'h0;
     end
-    if (rst) begin
-      \$26  = 1'h0;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
+    \$27  = \$13 ;
+    if (stopping_rst) begin
+      \$27  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
-    \$27  = freed;
-    if (unit_reset) begin
-      \$27  = 1'h0;
-    end
-    if (rst) begin
-      \$27  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
-    \$28  = \$7 [11:0];
-    if (unit_reset) begin
-      \$28  = 12'h3e0;
-    end
-    if (rst) begin
+    \$28  = \$4 [11:0];
+    if (stopping_rst) begin
       \$28  = 12'h3e0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
-    \$29  = \$19 ;
-    if (unit_reset) begin
-      \$29  = 1'h1;
-    end
-    if (rst) begin
+    \$29  = \$18 ;
+    if (stopping_rst) begin
       \$29  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
     \$30  = i__valid;
-    if (unit_reset) begin
-      \$30  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$30  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
-    \$31  = \$21 [10:0];
-    if (unit_reset) begin
-      \$31  = 11'h000;
-    end
-    if (rst) begin
+    \$31  = \$20 [10:0];
+    if (stopping_rst) begin
       \$31  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
-    \$32  = \$22 ;
-    if (unit_reset) begin
-      \$32  = 1'h0;
-    end
-    if (rst) begin
+    \$32  = \$21 ;
+    if (stopping_rst) begin
       \$32  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
-    \$33  = \$23 ;
-    if (unit_reset) begin
-      \$33  = 1'h0;
-    end
-    if (rst) begin
+    \$33  = \$22 ;
+    if (stopping_rst) begin
       \$33  = 1'h0;
     end
   end
@@ -35930,10 +35275,7 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
     end else if (run__ready) begin
       \$34  = 1'h0;
     end
-    if (unit_reset) begin
-      \$34  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$34  = 1'h0;
     end
   end
@@ -35941,7 +35283,7 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
     if (\$auto$verilog_backend.cc:2505:dump_module$81 ) begin end
     \$35  = run__payload;
     if (start) begin
-      \$35 [31:0] = \$25 [31:0];
+      \$35 [31:0] = \$24 [31:0];
       \$35 [63:32] = instr__payload[81:50];
       \$35 [67:64] = instr__payload[11:8];
     end
@@ -35952,8 +35294,7 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   assign instr__ready = start;
   assign run__valid = run_valid;
   assign run = run__payload;
-  assign counted = \$4 [5:0];
-  assign space_left = \$7 [11:0];
+  assign space_left = \$4 [11:0];
   assign burst__payload = ar__payload;
   assign \final  = \$36 [0];
   assign tag = \$36 [4:1];
@@ -35975,13 +35316,11 @@ module \talos.weights (rst, ar__ready, i__valid, \wait , start, ar__valid, done,
   assign \r__payload.data  = r__payload[31:0];
   assign \r__payload.last  = r__payload[32];
   assign \r__payload.error  = r__payload[33];
-  assign \$7  = { \$6 [13], \$6 [13:1] };
+  assign \$4  = { \$3 [13], \$3 [13:1] };
 endmodule
 
-module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 , unit_reset, write__data, o__payload, clk);
+module \talos.weights.fifo (write__en, freed, \o__valid$18 , \o__ready$23 , stopping_rst, write__data, o__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$82  = 0;
-  input rst;
-  wire rst;
   input write__en;
   wire write__en;
   output freed;
@@ -35990,14 +35329,14 @@ module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 ,
   wire \o__valid$18 ;
   input \o__ready$23 ;
   wire \o__ready$23 ;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [31:0] write__data;
   wire [31:0] write__data;
   output [31:0] o__payload;
   reg [31:0] o__payload = 32'd0;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -36058,12 +35397,12 @@ module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 ,
     for (i = 0; i < 1024; i = i + 1) memory[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     if (write__en)
       memory[write__addr] <= write__data;
   end
   reg [31:0] _0_;
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     _0_ <= memory[read__addr];
   end
   assign read__data = _0_;
@@ -36088,51 +35427,44 @@ module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 ,
   assign \$15  = beats_kept + \$14 ;
   assign \$16  = o__valid & o__ready;
   assign \$18  = \$17  | { 63'h0000000000000000, o__payload };
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$20 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     under_way <= \$21 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     \i__payload$13  <= read__data;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$22 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     level <= \$23 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     stored <= \$24 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     places <= \$25 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     beats_filled <= \$26 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$27 ;
   \talos.weights.fifo.near  near (
-    .clk(clk),
     .i__valid(under_way[1]),
     .o__payload(\o__payload$28 ),
     .o__ready(o__ready),
     .o__valid(o__valid),
-    .rst(rst),
-    .unit_reset(unit_reset),
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst),
     .write__data(\i__payload$13 )
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
     \$20  = \$3 [9:0];
-    if (unit_reset) begin
-      \$20  = 10'h000;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$20  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
     \$21  = { under_way[0], freed };
-    if (unit_reset) begin
-      \$21  = 2'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$21  = 2'h0;
     end
   end
@@ -36142,10 +35474,7 @@ module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 ,
     if (freed) begin
       \$22  = \$4 [9:0];
     end
-    if (unit_reset) begin
-      \$22  = 10'h000;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$22  = 10'h000;
     end
   end
@@ -36155,10 +35484,7 @@ module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 ,
     if (\$5 ) begin
       \$23  = \$7 [10:0];
     end
-    if (unit_reset) begin
-      \$23  = 11'h000;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$23  = 11'h000;
     end
   end
@@ -36168,10 +35494,7 @@ module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 ,
     if (\$5 ) begin
       \$24  = \$9 ;
     end
-    if (unit_reset) begin
-      \$24  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$24  = 1'h0;
     end
   end
@@ -36183,20 +35506,14 @@ module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 ,
     end else if (\$13 ) begin
       \$25  = { 1'h0, places[3:1] };
     end
-    if (unit_reset) begin
-      \$25  = 4'hf;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$25  = 4'hf;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$82 ) begin end
     \$26  = \$15 [0];
-    if (unit_reset) begin
-      \$26  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$26  = 1'h0;
     end
   end
@@ -36219,14 +35536,12 @@ module \talos.weights.fifo (rst, write__en, freed, \o__valid$18 , \o__ready$23 ,
   assign \$19  = { 32'h00000000, \$18 [94:32] };
 endmodule
 
-module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__data, o__payload, o__valid, clk);
+module \talos.weights.fifo.near (o__ready, stopping_rst, i__valid, write__data, o__payload, o__valid, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$83  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input i__valid;
   wire i__valid;
   input [31:0] write__data;
@@ -36235,8 +35550,8 @@ module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__dat
   reg [31:0] o__payload = 32'd0;
   output o__valid;
   wire o__valid;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [2:0] \$1 ;
   reg [1:0] \$10 ;
   reg [1:0] \$11 ;
@@ -36272,7 +35587,7 @@ module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__dat
     for (i = 0; i < 4; i = i + 1) memory[i] = 32'd0;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -36288,13 +35603,13 @@ module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__dat
   assign \$7  = push & \$6 ;
   assign \$8  = ~ push;
   assign \$9  = pop & \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$12 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     filled <= \$13 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$83 ) begin end
@@ -36302,10 +35617,7 @@ module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__dat
     if (push) begin
       \$10  = \$1 [1:0];
     end
-    if (unit_reset) begin
-      \$10  = 2'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$10  = 2'h0;
     end
   end
@@ -36315,10 +35627,7 @@ module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__dat
     if (pop) begin
       \$11  = \$2 [1:0];
     end
-    if (unit_reset) begin
-      \$11  = 2'h1;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$11  = 2'h1;
     end
   end
@@ -36337,10 +35646,7 @@ module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__dat
     end else if (\$9 ) begin
       \$13  = { 1'h0, filled[3:1] };
     end
-    if (unit_reset) begin
-      \$13  = 4'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$13  = 4'h0;
     end
   end
@@ -36352,14 +35658,12 @@ module \talos.weights.fifo.near (rst, o__ready, unit_reset, i__valid, write__dat
   assign o__valid = filled[0];
 endmodule
 
-module \talos.weights.splitter (rst, burst__ready, unit_reset, i__valid, run__payload, burst__payload, valid, \port$6974$66 , run__ready, clk);
+module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$6777$66 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$84  = 0;
-  input rst;
-  wire rst;
   input burst__ready;
   wire burst__ready;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input i__valid;
   wire i__valid;
   input [67:0] run__payload;
@@ -36368,12 +35672,12 @@ module \talos.weights.splitter (rst, burst__ready, unit_reset, i__valid, run__pa
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [4:0] \port$6974$66 ;
-  wire [4:0] \port$6974$66 ;
+  output [4:0] \port$6777$66 ;
+  wire [4:0] \port$6777$66 ;
   output run__ready;
   wire run__ready;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [4:0] \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -36457,21 +35761,20 @@ module \talos.weights.splitter (rst, burst__ready, unit_reset, i__valid, run__pa
   assign \$15  = next_final ? now[34:30] : 5'h1f;
   assign \$16  = ~ now[65];
   assign \$17  = now[64:40] - \$16 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     valid <= \$18 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     now <= \$19 ;
   assign \$auto$rtlil.cc:3245:Not$4  = ~ run__payload[6:2];
   \talos.weights.splitter.spare  spare (
-    .clk(clk),
     .i__payload(i__payload),
     .i__ready(run__ready),
     .i__valid(i__valid),
     .o__payload(o__payload),
     .o__ready(o__ready),
     .o__valid(o__valid),
-    .rst(rst),
-    .unit_reset(unit_reset)
+    .stopping_clk(stopping_clk),
+    .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$84 ) begin end
@@ -36481,10 +35784,7 @@ module \talos.weights.splitter (rst, burst__ready, unit_reset, i__valid, run__pa
         \$18  = o__valid;
       end
     end
-    if (unit_reset) begin
-      \$18  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$18  = 1'h0;
     end
   end
@@ -36510,7 +35810,7 @@ module \talos.weights.splitter (rst, burst__ready, unit_reset, i__valid, run__pa
   assign burst__valid = valid;
   assign \final  = now[66];
   assign tag = now[70:67];
-  assign \port$6974$66  = now[70:66];
+  assign \port$6777$66  = now[70:66];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];
@@ -36553,26 +35853,24 @@ module \talos.weights.splitter (rst, burst__ready, unit_reset, i__valid, run__pa
   assign \$1  = \$auto$rtlil.cc:3245:Not$4 ;
 endmodule
 
-module \talos.weights.splitter.spare (rst, o__ready, o__valid, o__payload, unit_reset, i__valid, i__payload, i__ready, clk);
+module \talos.weights.splitter.spare (o__ready, o__valid, o__payload, stopping_rst, i__valid, i__payload, i__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$85  = 0;
-  input rst;
-  wire rst;
   input o__ready;
   wire o__ready;
   output o__valid;
   wire o__valid;
   output [70:0] o__payload;
   wire [70:0] o__payload;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input i__valid;
   wire i__valid;
   input [70:0] i__payload;
   wire [70:0] i__payload;
   output i__ready;
   reg i__ready = 1'h1;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -36615,30 +35913,24 @@ module \talos.weights.splitter.spare (rst, o__ready, o__valid, o__payload, unit_
   assign \$3  = ~ o__valid;
   assign \$4  = \$3  | o__ready;
   assign \$5  = ~ full;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     full <= \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     i__ready <= \$7 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     spare <= \$8 ;
   assign o__valid = i__valid | full;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$85 ) begin end
     \$6  = \$2 ;
-    if (unit_reset) begin
-      \$6  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$6  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$85 ) begin end
     \$7  = \$4 ;
-    if (unit_reset) begin
-      \$7  = 1'h1;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$7  = 1'h1;
     end
   end
@@ -36676,10 +35968,8 @@ module \talos.weights.splitter.spare (rst, o__ready, o__valid, o__payload, unit_
   assign \spare.tag  = spare[70:67];
 endmodule
 
-module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_reset, write__data, o__valid, o__payload, filled, clk);
+module \talos.weights_queue (i__valid, o__ready, i__ready, first, stopping_rst, write__data, o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$86  = 0;
-  input rst;
-  wire rst;
   input i__valid;
   wire i__valid;
   input o__ready;
@@ -36688,8 +35978,8 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
   wire i__ready;
   output [81:0] first;
   wire [81:0] first;
-  input unit_reset;
-  wire unit_reset;
+  input stopping_rst;
+  wire stopping_rst;
   input [81:0] write__data;
   wire [81:0] write__data;
   output o__valid;
@@ -36698,8 +35988,8 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
   reg [81:0] o__payload = 82'h000000000000000000000;
   output [7:0] filled;
   reg [7:0] filled = 8'h00;
-  input clk;
-  wire clk;
+  input stopping_clk;
+  wire stopping_clk;
   wire [3:0] \$1 ;
   reg \$10 ;
   reg [81:0] \$11 ;
@@ -36734,7 +36024,7 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
     for (i = 0; i < 8; i = i + 1) memory[i] = 82'h000000000000000000000;
   end
 `endif
-  always @(posedge clk) begin
+  always @(posedge stopping_clk) begin
     memory[write__addr] <= write__data;
   end
   assign read__data = memory[read__addr];
@@ -36749,15 +36039,15 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
   assign \$5  = push & \$4 ;
   assign \$6  = ~ push;
   assign \$7  = pop & \$6 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     write__addr <= \$8 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     read__addr <= \$9 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__valid <= \$10 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     o__payload <= \$11 ;
-  always @(posedge clk)
+  always @(posedge stopping_clk)
     filled <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$86 ) begin end
@@ -36765,10 +36055,7 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
     if (push) begin
       \$8  = \$1 [2:0];
     end
-    if (unit_reset) begin
-      \$8  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$8  = 3'h0;
     end
   end
@@ -36778,10 +36065,7 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
     if (pop) begin
       \$9  = \$2 [2:0];
     end
-    if (unit_reset) begin
-      \$9  = 3'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$9  = 3'h0;
     end
   end
@@ -36794,10 +36078,7 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
     if (\$3 ) begin
       \$10  = filled[0];
     end
-    if (unit_reset) begin
-      \$10  = 1'h0;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$10  = 1'h0;
     end
   end
@@ -36816,10 +36097,7 @@ module \talos.weights_queue (rst, i__valid, o__ready, i__ready, first, unit_rese
     end else if (\$7 ) begin
       \$12  = { 1'h0, filled[7:1] };
     end
-    if (unit_reset) begin
-      \$12  = 8'h00;
-    end
-    if (rst) begin
+    if (stopping_rst) begin
       \$12  = 8'h00;
     end
   end
@@ -36914,13 +36192,23 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   wire [7:0] \aw__payload.beats ;
   wire closing;
   wire entered;
+  (* init = 32'd0 *)
+  wire [31:0] m_axi_awaddr_payload;
   wire [1:0] m_axi_awburst;
   wire [3:0] m_axi_awcache;
+  (* init = 8'h00 *)
+  wire [7:0] m_axi_awlen_payload;
   wire [2:0] m_axi_awsize;
   wire m_axi_bready;
   wire m_axi_bvalid;
+  (* init = 32'd0 *)
+  wire [31:0] m_axi_wdata_payload;
+  (* init = 1'h0 *)
+  wire m_axi_wlast_payload;
+  (* init = 4'h0 *)
+  wire [3:0] m_axi_wstrb_payload;
   reg [4:0] opened = 5'h00;
-  reg [4:0] \pending$23  = 5'h00;
+  reg [4:0] \pending$33  = 5'h00;
   reg some_opened = 1'h0;
   (* init = 1'h0 *)
   wire some_pending;
@@ -36938,8 +36226,8 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   assign \$6  = w__valid & w__ready;
   assign closing = \$6  & w__payload[36];
   assign \$7  = entered != answered;
-  assign \$8  = \pending$23  + { answered, answered, answered, answered, 1'h1 };
-  assign \$9  = \pending$23  != 1'h1;
+  assign \$8  = \pending$33  + { answered, answered, answered, answered, 1'h1 };
+  assign \$9  = \pending$33  != 1'h1;
   assign \$10  = entered | \$9 ;
   assign \$11  = entered != closing;
   assign \$12  = opened + { closing, closing, closing, closing, 1'h1 };
@@ -36947,7 +36235,7 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   assign \$14  = entered | \$13 ;
   assign \$15  = entered | m_axi_awready;
   always @(posedge clk)
-    \pending$23  <= \$16 ;
+    \pending$33  <= \$16 ;
   always @(posedge clk)
     pending <= \$17 ;
   always @(posedge clk)
@@ -36974,7 +36262,7 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     m_axi_wvalid <= \$28 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
-    \$16  = \pending$23 ;
+    \$16  = \pending$33 ;
     if (\$7 ) begin
       \$16  = \$8 [4:0];
     end
@@ -37050,24 +36338,12 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (aw__ready) begin
       \$22  = aw__payload[31:0];
     end
-    if (core_reset) begin
-      \$22  = 32'd0;
-    end
-    if (rst) begin
-      \$22  = 32'd0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
     \$23  = m_axi_awlen;
     if (aw__ready) begin
       \$23  = aw__payload[39:32];
-    end
-    if (core_reset) begin
-      \$23  = 8'h00;
-    end
-    if (rst) begin
-      \$23  = 8'h00;
     end
   end
   always @* begin
@@ -37089,12 +36365,6 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (w__ready) begin
       \$25  = w__payload[31:0];
     end
-    if (core_reset) begin
-      \$25  = 32'd0;
-    end
-    if (rst) begin
-      \$25  = 32'd0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
@@ -37102,24 +36372,12 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (w__ready) begin
       \$26  = w__payload[35:32];
     end
-    if (core_reset) begin
-      \$26  = 4'h0;
-    end
-    if (rst) begin
-      \$26  = 4'h0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$87 ) begin end
     \$27  = m_axi_wlast;
     if (w__ready) begin
       \$27  = w__payload[36];
-    end
-    if (core_reset) begin
-      \$27  = 1'h0;
-    end
-    if (rst) begin
-      \$27  = 1'h0;
     end
   end
   always @* begin
@@ -37137,6 +36395,11 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
       \$28  = 1'h0;
     end
   end
+  assign m_axi_awaddr_payload = m_axi_awaddr;
+  assign m_axi_awlen_payload = m_axi_awlen;
+  assign m_axi_wdata_payload = m_axi_wdata;
+  assign m_axi_wstrb_payload = m_axi_wstrb;
+  assign m_axi_wlast_payload = m_axi_wlast;
   assign m_axi_awsize = 3'h2;
   assign m_axi_awburst = 2'h1;
   assign m_axi_awcache = 4'h3;

@@ -593,7 +593,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .matrix_read__data(act__data),
     .matrix_read__grant(act__grant),
     .matrix_read__valid(matrix_read__valid),
-    .\port$12791$1 (\$31 ),
+    .\port$12779$1 (\$31 ),
     .store_read__address(store_read__address),
     .store_read__data(read__data),
     .store_read__grant(read__grant),
@@ -628,33 +628,33 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(idle),
     .irq(irq),
     .pending(pending),
-    .\port$11341$0 (\o__ready$348 ),
-    .\port$11345$0 (\done$374 ),
-    .\port$11372$0 (\busy$381 ),
-    .\port$11374$0 (\stall$395 ),
-    .\port$11378$0 (\sync$388 ),
-    .\port$12455$0 (\start$362 ),
-    .\port$12587$0 (\done$370 ),
-    .\port$1740$0 (o__ready),
-    .\port$1789$0 (\busy$377 ),
-    .\port$1791$0 (\stall$391 ),
-    .\port$1795$0 (\sync$384 ),
-    .\port$2179$0 (\o__ready$285 ),
-    .\port$2185$0 (\done$371 ),
-    .\port$2192$0 (\stall$392 ),
-    .\port$2196$0 (\sync$385 ),
-    .\port$2312$0 (\busy$379 ),
-    .\port$2333$0 (\o__ready$306 ),
-    .\port$2343$0 (\done$372 ),
-    .\port$2345$0 (\stall$393 ),
-    .\port$2349$0 (\sync$386 ),
-    .\port$3620$0 (\o__ready$327 ),
-    .\port$3623$0 (\done$373 ),
-    .\port$3628$0 (\sync$387 ),
-    .\port$3630$0 (\busy$380 ),
-    .\port$3836$0 (\stall$394 ),
-    .\port$741$0 (\r__valid$150 ),
-    .\port$868$0 (\stall$390 ),
+    .\port$11331$0 (\o__ready$348 ),
+    .\port$11335$0 (\done$374 ),
+    .\port$11362$0 (\busy$381 ),
+    .\port$11364$0 (\stall$395 ),
+    .\port$11368$0 (\sync$388 ),
+    .\port$12447$0 (\start$362 ),
+    .\port$12575$0 (\done$370 ),
+    .\port$1726$0 (o__ready),
+    .\port$1775$0 (\busy$377 ),
+    .\port$1777$0 (\stall$391 ),
+    .\port$1781$0 (\sync$384 ),
+    .\port$2167$0 (\o__ready$285 ),
+    .\port$2173$0 (\done$371 ),
+    .\port$2180$0 (\stall$392 ),
+    .\port$2184$0 (\sync$385 ),
+    .\port$2301$0 (\busy$379 ),
+    .\port$2327$0 (\o__ready$306 ),
+    .\port$2337$0 (\done$372 ),
+    .\port$2339$0 (\stall$393 ),
+    .\port$2343$0 (\sync$386 ),
+    .\port$3610$0 (\o__ready$327 ),
+    .\port$3613$0 (\done$373 ),
+    .\port$3618$0 (\sync$387 ),
+    .\port$3620$0 (\busy$380 ),
+    .\port$3826$0 (\stall$394 ),
+    .\port$735$0 (\r__valid$150 ),
+    .\port$866$0 (\stall$390 ),
     .post__0(post__1),
     .\post__1$74 (post__3),
     .post__2(post__4),
@@ -729,7 +729,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .instr__payload(instr__payload),
     .instr__valid(instr__valid),
     .param_valid(param_valid),
-    .\port$12791$1 (\$31 ),
+    .\port$12779$1 (\$31 ),
     .post(post__1),
     .r__payload(r__payload),
     .r__ready(load_r__ready),
@@ -769,7 +769,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(\idle$315 ),
     .instr__valid(\instr__valid$302 ),
     .issue(\busy$379 ),
-    .\port$18858$0 (\o__payload$305 ),
+    .\port$18850$0 (\o__payload$305 ),
     .post(post__3),
     .stall(\stall$393 ),
     .start(\o__ready$306 ),
@@ -793,7 +793,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$10$0 (\$9 ),
     .\port$11$0 (\$10 ),
     .\port$12$0 (\$11 ),
-    .\port$12469$0 (\i__payload$319 [241:0]),
+    .\port$12461$0 (\i__payload$319 [241:0]),
     .\port$13$0 (\$12 ),
     .\port$14$0 (\$13 ),
     .\port$15$0 (\$14 ),
@@ -1286,7 +1286,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign idle[1] = \$2 ;
 endmodule
 
-module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$12791$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
+module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$12779$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$7  = 0;
   output matrix_read__grant;
@@ -1313,8 +1313,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   reg [127:0] vector_read__data = 128'h00000000000000000000000000000000;
   output [127:0] store_read__data;
   reg [127:0] store_read__data = 128'h00000000000000000000000000000000;
-  input [154:0] \port$12791$1 ;
-  wire [154:0] \port$12791$1 ;
+  input [154:0] \port$12779$1 ;
+  wire [154:0] \port$12779$1 ;
   input matrix_read__valid;
   wire matrix_read__valid;
   input [21:0] matrix_read__address;
@@ -1761,142 +1761,142 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire \$482 ;
   wire \$483 ;
   wire \$484 ;
-  wire \$485 ;
-  wire \$486 ;
-  wire \$487 ;
-  wire \$488 ;
-  wire \$489 ;
+  wire [9:0] \$485 ;
+  wire [9:0] \$486 ;
+  wire [9:0] \$487 ;
+  wire [9:0] \$488 ;
+  wire [9:0] \$489 ;
   wire \$49 ;
-  wire \$490 ;
-  wire \$491 ;
-  wire \$492 ;
-  wire \$493 ;
-  wire \$494 ;
-  wire \$495 ;
-  wire \$496 ;
-  wire \$497 ;
-  wire \$498 ;
-  wire \$499 ;
+  wire [9:0] \$490 ;
+  wire [9:0] \$491 ;
+  wire [9:0] \$492 ;
+  wire [9:0] \$493 ;
+  wire [9:0] \$494 ;
+  wire [9:0] \$495 ;
+  wire [9:0] \$496 ;
+  wire [9:0] \$497 ;
+  wire [9:0] \$498 ;
+  wire [9:0] \$499 ;
   wire \$5 ;
   wire \$50 ;
-  wire \$500 ;
-  wire \$501 ;
-  wire \$502 ;
-  wire \$503 ;
-  wire \$504 ;
-  wire \$505 ;
-  wire \$506 ;
-  wire \$507 ;
-  wire \$508 ;
-  wire \$509 ;
+  wire [9:0] \$500 ;
+  wire [127:0] \$501 ;
+  wire [127:0] \$502 ;
+  wire [127:0] \$503 ;
+  wire [127:0] \$504 ;
+  wire [127:0] \$505 ;
+  wire [127:0] \$506 ;
+  wire [127:0] \$507 ;
+  wire [127:0] \$508 ;
+  wire [127:0] \$509 ;
   wire \$51 ;
-  wire \$510 ;
-  wire \$511 ;
-  wire \$512 ;
-  wire \$513 ;
-  wire \$514 ;
-  wire \$515 ;
-  wire \$516 ;
-  wire \$517 ;
-  wire \$518 ;
-  wire \$519 ;
+  wire [127:0] \$510 ;
+  wire [127:0] \$511 ;
+  wire [127:0] \$512 ;
+  wire [127:0] \$513 ;
+  wire [127:0] \$514 ;
+  wire [127:0] \$515 ;
+  wire [127:0] \$516 ;
+  wire [127:0] \$517 ;
+  wire [127:0] \$518 ;
+  wire [127:0] \$519 ;
   wire \$52 ;
-  wire \$520 ;
-  wire \$521 ;
-  wire \$522 ;
-  wire \$523 ;
-  wire \$524 ;
-  wire \$525 ;
-  wire \$526 ;
-  wire \$527 ;
-  wire \$528 ;
-  wire \$529 ;
+  wire [127:0] \$520 ;
+  wire [127:0] \$521 ;
+  wire [127:0] \$522 ;
+  wire [127:0] \$523 ;
+  wire [127:0] \$524 ;
+  wire [127:0] \$525 ;
+  wire [127:0] \$526 ;
+  wire [127:0] \$527 ;
+  wire [127:0] \$528 ;
+  wire [127:0] \$529 ;
   wire \$53 ;
-  wire \$530 ;
-  wire \$531 ;
-  wire \$532 ;
-  wire \$533 ;
-  wire \$534 ;
-  wire \$535 ;
-  wire \$536 ;
-  wire \$537 ;
-  wire \$538 ;
-  wire \$539 ;
+  wire [127:0] \$530 ;
+  wire [127:0] \$531 ;
+  wire [127:0] \$532 ;
+  wire [127:0] \$533 ;
+  wire [127:0] \$534 ;
+  wire [127:0] \$535 ;
+  wire [127:0] \$536 ;
+  wire [127:0] \$537 ;
+  wire [127:0] \$538 ;
+  wire [127:0] \$539 ;
   wire \$54 ;
-  wire \$540 ;
-  wire \$541 ;
-  wire \$542 ;
+  wire [127:0] \$540 ;
+  wire [127:0] \$541 ;
+  wire [127:0] \$542 ;
   wire \$543 ;
   wire \$544 ;
   wire \$545 ;
   wire \$546 ;
-  wire [9:0] \$547 ;
-  wire [9:0] \$548 ;
-  wire [9:0] \$549 ;
+  wire \$547 ;
+  wire \$548 ;
+  wire \$549 ;
   wire \$55 ;
-  wire [9:0] \$550 ;
-  wire [9:0] \$551 ;
-  wire [9:0] \$552 ;
-  wire [9:0] \$553 ;
-  wire [9:0] \$554 ;
-  wire [9:0] \$555 ;
-  wire [9:0] \$556 ;
-  wire [9:0] \$557 ;
-  wire [9:0] \$558 ;
-  wire [9:0] \$559 ;
+  wire \$550 ;
+  wire \$551 ;
+  wire \$552 ;
+  wire \$553 ;
+  wire \$554 ;
+  wire \$555 ;
+  wire \$556 ;
+  wire \$557 ;
+  wire \$558 ;
+  wire \$559 ;
   wire \$56 ;
-  wire [9:0] \$560 ;
-  wire [9:0] \$561 ;
-  wire [9:0] \$562 ;
+  wire \$560 ;
+  wire \$561 ;
+  wire \$562 ;
   wire \$563 ;
   wire \$564 ;
-  wire [9:0] \$565 ;
+  wire \$565 ;
   wire \$566 ;
-  wire [15:0] \$567 ;
-  wire [15:0] \$568 ;
-  wire [15:0] \$569 ;
+  wire \$567 ;
+  wire \$568 ;
+  wire \$569 ;
   wire \$57 ;
-  wire [15:0] \$570 ;
-  wire [15:0] \$571 ;
+  wire \$570 ;
+  wire \$571 ;
   wire \$572 ;
-  wire [15:0] \$573 ;
-  wire [15:0] \$574 ;
-  wire [15:0] \$575 ;
-  wire [15:0] \$576 ;
-  wire [15:0] \$577 ;
-  wire [15:0] \$578 ;
-  wire [9:0] \$579 ;
+  wire \$573 ;
+  wire \$574 ;
+  wire \$575 ;
+  wire \$576 ;
+  wire \$577 ;
+  wire \$578 ;
+  wire \$579 ;
   wire \$58 ;
   wire \$580 ;
-  wire [15:0] \$581 ;
-  wire [15:0] \$582 ;
-  wire [15:0] \$583 ;
-  wire [15:0] \$584 ;
-  wire [15:0] \$585 ;
+  wire \$581 ;
+  wire \$582 ;
+  wire \$583 ;
+  wire \$584 ;
+  wire \$585 ;
   wire \$586 ;
-  wire [15:0] \$587 ;
-  wire [15:0] \$588 ;
-  wire [15:0] \$589 ;
+  wire \$587 ;
+  wire \$588 ;
+  wire \$589 ;
   wire \$59 ;
-  wire [15:0] \$590 ;
-  wire [15:0] \$591 ;
-  wire [15:0] \$592 ;
-  wire [9:0] \$593 ;
+  wire \$590 ;
+  wire \$591 ;
+  wire \$592 ;
+  wire \$593 ;
   wire \$594 ;
-  wire [15:0] \$595 ;
-  wire [15:0] \$596 ;
-  wire [15:0] \$597 ;
-  wire [15:0] \$598 ;
-  wire [15:0] \$599 ;
+  wire \$595 ;
+  wire \$596 ;
+  wire \$597 ;
+  wire \$598 ;
+  wire \$599 ;
   wire \$6 ;
   wire \$60 ;
   wire \$600 ;
-  wire [15:0] \$601 ;
-  wire [15:0] \$602 ;
-  wire [15:0] \$603 ;
-  wire [15:0] \$604 ;
-  wire [15:0] \$605 ;
-  wire [15:0] \$606 ;
+  wire \$601 ;
+  wire \$602 ;
+  wire \$603 ;
+  wire \$604 ;
+  wire \$605 ;
+  wire \$606 ;
   wire [9:0] \$607 ;
   wire \$608 ;
   wire [15:0] \$609 ;
@@ -1974,28 +1974,64 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [15:0] \$674 ;
   wire [15:0] \$675 ;
   wire [15:0] \$676 ;
-  reg [127:0] \$677 ;
-  reg [127:0] \$678 ;
-  reg [127:0] \$679 ;
+  wire [9:0] \$677 ;
+  wire \$678 ;
+  wire [15:0] \$679 ;
   wire \$68 ;
-  reg [127:0] \$680 ;
-  reg [127:0] \$681 ;
-  reg [127:0] \$682 ;
-  reg \$683 ;
-  reg \$684 ;
-  reg [15:0] \$685 ;
-  reg [15:0] \$686 ;
-  reg [15:0] \$687 ;
-  reg [15:0] \$688 ;
-  reg [15:0] \$689 ;
+  wire [15:0] \$680 ;
+  wire [15:0] \$681 ;
+  wire [15:0] \$682 ;
+  wire [15:0] \$683 ;
+  wire \$684 ;
+  wire [15:0] \$685 ;
+  wire [15:0] \$686 ;
+  wire [15:0] \$687 ;
+  wire [15:0] \$688 ;
+  wire [15:0] \$689 ;
   wire \$69 ;
-  reg [15:0] \$690 ;
-  reg [15:0] \$691 ;
-  reg [15:0] \$692 ;
+  wire [15:0] \$690 ;
+  wire [9:0] \$691 ;
+  wire \$692 ;
+  wire [15:0] \$693 ;
+  wire [15:0] \$694 ;
+  wire [15:0] \$695 ;
+  wire [15:0] \$696 ;
+  wire [15:0] \$697 ;
+  wire \$698 ;
+  wire [15:0] \$699 ;
   wire \$7 ;
   wire \$70 ;
+  wire [15:0] \$700 ;
+  wire [15:0] \$701 ;
+  wire [15:0] \$702 ;
+  wire [15:0] \$703 ;
+  wire [15:0] \$704 ;
+  wire [9:0] \$705 ;
+  wire \$706 ;
+  wire [15:0] \$707 ;
+  wire [15:0] \$708 ;
+  wire [15:0] \$709 ;
   wire \$71 ;
+  wire [15:0] \$710 ;
+  wire [15:0] \$711 ;
+  wire \$712 ;
+  wire [15:0] \$713 ;
+  wire [15:0] \$714 ;
+  wire [15:0] \$715 ;
+  wire [15:0] \$716 ;
+  wire [15:0] \$717 ;
+  wire [15:0] \$718 ;
+  reg \$719 ;
   wire \$72 ;
+  reg \$720 ;
+  reg [15:0] \$721 ;
+  reg [15:0] \$722 ;
+  reg [15:0] \$723 ;
+  reg [15:0] \$724 ;
+  reg [15:0] \$725 ;
+  reg [15:0] \$726 ;
+  reg [15:0] \$727 ;
+  reg [15:0] \$728 ;
   wire \$73 ;
   wire \$74 ;
   wire [2:0] \$75 ;
@@ -2026,29 +2062,29 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire \$98 ;
   wire \$99 ;
   reg [9:0] \$signature__addr  = 10'h000;
-  reg [9:0] \$signature__addr$138  = 10'h000;
-  reg [9:0] \$signature__addr$144  = 10'h000;
-  reg [9:0] \$signature__addr$150  = 10'h000;
-  reg [9:0] \$signature__addr$156  = 10'h000;
-  reg [9:0] \$signature__addr$162  = 10'h000;
-  reg [9:0] \$signature__addr$168  = 10'h000;
-  reg [9:0] \$signature__addr$174  = 10'h000;
+  reg [9:0] \$signature__addr$134  = 10'h000;
+  reg [9:0] \$signature__addr$140  = 10'h000;
+  reg [9:0] \$signature__addr$146  = 10'h000;
+  reg [9:0] \$signature__addr$152  = 10'h000;
+  reg [9:0] \$signature__addr$158  = 10'h000;
+  reg [9:0] \$signature__addr$164  = 10'h000;
+  reg [9:0] \$signature__addr$170  = 10'h000;
   wire [127:0] \$signature__data ;
-  wire [127:0] \$signature__data$140 ;
-  wire [127:0] \$signature__data$146 ;
-  wire [127:0] \$signature__data$152 ;
-  wire [127:0] \$signature__data$158 ;
-  wire [127:0] \$signature__data$164 ;
-  wire [127:0] \$signature__data$170 ;
-  wire [127:0] \$signature__data$176 ;
+  wire [127:0] \$signature__data$136 ;
+  wire [127:0] \$signature__data$142 ;
+  wire [127:0] \$signature__data$148 ;
+  wire [127:0] \$signature__data$154 ;
+  wire [127:0] \$signature__data$160 ;
+  wire [127:0] \$signature__data$166 ;
+  wire [127:0] \$signature__data$172 ;
   reg [15:0] \$signature__en  = 16'h0000;
-  reg [15:0] \$signature__en$142  = 16'h0000;
-  reg [15:0] \$signature__en$148  = 16'h0000;
-  reg [15:0] \$signature__en$154  = 16'h0000;
-  reg [15:0] \$signature__en$160  = 16'h0000;
-  reg [15:0] \$signature__en$166  = 16'h0000;
-  reg [15:0] \$signature__en$172  = 16'h0000;
-  reg [15:0] \$signature__en$178  = 16'h0000;
+  reg [15:0] \$signature__en$138  = 16'h0000;
+  reg [15:0] \$signature__en$144  = 16'h0000;
+  reg [15:0] \$signature__en$150  = 16'h0000;
+  reg [15:0] \$signature__en$156  = 16'h0000;
+  reg [15:0] \$signature__en$162  = 16'h0000;
+  reg [15:0] \$signature__en$168  = 16'h0000;
+  reg [15:0] \$signature__en$174  = 16'h0000;
   reg [127:0] line_0_0 = 128'h00000000000000000000000000000000;
   reg [127:0] line_0_1 = 128'h00000000000000000000000000000000;
   reg [127:0] line_1_0 = 128'h00000000000000000000000000000000;
@@ -2060,7 +2096,6 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [21:0] load_write__address;
   wire [4:0] load_write__count;
   wire [127:0] load_write__data;
-  reg [4:0] load_write_count_1 = 5'h00;
   wire load_write_crosses;
   reg load_write_crosses_1 = 1'h0;
   reg [127:0] load_write_data_1 = 128'h00000000000000000000000000000000;
@@ -2092,8 +2127,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [127:0] load_write_rotate_3;
   wire [7:0] load_write_sub_banks_1;
   wire [1:0] load_write_touches;
-  wire [15:0] load_write_upper;
-  wire [15:0] load_write_wanted;
+  reg [15:0] load_write_upper_1 = 16'h0000;
+  reg [15:0] load_write_wanted_1 = 16'h0000;
   wire matrix_read_crosses;
   (* init = 128'h00000000000000000000000000000000 *)
   wire [127:0] matrix_read_data;
@@ -2138,13 +2173,13 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   reg [9:0] \read__addr$6  = 10'h000;
   reg [9:0] \read__addr$8  = 10'h000;
   wire [127:0] read__data;
+  wire [127:0] \read__data$181 ;
+  wire [127:0] \read__data$183 ;
   wire [127:0] \read__data$185 ;
   wire [127:0] \read__data$187 ;
   wire [127:0] \read__data$189 ;
   wire [127:0] \read__data$191 ;
   wire [127:0] \read__data$193 ;
-  wire [127:0] \read__data$195 ;
-  wire [127:0] \read__data$197 ;
   wire [7:0] read_asks_0;
   wire [7:0] read_asks_1;
   wire [7:0] read_asks_2;
@@ -2234,7 +2269,6 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [151:0] vector_read_shift_2;
   wire [183:0] vector_read_shift_3;
   wire [1:0] vector_read_touches;
-  reg [4:0] vector_write_count_1 = 5'h00;
   wire vector_write_crosses;
   reg vector_write_crosses_1 = 1'h0;
   reg [127:0] vector_write_data_1 = 128'h00000000000000000000000000000000;
@@ -2266,8 +2300,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   wire [127:0] vector_write_rotate_3;
   wire [7:0] vector_write_sub_banks_1;
   wire [1:0] vector_write_touches;
-  wire [15:0] vector_write_upper;
-  wire [15:0] vector_write_wanted;
+  reg [15:0] vector_write_upper_1 = 16'h0000;
+  reg [15:0] vector_write_wanted_1 = 16'h0000;
   wire [7:0] write_asks_0;
   wire [7:0] write_asks_1;
   (* init = 16'h0000 *)
@@ -2366,44 +2400,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$142 [0])
-      memory_0_odd[\$signature__addr$138 ][7:0] <= \$signature__data$140 [7:0];
-    if (\$signature__en$142 [1])
-      memory_0_odd[\$signature__addr$138 ][15:8] <= \$signature__data$140 [15:8];
-    if (\$signature__en$142 [2])
-      memory_0_odd[\$signature__addr$138 ][23:16] <= \$signature__data$140 [23:16];
-    if (\$signature__en$142 [3])
-      memory_0_odd[\$signature__addr$138 ][31:24] <= \$signature__data$140 [31:24];
-    if (\$signature__en$142 [4])
-      memory_0_odd[\$signature__addr$138 ][39:32] <= \$signature__data$140 [39:32];
-    if (\$signature__en$142 [5])
-      memory_0_odd[\$signature__addr$138 ][47:40] <= \$signature__data$140 [47:40];
-    if (\$signature__en$142 [6])
-      memory_0_odd[\$signature__addr$138 ][55:48] <= \$signature__data$140 [55:48];
-    if (\$signature__en$142 [7])
-      memory_0_odd[\$signature__addr$138 ][63:56] <= \$signature__data$140 [63:56];
-    if (\$signature__en$142 [8])
-      memory_0_odd[\$signature__addr$138 ][71:64] <= \$signature__data$140 [71:64];
-    if (\$signature__en$142 [9])
-      memory_0_odd[\$signature__addr$138 ][79:72] <= \$signature__data$140 [79:72];
-    if (\$signature__en$142 [10])
-      memory_0_odd[\$signature__addr$138 ][87:80] <= \$signature__data$140 [87:80];
-    if (\$signature__en$142 [11])
-      memory_0_odd[\$signature__addr$138 ][95:88] <= \$signature__data$140 [95:88];
-    if (\$signature__en$142 [12])
-      memory_0_odd[\$signature__addr$138 ][103:96] <= \$signature__data$140 [103:96];
-    if (\$signature__en$142 [13])
-      memory_0_odd[\$signature__addr$138 ][111:104] <= \$signature__data$140 [111:104];
-    if (\$signature__en$142 [14])
-      memory_0_odd[\$signature__addr$138 ][119:112] <= \$signature__data$140 [119:112];
-    if (\$signature__en$142 [15])
-      memory_0_odd[\$signature__addr$138 ][127:120] <= \$signature__data$140 [127:120];
+    if (\$signature__en$138 [0])
+      memory_0_odd[\$signature__addr$134 ][7:0] <= \$signature__data$136 [7:0];
+    if (\$signature__en$138 [1])
+      memory_0_odd[\$signature__addr$134 ][15:8] <= \$signature__data$136 [15:8];
+    if (\$signature__en$138 [2])
+      memory_0_odd[\$signature__addr$134 ][23:16] <= \$signature__data$136 [23:16];
+    if (\$signature__en$138 [3])
+      memory_0_odd[\$signature__addr$134 ][31:24] <= \$signature__data$136 [31:24];
+    if (\$signature__en$138 [4])
+      memory_0_odd[\$signature__addr$134 ][39:32] <= \$signature__data$136 [39:32];
+    if (\$signature__en$138 [5])
+      memory_0_odd[\$signature__addr$134 ][47:40] <= \$signature__data$136 [47:40];
+    if (\$signature__en$138 [6])
+      memory_0_odd[\$signature__addr$134 ][55:48] <= \$signature__data$136 [55:48];
+    if (\$signature__en$138 [7])
+      memory_0_odd[\$signature__addr$134 ][63:56] <= \$signature__data$136 [63:56];
+    if (\$signature__en$138 [8])
+      memory_0_odd[\$signature__addr$134 ][71:64] <= \$signature__data$136 [71:64];
+    if (\$signature__en$138 [9])
+      memory_0_odd[\$signature__addr$134 ][79:72] <= \$signature__data$136 [79:72];
+    if (\$signature__en$138 [10])
+      memory_0_odd[\$signature__addr$134 ][87:80] <= \$signature__data$136 [87:80];
+    if (\$signature__en$138 [11])
+      memory_0_odd[\$signature__addr$134 ][95:88] <= \$signature__data$136 [95:88];
+    if (\$signature__en$138 [12])
+      memory_0_odd[\$signature__addr$134 ][103:96] <= \$signature__data$136 [103:96];
+    if (\$signature__en$138 [13])
+      memory_0_odd[\$signature__addr$134 ][111:104] <= \$signature__data$136 [111:104];
+    if (\$signature__en$138 [14])
+      memory_0_odd[\$signature__addr$134 ][119:112] <= \$signature__data$136 [119:112];
+    if (\$signature__en$138 [15])
+      memory_0_odd[\$signature__addr$134 ][127:120] <= \$signature__data$136 [127:120];
   end
   reg [127:0] _1_;
   always @(posedge ending_clk) begin
     _1_ <= memory_0_odd[\read__addr$2 ];
   end
-  assign \read__data$185  = _1_;
+  assign \read__data$181  = _1_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_1_even [1023:0];
 `ifndef SYNTHESIS
@@ -2413,44 +2447,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$148 [0])
-      memory_1_even[\$signature__addr$144 ][7:0] <= \$signature__data$146 [7:0];
-    if (\$signature__en$148 [1])
-      memory_1_even[\$signature__addr$144 ][15:8] <= \$signature__data$146 [15:8];
-    if (\$signature__en$148 [2])
-      memory_1_even[\$signature__addr$144 ][23:16] <= \$signature__data$146 [23:16];
-    if (\$signature__en$148 [3])
-      memory_1_even[\$signature__addr$144 ][31:24] <= \$signature__data$146 [31:24];
-    if (\$signature__en$148 [4])
-      memory_1_even[\$signature__addr$144 ][39:32] <= \$signature__data$146 [39:32];
-    if (\$signature__en$148 [5])
-      memory_1_even[\$signature__addr$144 ][47:40] <= \$signature__data$146 [47:40];
-    if (\$signature__en$148 [6])
-      memory_1_even[\$signature__addr$144 ][55:48] <= \$signature__data$146 [55:48];
-    if (\$signature__en$148 [7])
-      memory_1_even[\$signature__addr$144 ][63:56] <= \$signature__data$146 [63:56];
-    if (\$signature__en$148 [8])
-      memory_1_even[\$signature__addr$144 ][71:64] <= \$signature__data$146 [71:64];
-    if (\$signature__en$148 [9])
-      memory_1_even[\$signature__addr$144 ][79:72] <= \$signature__data$146 [79:72];
-    if (\$signature__en$148 [10])
-      memory_1_even[\$signature__addr$144 ][87:80] <= \$signature__data$146 [87:80];
-    if (\$signature__en$148 [11])
-      memory_1_even[\$signature__addr$144 ][95:88] <= \$signature__data$146 [95:88];
-    if (\$signature__en$148 [12])
-      memory_1_even[\$signature__addr$144 ][103:96] <= \$signature__data$146 [103:96];
-    if (\$signature__en$148 [13])
-      memory_1_even[\$signature__addr$144 ][111:104] <= \$signature__data$146 [111:104];
-    if (\$signature__en$148 [14])
-      memory_1_even[\$signature__addr$144 ][119:112] <= \$signature__data$146 [119:112];
-    if (\$signature__en$148 [15])
-      memory_1_even[\$signature__addr$144 ][127:120] <= \$signature__data$146 [127:120];
+    if (\$signature__en$144 [0])
+      memory_1_even[\$signature__addr$140 ][7:0] <= \$signature__data$142 [7:0];
+    if (\$signature__en$144 [1])
+      memory_1_even[\$signature__addr$140 ][15:8] <= \$signature__data$142 [15:8];
+    if (\$signature__en$144 [2])
+      memory_1_even[\$signature__addr$140 ][23:16] <= \$signature__data$142 [23:16];
+    if (\$signature__en$144 [3])
+      memory_1_even[\$signature__addr$140 ][31:24] <= \$signature__data$142 [31:24];
+    if (\$signature__en$144 [4])
+      memory_1_even[\$signature__addr$140 ][39:32] <= \$signature__data$142 [39:32];
+    if (\$signature__en$144 [5])
+      memory_1_even[\$signature__addr$140 ][47:40] <= \$signature__data$142 [47:40];
+    if (\$signature__en$144 [6])
+      memory_1_even[\$signature__addr$140 ][55:48] <= \$signature__data$142 [55:48];
+    if (\$signature__en$144 [7])
+      memory_1_even[\$signature__addr$140 ][63:56] <= \$signature__data$142 [63:56];
+    if (\$signature__en$144 [8])
+      memory_1_even[\$signature__addr$140 ][71:64] <= \$signature__data$142 [71:64];
+    if (\$signature__en$144 [9])
+      memory_1_even[\$signature__addr$140 ][79:72] <= \$signature__data$142 [79:72];
+    if (\$signature__en$144 [10])
+      memory_1_even[\$signature__addr$140 ][87:80] <= \$signature__data$142 [87:80];
+    if (\$signature__en$144 [11])
+      memory_1_even[\$signature__addr$140 ][95:88] <= \$signature__data$142 [95:88];
+    if (\$signature__en$144 [12])
+      memory_1_even[\$signature__addr$140 ][103:96] <= \$signature__data$142 [103:96];
+    if (\$signature__en$144 [13])
+      memory_1_even[\$signature__addr$140 ][111:104] <= \$signature__data$142 [111:104];
+    if (\$signature__en$144 [14])
+      memory_1_even[\$signature__addr$140 ][119:112] <= \$signature__data$142 [119:112];
+    if (\$signature__en$144 [15])
+      memory_1_even[\$signature__addr$140 ][127:120] <= \$signature__data$142 [127:120];
   end
   reg [127:0] _2_;
   always @(posedge ending_clk) begin
     _2_ <= memory_1_even[\read__addr$4 ];
   end
-  assign \read__data$187  = _2_;
+  assign \read__data$183  = _2_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_1_odd [1023:0];
 `ifndef SYNTHESIS
@@ -2460,44 +2494,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$154 [0])
-      memory_1_odd[\$signature__addr$150 ][7:0] <= \$signature__data$152 [7:0];
-    if (\$signature__en$154 [1])
-      memory_1_odd[\$signature__addr$150 ][15:8] <= \$signature__data$152 [15:8];
-    if (\$signature__en$154 [2])
-      memory_1_odd[\$signature__addr$150 ][23:16] <= \$signature__data$152 [23:16];
-    if (\$signature__en$154 [3])
-      memory_1_odd[\$signature__addr$150 ][31:24] <= \$signature__data$152 [31:24];
-    if (\$signature__en$154 [4])
-      memory_1_odd[\$signature__addr$150 ][39:32] <= \$signature__data$152 [39:32];
-    if (\$signature__en$154 [5])
-      memory_1_odd[\$signature__addr$150 ][47:40] <= \$signature__data$152 [47:40];
-    if (\$signature__en$154 [6])
-      memory_1_odd[\$signature__addr$150 ][55:48] <= \$signature__data$152 [55:48];
-    if (\$signature__en$154 [7])
-      memory_1_odd[\$signature__addr$150 ][63:56] <= \$signature__data$152 [63:56];
-    if (\$signature__en$154 [8])
-      memory_1_odd[\$signature__addr$150 ][71:64] <= \$signature__data$152 [71:64];
-    if (\$signature__en$154 [9])
-      memory_1_odd[\$signature__addr$150 ][79:72] <= \$signature__data$152 [79:72];
-    if (\$signature__en$154 [10])
-      memory_1_odd[\$signature__addr$150 ][87:80] <= \$signature__data$152 [87:80];
-    if (\$signature__en$154 [11])
-      memory_1_odd[\$signature__addr$150 ][95:88] <= \$signature__data$152 [95:88];
-    if (\$signature__en$154 [12])
-      memory_1_odd[\$signature__addr$150 ][103:96] <= \$signature__data$152 [103:96];
-    if (\$signature__en$154 [13])
-      memory_1_odd[\$signature__addr$150 ][111:104] <= \$signature__data$152 [111:104];
-    if (\$signature__en$154 [14])
-      memory_1_odd[\$signature__addr$150 ][119:112] <= \$signature__data$152 [119:112];
-    if (\$signature__en$154 [15])
-      memory_1_odd[\$signature__addr$150 ][127:120] <= \$signature__data$152 [127:120];
+    if (\$signature__en$150 [0])
+      memory_1_odd[\$signature__addr$146 ][7:0] <= \$signature__data$148 [7:0];
+    if (\$signature__en$150 [1])
+      memory_1_odd[\$signature__addr$146 ][15:8] <= \$signature__data$148 [15:8];
+    if (\$signature__en$150 [2])
+      memory_1_odd[\$signature__addr$146 ][23:16] <= \$signature__data$148 [23:16];
+    if (\$signature__en$150 [3])
+      memory_1_odd[\$signature__addr$146 ][31:24] <= \$signature__data$148 [31:24];
+    if (\$signature__en$150 [4])
+      memory_1_odd[\$signature__addr$146 ][39:32] <= \$signature__data$148 [39:32];
+    if (\$signature__en$150 [5])
+      memory_1_odd[\$signature__addr$146 ][47:40] <= \$signature__data$148 [47:40];
+    if (\$signature__en$150 [6])
+      memory_1_odd[\$signature__addr$146 ][55:48] <= \$signature__data$148 [55:48];
+    if (\$signature__en$150 [7])
+      memory_1_odd[\$signature__addr$146 ][63:56] <= \$signature__data$148 [63:56];
+    if (\$signature__en$150 [8])
+      memory_1_odd[\$signature__addr$146 ][71:64] <= \$signature__data$148 [71:64];
+    if (\$signature__en$150 [9])
+      memory_1_odd[\$signature__addr$146 ][79:72] <= \$signature__data$148 [79:72];
+    if (\$signature__en$150 [10])
+      memory_1_odd[\$signature__addr$146 ][87:80] <= \$signature__data$148 [87:80];
+    if (\$signature__en$150 [11])
+      memory_1_odd[\$signature__addr$146 ][95:88] <= \$signature__data$148 [95:88];
+    if (\$signature__en$150 [12])
+      memory_1_odd[\$signature__addr$146 ][103:96] <= \$signature__data$148 [103:96];
+    if (\$signature__en$150 [13])
+      memory_1_odd[\$signature__addr$146 ][111:104] <= \$signature__data$148 [111:104];
+    if (\$signature__en$150 [14])
+      memory_1_odd[\$signature__addr$146 ][119:112] <= \$signature__data$148 [119:112];
+    if (\$signature__en$150 [15])
+      memory_1_odd[\$signature__addr$146 ][127:120] <= \$signature__data$148 [127:120];
   end
   reg [127:0] _3_;
   always @(posedge ending_clk) begin
     _3_ <= memory_1_odd[\read__addr$6 ];
   end
-  assign \read__data$189  = _3_;
+  assign \read__data$185  = _3_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_2_even [1023:0];
 `ifndef SYNTHESIS
@@ -2507,44 +2541,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$160 [0])
-      memory_2_even[\$signature__addr$156 ][7:0] <= \$signature__data$158 [7:0];
-    if (\$signature__en$160 [1])
-      memory_2_even[\$signature__addr$156 ][15:8] <= \$signature__data$158 [15:8];
-    if (\$signature__en$160 [2])
-      memory_2_even[\$signature__addr$156 ][23:16] <= \$signature__data$158 [23:16];
-    if (\$signature__en$160 [3])
-      memory_2_even[\$signature__addr$156 ][31:24] <= \$signature__data$158 [31:24];
-    if (\$signature__en$160 [4])
-      memory_2_even[\$signature__addr$156 ][39:32] <= \$signature__data$158 [39:32];
-    if (\$signature__en$160 [5])
-      memory_2_even[\$signature__addr$156 ][47:40] <= \$signature__data$158 [47:40];
-    if (\$signature__en$160 [6])
-      memory_2_even[\$signature__addr$156 ][55:48] <= \$signature__data$158 [55:48];
-    if (\$signature__en$160 [7])
-      memory_2_even[\$signature__addr$156 ][63:56] <= \$signature__data$158 [63:56];
-    if (\$signature__en$160 [8])
-      memory_2_even[\$signature__addr$156 ][71:64] <= \$signature__data$158 [71:64];
-    if (\$signature__en$160 [9])
-      memory_2_even[\$signature__addr$156 ][79:72] <= \$signature__data$158 [79:72];
-    if (\$signature__en$160 [10])
-      memory_2_even[\$signature__addr$156 ][87:80] <= \$signature__data$158 [87:80];
-    if (\$signature__en$160 [11])
-      memory_2_even[\$signature__addr$156 ][95:88] <= \$signature__data$158 [95:88];
-    if (\$signature__en$160 [12])
-      memory_2_even[\$signature__addr$156 ][103:96] <= \$signature__data$158 [103:96];
-    if (\$signature__en$160 [13])
-      memory_2_even[\$signature__addr$156 ][111:104] <= \$signature__data$158 [111:104];
-    if (\$signature__en$160 [14])
-      memory_2_even[\$signature__addr$156 ][119:112] <= \$signature__data$158 [119:112];
-    if (\$signature__en$160 [15])
-      memory_2_even[\$signature__addr$156 ][127:120] <= \$signature__data$158 [127:120];
+    if (\$signature__en$156 [0])
+      memory_2_even[\$signature__addr$152 ][7:0] <= \$signature__data$154 [7:0];
+    if (\$signature__en$156 [1])
+      memory_2_even[\$signature__addr$152 ][15:8] <= \$signature__data$154 [15:8];
+    if (\$signature__en$156 [2])
+      memory_2_even[\$signature__addr$152 ][23:16] <= \$signature__data$154 [23:16];
+    if (\$signature__en$156 [3])
+      memory_2_even[\$signature__addr$152 ][31:24] <= \$signature__data$154 [31:24];
+    if (\$signature__en$156 [4])
+      memory_2_even[\$signature__addr$152 ][39:32] <= \$signature__data$154 [39:32];
+    if (\$signature__en$156 [5])
+      memory_2_even[\$signature__addr$152 ][47:40] <= \$signature__data$154 [47:40];
+    if (\$signature__en$156 [6])
+      memory_2_even[\$signature__addr$152 ][55:48] <= \$signature__data$154 [55:48];
+    if (\$signature__en$156 [7])
+      memory_2_even[\$signature__addr$152 ][63:56] <= \$signature__data$154 [63:56];
+    if (\$signature__en$156 [8])
+      memory_2_even[\$signature__addr$152 ][71:64] <= \$signature__data$154 [71:64];
+    if (\$signature__en$156 [9])
+      memory_2_even[\$signature__addr$152 ][79:72] <= \$signature__data$154 [79:72];
+    if (\$signature__en$156 [10])
+      memory_2_even[\$signature__addr$152 ][87:80] <= \$signature__data$154 [87:80];
+    if (\$signature__en$156 [11])
+      memory_2_even[\$signature__addr$152 ][95:88] <= \$signature__data$154 [95:88];
+    if (\$signature__en$156 [12])
+      memory_2_even[\$signature__addr$152 ][103:96] <= \$signature__data$154 [103:96];
+    if (\$signature__en$156 [13])
+      memory_2_even[\$signature__addr$152 ][111:104] <= \$signature__data$154 [111:104];
+    if (\$signature__en$156 [14])
+      memory_2_even[\$signature__addr$152 ][119:112] <= \$signature__data$154 [119:112];
+    if (\$signature__en$156 [15])
+      memory_2_even[\$signature__addr$152 ][127:120] <= \$signature__data$154 [127:120];
   end
   reg [127:0] _4_;
   always @(posedge ending_clk) begin
     _4_ <= memory_2_even[\read__addr$8 ];
   end
-  assign \read__data$191  = _4_;
+  assign \read__data$187  = _4_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_2_odd [1023:0];
 `ifndef SYNTHESIS
@@ -2554,44 +2588,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$166 [0])
-      memory_2_odd[\$signature__addr$162 ][7:0] <= \$signature__data$164 [7:0];
-    if (\$signature__en$166 [1])
-      memory_2_odd[\$signature__addr$162 ][15:8] <= \$signature__data$164 [15:8];
-    if (\$signature__en$166 [2])
-      memory_2_odd[\$signature__addr$162 ][23:16] <= \$signature__data$164 [23:16];
-    if (\$signature__en$166 [3])
-      memory_2_odd[\$signature__addr$162 ][31:24] <= \$signature__data$164 [31:24];
-    if (\$signature__en$166 [4])
-      memory_2_odd[\$signature__addr$162 ][39:32] <= \$signature__data$164 [39:32];
-    if (\$signature__en$166 [5])
-      memory_2_odd[\$signature__addr$162 ][47:40] <= \$signature__data$164 [47:40];
-    if (\$signature__en$166 [6])
-      memory_2_odd[\$signature__addr$162 ][55:48] <= \$signature__data$164 [55:48];
-    if (\$signature__en$166 [7])
-      memory_2_odd[\$signature__addr$162 ][63:56] <= \$signature__data$164 [63:56];
-    if (\$signature__en$166 [8])
-      memory_2_odd[\$signature__addr$162 ][71:64] <= \$signature__data$164 [71:64];
-    if (\$signature__en$166 [9])
-      memory_2_odd[\$signature__addr$162 ][79:72] <= \$signature__data$164 [79:72];
-    if (\$signature__en$166 [10])
-      memory_2_odd[\$signature__addr$162 ][87:80] <= \$signature__data$164 [87:80];
-    if (\$signature__en$166 [11])
-      memory_2_odd[\$signature__addr$162 ][95:88] <= \$signature__data$164 [95:88];
-    if (\$signature__en$166 [12])
-      memory_2_odd[\$signature__addr$162 ][103:96] <= \$signature__data$164 [103:96];
-    if (\$signature__en$166 [13])
-      memory_2_odd[\$signature__addr$162 ][111:104] <= \$signature__data$164 [111:104];
-    if (\$signature__en$166 [14])
-      memory_2_odd[\$signature__addr$162 ][119:112] <= \$signature__data$164 [119:112];
-    if (\$signature__en$166 [15])
-      memory_2_odd[\$signature__addr$162 ][127:120] <= \$signature__data$164 [127:120];
+    if (\$signature__en$162 [0])
+      memory_2_odd[\$signature__addr$158 ][7:0] <= \$signature__data$160 [7:0];
+    if (\$signature__en$162 [1])
+      memory_2_odd[\$signature__addr$158 ][15:8] <= \$signature__data$160 [15:8];
+    if (\$signature__en$162 [2])
+      memory_2_odd[\$signature__addr$158 ][23:16] <= \$signature__data$160 [23:16];
+    if (\$signature__en$162 [3])
+      memory_2_odd[\$signature__addr$158 ][31:24] <= \$signature__data$160 [31:24];
+    if (\$signature__en$162 [4])
+      memory_2_odd[\$signature__addr$158 ][39:32] <= \$signature__data$160 [39:32];
+    if (\$signature__en$162 [5])
+      memory_2_odd[\$signature__addr$158 ][47:40] <= \$signature__data$160 [47:40];
+    if (\$signature__en$162 [6])
+      memory_2_odd[\$signature__addr$158 ][55:48] <= \$signature__data$160 [55:48];
+    if (\$signature__en$162 [7])
+      memory_2_odd[\$signature__addr$158 ][63:56] <= \$signature__data$160 [63:56];
+    if (\$signature__en$162 [8])
+      memory_2_odd[\$signature__addr$158 ][71:64] <= \$signature__data$160 [71:64];
+    if (\$signature__en$162 [9])
+      memory_2_odd[\$signature__addr$158 ][79:72] <= \$signature__data$160 [79:72];
+    if (\$signature__en$162 [10])
+      memory_2_odd[\$signature__addr$158 ][87:80] <= \$signature__data$160 [87:80];
+    if (\$signature__en$162 [11])
+      memory_2_odd[\$signature__addr$158 ][95:88] <= \$signature__data$160 [95:88];
+    if (\$signature__en$162 [12])
+      memory_2_odd[\$signature__addr$158 ][103:96] <= \$signature__data$160 [103:96];
+    if (\$signature__en$162 [13])
+      memory_2_odd[\$signature__addr$158 ][111:104] <= \$signature__data$160 [111:104];
+    if (\$signature__en$162 [14])
+      memory_2_odd[\$signature__addr$158 ][119:112] <= \$signature__data$160 [119:112];
+    if (\$signature__en$162 [15])
+      memory_2_odd[\$signature__addr$158 ][127:120] <= \$signature__data$160 [127:120];
   end
   reg [127:0] _5_;
   always @(posedge ending_clk) begin
     _5_ <= memory_2_odd[\read__addr$10 ];
   end
-  assign \read__data$193  = _5_;
+  assign \read__data$189  = _5_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_3_even [1023:0];
 `ifndef SYNTHESIS
@@ -2601,44 +2635,44 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$172 [0])
-      memory_3_even[\$signature__addr$168 ][7:0] <= \$signature__data$170 [7:0];
-    if (\$signature__en$172 [1])
-      memory_3_even[\$signature__addr$168 ][15:8] <= \$signature__data$170 [15:8];
-    if (\$signature__en$172 [2])
-      memory_3_even[\$signature__addr$168 ][23:16] <= \$signature__data$170 [23:16];
-    if (\$signature__en$172 [3])
-      memory_3_even[\$signature__addr$168 ][31:24] <= \$signature__data$170 [31:24];
-    if (\$signature__en$172 [4])
-      memory_3_even[\$signature__addr$168 ][39:32] <= \$signature__data$170 [39:32];
-    if (\$signature__en$172 [5])
-      memory_3_even[\$signature__addr$168 ][47:40] <= \$signature__data$170 [47:40];
-    if (\$signature__en$172 [6])
-      memory_3_even[\$signature__addr$168 ][55:48] <= \$signature__data$170 [55:48];
-    if (\$signature__en$172 [7])
-      memory_3_even[\$signature__addr$168 ][63:56] <= \$signature__data$170 [63:56];
-    if (\$signature__en$172 [8])
-      memory_3_even[\$signature__addr$168 ][71:64] <= \$signature__data$170 [71:64];
-    if (\$signature__en$172 [9])
-      memory_3_even[\$signature__addr$168 ][79:72] <= \$signature__data$170 [79:72];
-    if (\$signature__en$172 [10])
-      memory_3_even[\$signature__addr$168 ][87:80] <= \$signature__data$170 [87:80];
-    if (\$signature__en$172 [11])
-      memory_3_even[\$signature__addr$168 ][95:88] <= \$signature__data$170 [95:88];
-    if (\$signature__en$172 [12])
-      memory_3_even[\$signature__addr$168 ][103:96] <= \$signature__data$170 [103:96];
-    if (\$signature__en$172 [13])
-      memory_3_even[\$signature__addr$168 ][111:104] <= \$signature__data$170 [111:104];
-    if (\$signature__en$172 [14])
-      memory_3_even[\$signature__addr$168 ][119:112] <= \$signature__data$170 [119:112];
-    if (\$signature__en$172 [15])
-      memory_3_even[\$signature__addr$168 ][127:120] <= \$signature__data$170 [127:120];
+    if (\$signature__en$168 [0])
+      memory_3_even[\$signature__addr$164 ][7:0] <= \$signature__data$166 [7:0];
+    if (\$signature__en$168 [1])
+      memory_3_even[\$signature__addr$164 ][15:8] <= \$signature__data$166 [15:8];
+    if (\$signature__en$168 [2])
+      memory_3_even[\$signature__addr$164 ][23:16] <= \$signature__data$166 [23:16];
+    if (\$signature__en$168 [3])
+      memory_3_even[\$signature__addr$164 ][31:24] <= \$signature__data$166 [31:24];
+    if (\$signature__en$168 [4])
+      memory_3_even[\$signature__addr$164 ][39:32] <= \$signature__data$166 [39:32];
+    if (\$signature__en$168 [5])
+      memory_3_even[\$signature__addr$164 ][47:40] <= \$signature__data$166 [47:40];
+    if (\$signature__en$168 [6])
+      memory_3_even[\$signature__addr$164 ][55:48] <= \$signature__data$166 [55:48];
+    if (\$signature__en$168 [7])
+      memory_3_even[\$signature__addr$164 ][63:56] <= \$signature__data$166 [63:56];
+    if (\$signature__en$168 [8])
+      memory_3_even[\$signature__addr$164 ][71:64] <= \$signature__data$166 [71:64];
+    if (\$signature__en$168 [9])
+      memory_3_even[\$signature__addr$164 ][79:72] <= \$signature__data$166 [79:72];
+    if (\$signature__en$168 [10])
+      memory_3_even[\$signature__addr$164 ][87:80] <= \$signature__data$166 [87:80];
+    if (\$signature__en$168 [11])
+      memory_3_even[\$signature__addr$164 ][95:88] <= \$signature__data$166 [95:88];
+    if (\$signature__en$168 [12])
+      memory_3_even[\$signature__addr$164 ][103:96] <= \$signature__data$166 [103:96];
+    if (\$signature__en$168 [13])
+      memory_3_even[\$signature__addr$164 ][111:104] <= \$signature__data$166 [111:104];
+    if (\$signature__en$168 [14])
+      memory_3_even[\$signature__addr$164 ][119:112] <= \$signature__data$166 [119:112];
+    if (\$signature__en$168 [15])
+      memory_3_even[\$signature__addr$164 ][127:120] <= \$signature__data$166 [127:120];
   end
   reg [127:0] _6_;
   always @(posedge ending_clk) begin
     _6_ <= memory_3_even[\read__addr$12 ];
   end
-  assign \read__data$195  = _6_;
+  assign \read__data$191  = _6_;
   (* no_rw_check = 32'd1 *)
   reg [127:0] memory_3_odd [1023:0];
 `ifndef SYNTHESIS
@@ -2648,44 +2682,80 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   end
 `endif
   always @(posedge ending_clk) begin
-    if (\$signature__en$178 [0])
-      memory_3_odd[\$signature__addr$174 ][7:0] <= \$signature__data$176 [7:0];
-    if (\$signature__en$178 [1])
-      memory_3_odd[\$signature__addr$174 ][15:8] <= \$signature__data$176 [15:8];
-    if (\$signature__en$178 [2])
-      memory_3_odd[\$signature__addr$174 ][23:16] <= \$signature__data$176 [23:16];
-    if (\$signature__en$178 [3])
-      memory_3_odd[\$signature__addr$174 ][31:24] <= \$signature__data$176 [31:24];
-    if (\$signature__en$178 [4])
-      memory_3_odd[\$signature__addr$174 ][39:32] <= \$signature__data$176 [39:32];
-    if (\$signature__en$178 [5])
-      memory_3_odd[\$signature__addr$174 ][47:40] <= \$signature__data$176 [47:40];
-    if (\$signature__en$178 [6])
-      memory_3_odd[\$signature__addr$174 ][55:48] <= \$signature__data$176 [55:48];
-    if (\$signature__en$178 [7])
-      memory_3_odd[\$signature__addr$174 ][63:56] <= \$signature__data$176 [63:56];
-    if (\$signature__en$178 [8])
-      memory_3_odd[\$signature__addr$174 ][71:64] <= \$signature__data$176 [71:64];
-    if (\$signature__en$178 [9])
-      memory_3_odd[\$signature__addr$174 ][79:72] <= \$signature__data$176 [79:72];
-    if (\$signature__en$178 [10])
-      memory_3_odd[\$signature__addr$174 ][87:80] <= \$signature__data$176 [87:80];
-    if (\$signature__en$178 [11])
-      memory_3_odd[\$signature__addr$174 ][95:88] <= \$signature__data$176 [95:88];
-    if (\$signature__en$178 [12])
-      memory_3_odd[\$signature__addr$174 ][103:96] <= \$signature__data$176 [103:96];
-    if (\$signature__en$178 [13])
-      memory_3_odd[\$signature__addr$174 ][111:104] <= \$signature__data$176 [111:104];
-    if (\$signature__en$178 [14])
-      memory_3_odd[\$signature__addr$174 ][119:112] <= \$signature__data$176 [119:112];
-    if (\$signature__en$178 [15])
-      memory_3_odd[\$signature__addr$174 ][127:120] <= \$signature__data$176 [127:120];
+    if (\$signature__en$174 [0])
+      memory_3_odd[\$signature__addr$170 ][7:0] <= \$signature__data$172 [7:0];
+    if (\$signature__en$174 [1])
+      memory_3_odd[\$signature__addr$170 ][15:8] <= \$signature__data$172 [15:8];
+    if (\$signature__en$174 [2])
+      memory_3_odd[\$signature__addr$170 ][23:16] <= \$signature__data$172 [23:16];
+    if (\$signature__en$174 [3])
+      memory_3_odd[\$signature__addr$170 ][31:24] <= \$signature__data$172 [31:24];
+    if (\$signature__en$174 [4])
+      memory_3_odd[\$signature__addr$170 ][39:32] <= \$signature__data$172 [39:32];
+    if (\$signature__en$174 [5])
+      memory_3_odd[\$signature__addr$170 ][47:40] <= \$signature__data$172 [47:40];
+    if (\$signature__en$174 [6])
+      memory_3_odd[\$signature__addr$170 ][55:48] <= \$signature__data$172 [55:48];
+    if (\$signature__en$174 [7])
+      memory_3_odd[\$signature__addr$170 ][63:56] <= \$signature__data$172 [63:56];
+    if (\$signature__en$174 [8])
+      memory_3_odd[\$signature__addr$170 ][71:64] <= \$signature__data$172 [71:64];
+    if (\$signature__en$174 [9])
+      memory_3_odd[\$signature__addr$170 ][79:72] <= \$signature__data$172 [79:72];
+    if (\$signature__en$174 [10])
+      memory_3_odd[\$signature__addr$170 ][87:80] <= \$signature__data$172 [87:80];
+    if (\$signature__en$174 [11])
+      memory_3_odd[\$signature__addr$170 ][95:88] <= \$signature__data$172 [95:88];
+    if (\$signature__en$174 [12])
+      memory_3_odd[\$signature__addr$170 ][103:96] <= \$signature__data$172 [103:96];
+    if (\$signature__en$174 [13])
+      memory_3_odd[\$signature__addr$170 ][111:104] <= \$signature__data$172 [111:104];
+    if (\$signature__en$174 [14])
+      memory_3_odd[\$signature__addr$170 ][119:112] <= \$signature__data$172 [119:112];
+    if (\$signature__en$174 [15])
+      memory_3_odd[\$signature__addr$170 ][127:120] <= \$signature__data$172 [127:120];
   end
   reg [127:0] _7_;
   always @(posedge ending_clk) begin
     _7_ <= memory_3_odd[\read__addr$14 ];
   end
-  assign \read__data$197  = _7_;
+  assign \read__data$193  = _7_;
+  assign \$249  = vector_write_place[1:0] == 1'h1;
+  assign \$250  = \$249  & \$235 ;
+  assign \$251  = vector_write_place[1:0] == 2'h2;
+  assign \$252  = vector_write_place[1:0] == 1'h1;
+  assign \$253  = \$252  & vector_write_near_end;
+  assign \$254  = \$251  | \$253 ;
+  assign \$255  = \$254  & \$234 ;
+  assign \$256  = vector_write_place[1:0] == 2'h2;
+  assign \$257  = \$256  & \$235 ;
+  assign \$258  = vector_write_place[1:0] == 2'h3;
+  assign \$259  = vector_write_place[1:0] == 2'h2;
+  assign \$260  = \$259  & vector_write_near_end;
+  assign \$261  = \$258  | \$260 ;
+  assign \$262  = \$261  & \$234 ;
+  assign \$263  = vector_write_place[1:0] == 2'h3;
+  assign \$264  = \$263  & \$235 ;
+  assign \$265  = & \port$12779$1 [14:5];
+  assign \$266  = \port$12779$1 [4] & \$265 ;
+  assign \$267  = \port$12779$1 [16:15] + \$266 ;
+  assign \$268  = \port$12779$1 [14:5] + \port$12779$1 [4];
+  assign load_write_crosses = \port$12779$1 [3:0] > 1'h0;
+  assign \$269  = ~ \port$12779$1 [4];
+  assign \$270  = \$269  | load_write_crosses;
+  assign \$271  = \port$12779$1 [4] | load_write_crosses;
+  assign \$272  = & \port$12779$1 [14:12];
+  assign load_write_near_end = \port$12779$1 [4] & \$272 ;
+  assign \$273  = ! load_write_place[1:0];
+  assign \$274  = load_write_place[1:0] == 2'h3;
+  assign \$275  = \$274  & load_write_near_end;
+  assign \$276  = \$273  | \$275 ;
+  assign \$277  = \$276  & \$270 ;
+  assign \$278  = ! load_write_place[1:0];
+  assign \$279  = \$278  & \$271 ;
+  assign \$280  = load_write_place[1:0] == 1'h1;
+  assign \$281  = ! load_write_place[1:0];
+  assign \$282  = \$281  & load_write_near_end;
   assign \$283  = \$280  | \$282 ;
   assign \$284  = \$283  & \$270 ;
   assign \$285  = load_write_place[1:0] == 1'h1;
@@ -2745,373 +2815,415 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$339  = vector_write__valid & \$338 ;
   assign load_write__grant = ~ \$340 ;
   assign write_asks_1 = load_write__valid ? load_write_needs : 8'h00;
-  assign \$341  = vector_write_count_1 > 1'h0;
-  assign \$342  = vector_write_count_1 > 1'h1;
-  assign \$343  = vector_write_count_1 > 2'h2;
-  assign \$344  = vector_write_count_1 > 2'h3;
-  assign \$345  = vector_write_count_1 > 3'h4;
-  assign \$346  = vector_write_count_1 > 3'h5;
-  assign \$347  = vector_write_count_1 > 3'h6;
-  assign \$348  = vector_write_count_1 > 3'h7;
-  assign \$349  = vector_write_count_1 > 4'h8;
-  assign \$350  = vector_write_count_1 > 4'h9;
-  assign \$351  = vector_write_count_1 > 4'ha;
-  assign \$352  = vector_write_count_1 > 4'hb;
-  assign \$353  = vector_write_count_1 > 4'hc;
-  assign \$354  = vector_write_count_1 > 4'hd;
-  assign \$355  = vector_write_count_1 > 4'he;
-  assign \$356  = vector_write_count_1 > 4'hf;
-  assign vector_write_mask_0 = vector_write_place_1[5] ? { \$355 , \$354 , \$353 , \$352 , \$351 , \$350 , \$349 , \$348 , \$347 , \$346 , \$345 , \$344 , \$343 , \$342 , \$341 , \$356  } : { \$356 , \$355 , \$354 , \$353 , \$352 , \$351 , \$350 , \$349 , \$348 , \$347 , \$346 , \$345 , \$344 , \$343 , \$342 , \$341  };
+  assign vector_write_mask_0 = vector_write_place_1[5] ? { vector_write_wanted_1[14:0], vector_write_wanted_1[15] } : vector_write_wanted_1;
   assign vector_write_mask_1 = vector_write_place_1[6] ? { vector_write_mask_0[13:0], vector_write_mask_0[15:14] } : vector_write_mask_0;
   assign vector_write_mask_2 = vector_write_place_1[7] ? { vector_write_mask_1[11:0], vector_write_mask_1[15:12] } : vector_write_mask_1;
   assign vector_write_mask_3 = vector_write_place_1[8] ? { vector_write_mask_2[7:0], vector_write_mask_2[15:8] } : vector_write_mask_2;
-  assign \$357  = vector_write_place_1[8:5] <= 1'h0;
-  assign \$358  = vector_write_place_1[8:5] <= 1'h1;
-  assign \$359  = vector_write_place_1[8:5] <= 2'h2;
-  assign \$360  = vector_write_place_1[8:5] <= 2'h3;
-  assign \$361  = vector_write_place_1[8:5] <= 3'h4;
-  assign \$362  = vector_write_place_1[8:5] <= 3'h5;
-  assign \$363  = vector_write_place_1[8:5] <= 3'h6;
-  assign \$364  = vector_write_place_1[8:5] <= 3'h7;
-  assign \$365  = vector_write_place_1[8:5] <= 4'h8;
-  assign \$366  = vector_write_place_1[8:5] <= 4'h9;
-  assign \$367  = vector_write_place_1[8:5] <= 4'ha;
-  assign \$368  = vector_write_place_1[8:5] <= 4'hb;
-  assign \$369  = vector_write_place_1[8:5] <= 4'hc;
-  assign \$370  = vector_write_place_1[8:5] <= 4'hd;
-  assign \$371  = vector_write_place_1[8:5] <= 4'he;
   assign vector_write_rotate_0 = vector_write_place_1[5] ? { vector_write_data_1[119:0], vector_write_data_1[127:120] } : vector_write_data_1;
   assign vector_write_rotate_1 = vector_write_place_1[6] ? { vector_write_rotate_0[111:0], vector_write_rotate_0[127:112] } : vector_write_rotate_0;
   assign vector_write_rotate_2 = vector_write_place_1[7] ? { vector_write_rotate_1[95:0], vector_write_rotate_1[127:96] } : vector_write_rotate_1;
   assign vector_write_rotate_3 = vector_write_place_1[8] ? { vector_write_rotate_2[63:0], vector_write_rotate_2[127:64] } : vector_write_rotate_2;
-  assign \$372  = ! vector_write_place_1[1:0];
-  assign \$373  = ! vector_write_place_1[4];
-  assign \$374  = \$372  & \$373 ;
-  assign \$375  = ! vector_write_place_1[3:2];
-  assign \$377  = \$375  & \$376 ;
-  assign \$378  = \$377  & vector_write_crosses_1;
-  assign \$379  = \$374  | \$378 ;
-  assign \$380  = vector_write_granted_1 & \$379 ;
-  assign \$381  = ! vector_write_place_1[1:0];
-  assign \$383  = \$381  & \$382 ;
-  assign \$384  = ! vector_write_place_1[3:2];
-  assign \$385  = ~ vector_write_place_1[4];
-  assign \$386  = \$384  & \$385 ;
-  assign \$387  = \$386  & vector_write_crosses_1;
-  assign \$388  = \$383  | \$387 ;
-  assign \$389  = vector_write_granted_1 & \$388 ;
-  assign \$390  = vector_write_place_1[1:0] == 1'h1;
-  assign \$391  = ! vector_write_place_1[4];
-  assign \$392  = \$390  & \$391 ;
-  assign \$393  = vector_write_place_1[3:2] == 1'h1;
-  assign \$395  = \$393  & \$394 ;
-  assign \$396  = \$395  & vector_write_crosses_1;
-  assign \$397  = \$392  | \$396 ;
-  assign \$398  = vector_write_granted_1 & \$397 ;
-  assign \$399  = vector_write_place_1[1:0] == 1'h1;
-  assign \$401  = \$399  & \$400 ;
-  assign \$402  = vector_write_place_1[3:2] == 1'h1;
-  assign \$403  = ~ vector_write_place_1[4];
-  assign \$404  = \$402  & \$403 ;
-  assign \$405  = \$404  & vector_write_crosses_1;
-  assign \$406  = \$401  | \$405 ;
-  assign \$407  = vector_write_granted_1 & \$406 ;
-  assign \$408  = vector_write_place_1[1:0] == 2'h2;
-  assign \$409  = ! vector_write_place_1[4];
-  assign \$410  = \$408  & \$409 ;
-  assign \$411  = vector_write_place_1[3:2] == 2'h2;
-  assign \$413  = \$411  & \$412 ;
-  assign \$414  = \$413  & vector_write_crosses_1;
-  assign \$415  = \$410  | \$414 ;
-  assign \$416  = vector_write_granted_1 & \$415 ;
-  assign \$417  = vector_write_place_1[1:0] == 2'h2;
-  assign \$419  = \$417  & \$418 ;
-  assign \$420  = vector_write_place_1[3:2] == 2'h2;
-  assign \$421  = ~ vector_write_place_1[4];
-  assign \$422  = \$420  & \$421 ;
-  assign \$423  = \$422  & vector_write_crosses_1;
-  assign \$424  = \$419  | \$423 ;
-  assign \$425  = vector_write_granted_1 & \$424 ;
-  assign \$426  = vector_write_place_1[1:0] == 2'h3;
-  assign \$427  = ! vector_write_place_1[4];
-  assign \$428  = \$426  & \$427 ;
-  assign \$429  = vector_write_place_1[3:2] == 2'h3;
-  assign \$431  = \$429  & \$430 ;
-  assign \$432  = \$431  & vector_write_crosses_1;
-  assign \$433  = \$428  | \$432 ;
-  assign \$434  = vector_write_granted_1 & \$433 ;
-  assign \$435  = vector_write_place_1[1:0] == 2'h3;
-  assign \$437  = \$435  & \$436 ;
-  assign \$438  = vector_write_place_1[3:2] == 2'h3;
-  assign \$439  = ~ vector_write_place_1[4];
-  assign \$440  = \$438  & \$439 ;
-  assign \$441  = \$440  & vector_write_crosses_1;
-  assign \$442  = \$437  | \$441 ;
-  assign \$443  = vector_write_granted_1 & \$442 ;
-  assign \$444  = load_write_count_1 > 1'h0;
-  assign \$445  = load_write_count_1 > 1'h1;
-  assign \$446  = load_write_count_1 > 2'h2;
-  assign \$447  = load_write_count_1 > 2'h3;
-  assign \$448  = load_write_count_1 > 3'h4;
-  assign \$449  = load_write_count_1 > 3'h5;
-  assign \$450  = load_write_count_1 > 3'h6;
-  assign \$451  = load_write_count_1 > 3'h7;
-  assign \$452  = load_write_count_1 > 4'h8;
-  assign \$453  = load_write_count_1 > 4'h9;
-  assign \$454  = load_write_count_1 > 4'ha;
-  assign \$455  = load_write_count_1 > 4'hb;
-  assign \$456  = load_write_count_1 > 4'hc;
-  assign \$457  = load_write_count_1 > 4'hd;
-  assign \$458  = load_write_count_1 > 4'he;
-  assign \$459  = load_write_count_1 > 4'hf;
-  assign load_write_mask_0 = load_write_place_1[5] ? { \$458 , \$457 , \$456 , \$455 , \$454 , \$453 , \$452 , \$451 , \$450 , \$449 , \$448 , \$447 , \$446 , \$445 , \$444 , \$459  } : { \$459 , \$458 , \$457 , \$456 , \$455 , \$454 , \$453 , \$452 , \$451 , \$450 , \$449 , \$448 , \$447 , \$446 , \$445 , \$444  };
+  assign \$341  = ! vector_write_place_1[1:0];
+  assign \$342  = ! vector_write_place_1[4];
+  assign \$343  = \$341  & \$342 ;
+  assign \$344  = ! vector_write_place_1[3:2];
+  assign \$346  = \$344  & \$345 ;
+  assign \$347  = \$346  & vector_write_crosses_1;
+  assign \$348  = \$343  | \$347 ;
+  assign \$349  = vector_write_granted_1 & \$348 ;
+  assign \$350  = ! vector_write_place_1[1:0];
+  assign \$352  = \$350  & \$351 ;
+  assign \$353  = ! vector_write_place_1[3:2];
+  assign \$354  = ~ vector_write_place_1[4];
+  assign \$355  = \$353  & \$354 ;
+  assign \$356  = \$355  & vector_write_crosses_1;
+  assign \$357  = \$352  | \$356 ;
+  assign \$358  = vector_write_granted_1 & \$357 ;
+  assign \$359  = vector_write_place_1[1:0] == 1'h1;
+  assign \$360  = ! vector_write_place_1[4];
+  assign \$361  = \$359  & \$360 ;
+  assign \$362  = vector_write_place_1[3:2] == 1'h1;
+  assign \$364  = \$362  & \$363 ;
+  assign \$365  = \$364  & vector_write_crosses_1;
+  assign \$366  = \$361  | \$365 ;
+  assign \$367  = vector_write_granted_1 & \$366 ;
+  assign \$368  = vector_write_place_1[1:0] == 1'h1;
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = vector_write_place_1[3:2] == 1'h1;
+  assign \$372  = ~ vector_write_place_1[4];
+  assign \$373  = \$371  & \$372 ;
+  assign \$374  = \$373  & vector_write_crosses_1;
+  assign \$375  = \$370  | \$374 ;
+  assign \$376  = vector_write_granted_1 & \$375 ;
+  assign \$377  = vector_write_place_1[1:0] == 2'h2;
+  assign \$378  = ! vector_write_place_1[4];
+  assign \$379  = \$377  & \$378 ;
+  assign \$380  = vector_write_place_1[3:2] == 2'h2;
+  assign \$382  = \$380  & \$381 ;
+  assign \$383  = \$382  & vector_write_crosses_1;
+  assign \$384  = \$379  | \$383 ;
+  assign \$385  = vector_write_granted_1 & \$384 ;
+  assign \$386  = vector_write_place_1[1:0] == 2'h2;
+  assign \$388  = \$386  & \$387 ;
+  assign \$389  = vector_write_place_1[3:2] == 2'h2;
+  assign \$390  = ~ vector_write_place_1[4];
+  assign \$391  = \$389  & \$390 ;
+  assign \$392  = \$391  & vector_write_crosses_1;
+  assign \$393  = \$388  | \$392 ;
+  assign \$394  = vector_write_granted_1 & \$393 ;
+  assign \$395  = vector_write_place_1[1:0] == 2'h3;
+  assign \$396  = ! vector_write_place_1[4];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = vector_write_place_1[3:2] == 2'h3;
+  assign \$400  = \$398  & \$399 ;
+  assign \$401  = \$400  & vector_write_crosses_1;
+  assign \$402  = \$397  | \$401 ;
+  assign \$403  = vector_write_granted_1 & \$402 ;
+  assign \$404  = vector_write_place_1[1:0] == 2'h3;
+  assign \$406  = \$404  & \$405 ;
+  assign \$407  = vector_write_place_1[3:2] == 2'h3;
+  assign \$408  = ~ vector_write_place_1[4];
+  assign \$409  = \$407  & \$408 ;
+  assign \$410  = \$409  & vector_write_crosses_1;
+  assign \$411  = \$406  | \$410 ;
+  assign \$412  = vector_write_granted_1 & \$411 ;
+  assign load_write_mask_0 = load_write_place_1[5] ? { load_write_wanted_1[14:0], load_write_wanted_1[15] } : load_write_wanted_1;
   assign load_write_mask_1 = load_write_place_1[6] ? { load_write_mask_0[13:0], load_write_mask_0[15:14] } : load_write_mask_0;
   assign load_write_mask_2 = load_write_place_1[7] ? { load_write_mask_1[11:0], load_write_mask_1[15:12] } : load_write_mask_1;
   assign load_write_mask_3 = load_write_place_1[8] ? { load_write_mask_2[7:0], load_write_mask_2[15:8] } : load_write_mask_2;
-  assign \$460  = load_write_place_1[8:5] <= 1'h0;
-  assign \$461  = load_write_place_1[8:5] <= 1'h1;
-  assign \$462  = load_write_place_1[8:5] <= 2'h2;
-  assign \$463  = load_write_place_1[8:5] <= 2'h3;
-  assign \$464  = load_write_place_1[8:5] <= 3'h4;
-  assign \$465  = load_write_place_1[8:5] <= 3'h5;
-  assign \$466  = load_write_place_1[8:5] <= 3'h6;
-  assign \$467  = load_write_place_1[8:5] <= 3'h7;
-  assign \$468  = load_write_place_1[8:5] <= 4'h8;
-  assign \$469  = load_write_place_1[8:5] <= 4'h9;
-  assign \$470  = load_write_place_1[8:5] <= 4'ha;
-  assign \$471  = load_write_place_1[8:5] <= 4'hb;
-  assign \$472  = load_write_place_1[8:5] <= 4'hc;
-  assign \$473  = load_write_place_1[8:5] <= 4'hd;
-  assign \$474  = load_write_place_1[8:5] <= 4'he;
   assign load_write_rotate_0 = load_write_place_1[5] ? { load_write_data_1[119:0], load_write_data_1[127:120] } : load_write_data_1;
   assign load_write_rotate_1 = load_write_place_1[6] ? { load_write_rotate_0[111:0], load_write_rotate_0[127:112] } : load_write_rotate_0;
   assign load_write_rotate_2 = load_write_place_1[7] ? { load_write_rotate_1[95:0], load_write_rotate_1[127:96] } : load_write_rotate_1;
   assign load_write_rotate_3 = load_write_place_1[8] ? { load_write_rotate_2[63:0], load_write_rotate_2[127:64] } : load_write_rotate_2;
-  assign \$475  = ! load_write_place_1[1:0];
-  assign \$476  = ! load_write_place_1[4];
-  assign \$477  = \$475  & \$476 ;
-  assign \$478  = ! load_write_place_1[3:2];
-  assign \$480  = \$478  & \$479 ;
-  assign \$481  = \$480  & load_write_crosses_1;
-  assign \$482  = \$477  | \$481 ;
-  assign \$483  = load_write_granted_1 & \$482 ;
-  assign \$484  = ! load_write_place_1[1:0];
-  assign \$486  = \$484  & \$485 ;
-  assign \$487  = ! load_write_place_1[3:2];
-  assign \$488  = ~ load_write_place_1[4];
-  assign \$489  = \$487  & \$488 ;
-  assign \$490  = \$489  & load_write_crosses_1;
-  assign \$491  = \$486  | \$490 ;
-  assign \$492  = load_write_granted_1 & \$491 ;
-  assign \$493  = load_write_place_1[1:0] == 1'h1;
-  assign \$494  = ! load_write_place_1[4];
-  assign \$495  = \$493  & \$494 ;
-  assign \$496  = load_write_place_1[3:2] == 1'h1;
-  assign \$498  = \$496  & \$497 ;
-  assign \$499  = \$498  & load_write_crosses_1;
-  assign \$500  = \$495  | \$499 ;
-  assign \$501  = load_write_granted_1 & \$500 ;
-  assign \$502  = load_write_place_1[1:0] == 1'h1;
-  assign \$504  = \$502  & \$503 ;
-  assign \$505  = load_write_place_1[3:2] == 1'h1;
-  assign \$506  = ~ load_write_place_1[4];
-  assign \$507  = \$505  & \$506 ;
-  assign \$508  = \$507  & load_write_crosses_1;
-  assign \$509  = \$504  | \$508 ;
-  assign \$510  = load_write_granted_1 & \$509 ;
-  assign \$511  = load_write_place_1[1:0] == 2'h2;
-  assign \$512  = ! load_write_place_1[4];
-  assign \$513  = \$511  & \$512 ;
-  assign \$514  = load_write_place_1[3:2] == 2'h2;
-  assign \$516  = \$514  & \$515 ;
-  assign \$517  = \$516  & load_write_crosses_1;
-  assign \$518  = \$513  | \$517 ;
-  assign \$519  = load_write_granted_1 & \$518 ;
-  assign \$520  = load_write_place_1[1:0] == 2'h2;
-  assign \$522  = \$520  & \$521 ;
-  assign \$523  = load_write_place_1[3:2] == 2'h2;
-  assign \$524  = ~ load_write_place_1[4];
-  assign \$525  = \$523  & \$524 ;
-  assign \$526  = \$525  & load_write_crosses_1;
-  assign \$527  = \$522  | \$526 ;
-  assign \$528  = load_write_granted_1 & \$527 ;
-  assign \$529  = load_write_place_1[1:0] == 2'h3;
-  assign \$530  = ! load_write_place_1[4];
-  assign \$531  = \$529  & \$530 ;
-  assign \$532  = load_write_place_1[3:2] == 2'h3;
-  assign \$534  = \$532  & \$533 ;
-  assign \$535  = \$534  & load_write_crosses_1;
-  assign \$536  = \$531  | \$535 ;
-  assign \$537  = load_write_granted_1 & \$536 ;
-  assign \$538  = load_write_place_1[1:0] == 2'h3;
-  assign \$540  = \$538  & \$539 ;
-  assign \$541  = load_write_place_1[3:2] == 2'h3;
-  assign \$542  = ~ load_write_place_1[4];
-  assign \$543  = \$541  & \$542 ;
-  assign \$544  = \$543  & load_write_crosses_1;
-  assign \$545  = \$540  | \$544 ;
-  assign \$546  = load_write_granted_1 & \$545 ;
+  assign \$413  = ! load_write_place_1[1:0];
+  assign \$414  = ! load_write_place_1[4];
+  assign \$415  = \$413  & \$414 ;
+  assign \$416  = ! load_write_place_1[3:2];
+  assign \$418  = \$416  & \$417 ;
+  assign \$419  = \$418  & load_write_crosses_1;
+  assign \$420  = \$415  | \$419 ;
+  assign \$421  = load_write_granted_1 & \$420 ;
+  assign \$422  = ! load_write_place_1[1:0];
+  assign \$424  = \$422  & \$423 ;
+  assign \$425  = ! load_write_place_1[3:2];
+  assign \$426  = ~ load_write_place_1[4];
+  assign \$427  = \$425  & \$426 ;
+  assign \$428  = \$427  & load_write_crosses_1;
+  assign \$429  = \$424  | \$428 ;
+  assign \$430  = load_write_granted_1 & \$429 ;
+  assign \$431  = load_write_place_1[1:0] == 1'h1;
+  assign \$432  = ! load_write_place_1[4];
+  assign \$433  = \$431  & \$432 ;
+  assign \$434  = load_write_place_1[3:2] == 1'h1;
+  assign \$436  = \$434  & \$435 ;
+  assign \$437  = \$436  & load_write_crosses_1;
+  assign \$438  = \$433  | \$437 ;
+  assign \$439  = load_write_granted_1 & \$438 ;
+  assign \$440  = load_write_place_1[1:0] == 1'h1;
+  assign \$442  = \$440  & \$441 ;
+  assign \$443  = load_write_place_1[3:2] == 1'h1;
+  assign \$444  = ~ load_write_place_1[4];
+  assign \$445  = \$443  & \$444 ;
+  assign \$446  = \$445  & load_write_crosses_1;
+  assign \$447  = \$442  | \$446 ;
+  assign \$448  = load_write_granted_1 & \$447 ;
+  assign \$449  = load_write_place_1[1:0] == 2'h2;
+  assign \$450  = ! load_write_place_1[4];
+  assign \$451  = \$449  & \$450 ;
+  assign \$452  = load_write_place_1[3:2] == 2'h2;
+  assign \$454  = \$452  & \$453 ;
+  assign \$455  = \$454  & load_write_crosses_1;
+  assign \$456  = \$451  | \$455 ;
+  assign \$457  = load_write_granted_1 & \$456 ;
+  assign \$458  = load_write_place_1[1:0] == 2'h2;
+  assign \$460  = \$458  & \$459 ;
+  assign \$461  = load_write_place_1[3:2] == 2'h2;
+  assign \$462  = ~ load_write_place_1[4];
+  assign \$463  = \$461  & \$462 ;
+  assign \$464  = \$463  & load_write_crosses_1;
+  assign \$465  = \$460  | \$464 ;
+  assign \$466  = load_write_granted_1 & \$465 ;
+  assign \$467  = load_write_place_1[1:0] == 2'h3;
+  assign \$468  = ! load_write_place_1[4];
+  assign \$469  = \$467  & \$468 ;
+  assign \$470  = load_write_place_1[3:2] == 2'h3;
+  assign \$472  = \$470  & \$471 ;
+  assign \$473  = \$472  & load_write_crosses_1;
+  assign \$474  = \$469  | \$473 ;
+  assign \$475  = load_write_granted_1 & \$474 ;
+  assign \$476  = load_write_place_1[1:0] == 2'h3;
+  assign \$478  = \$476  & \$477 ;
+  assign \$479  = load_write_place_1[3:2] == 2'h3;
+  assign \$480  = ~ load_write_place_1[4];
+  assign \$481  = \$479  & \$480 ;
+  assign \$482  = \$481  & load_write_crosses_1;
+  assign \$483  = \$478  | \$482 ;
+  assign \$484  = load_write_granted_1 & \$483 ;
   assign \$signature__data  = write_from_load_0_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$140  = write_from_load_0_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$146  = write_from_load_1_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$152  = write_from_load_1_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$158  = write_from_load_2_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$164  = write_from_load_2_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$170  = write_from_load_3_0 ? load_write_data_2 : vector_write_data_2;
-  assign \$signature__data$176  = write_from_load_3_1 ? load_write_data_2 : vector_write_data_2;
-  assign \$547  = read_asks_1[0] ? \$40 [9:0] : \$76 [9:0];
-  assign \$548  = read_asks_0[0] ? \$4 [9:0] : \$547 ;
-  assign \$549  = read_asks_1[1] ? vector_read__address[14:5] : store_read__address[14:5];
-  assign \$550  = read_asks_0[1] ? matrix_read__address[14:5] : \$549 ;
-  assign \$551  = read_asks_1[2] ? \$40 [9:0] : \$76 [9:0];
-  assign \$552  = read_asks_0[2] ? \$4 [9:0] : \$551 ;
-  assign \$553  = read_asks_1[3] ? vector_read__address[14:5] : store_read__address[14:5];
-  assign \$554  = read_asks_0[3] ? matrix_read__address[14:5] : \$553 ;
-  assign \$555  = read_asks_1[4] ? \$40 [9:0] : \$76 [9:0];
-  assign \$556  = read_asks_0[4] ? \$4 [9:0] : \$555 ;
-  assign \$557  = read_asks_1[5] ? vector_read__address[14:5] : store_read__address[14:5];
-  assign \$558  = read_asks_0[5] ? matrix_read__address[14:5] : \$557 ;
-  assign \$559  = read_asks_1[6] ? \$40 [9:0] : \$76 [9:0];
-  assign \$560  = read_asks_0[6] ? \$4 [9:0] : \$559 ;
-  assign \$561  = read_asks_1[7] ? vector_read__address[14:5] : store_read__address[14:5];
-  assign \$562  = read_asks_0[7] ? matrix_read__address[14:5] : \$561 ;
-  assign \$564  = load_write__valid & load_write__grant;
-  assign \$565  = load_write_sub_banks_1[0] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$566  = ! vector_write_place_1[4];
-  assign \$567  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$568  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$569  = vector_write_mask_3 & \$568 ;
-  assign \$570  = vector_write_place_1[4] ? \$569  : \$567 ;
-  assign \$571  = vector_write_sub_banks_1[0] ? \$570  : 16'h0000;
-  assign \$572  = ! load_write_place_1[4];
-  assign \$573  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$574  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$575  = load_write_mask_3 & \$574 ;
-  assign \$576  = load_write_place_1[4] ? \$575  : \$573 ;
-  assign \$577  = load_write_sub_banks_1[0] ? \$576  : 16'h0000;
-  assign \$578  = \$571  | \$577 ;
-  assign \$579  = load_write_sub_banks_1[1] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$581  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$582  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$583  = vector_write_mask_3 & \$582 ;
-  assign \$584  = \$580  ? \$581  : \$583 ;
-  assign \$585  = vector_write_sub_banks_1[1] ? \$584  : 16'h0000;
-  assign \$587  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$588  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$589  = load_write_mask_3 & \$588 ;
-  assign \$590  = \$586  ? \$587  : \$589 ;
-  assign \$591  = load_write_sub_banks_1[1] ? \$590  : 16'h0000;
-  assign \$592  = \$585  | \$591 ;
-  assign \$593  = load_write_sub_banks_1[2] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$594  = ! vector_write_place_1[4];
-  assign \$595  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$596  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$597  = vector_write_mask_3 & \$596 ;
-  assign \$598  = vector_write_place_1[4] ? \$597  : \$595 ;
-  assign \$599  = vector_write_sub_banks_1[2] ? \$598  : 16'h0000;
-  assign \$600  = ! load_write_place_1[4];
-  assign \$601  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$602  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$603  = load_write_mask_3 & \$602 ;
-  assign \$604  = load_write_place_1[4] ? \$603  : \$601 ;
-  assign \$605  = load_write_sub_banks_1[2] ? \$604  : 16'h0000;
-  assign \$606  = \$599  | \$605 ;
-  assign \$607  = load_write_sub_banks_1[3] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$609  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$610  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$signature__data$136  = write_from_load_0_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$142  = write_from_load_1_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$148  = write_from_load_1_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$154  = write_from_load_2_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$160  = write_from_load_2_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$166  = write_from_load_3_0 ? load_write_data_2 : vector_write_data_2;
+  assign \$signature__data$172  = write_from_load_3_1 ? load_write_data_2 : vector_write_data_2;
+  assign \$485  = read_asks_1[0] ? \$40 [9:0] : \$76 [9:0];
+  assign \$486  = read_asks_0[0] ? \$4 [9:0] : \$485 ;
+  assign \$487  = read_asks_1[1] ? vector_read__address[14:5] : store_read__address[14:5];
+  assign \$488  = read_asks_0[1] ? matrix_read__address[14:5] : \$487 ;
+  assign \$489  = read_asks_1[2] ? \$40 [9:0] : \$76 [9:0];
+  assign \$490  = read_asks_0[2] ? \$4 [9:0] : \$489 ;
+  assign \$491  = read_asks_1[3] ? vector_read__address[14:5] : store_read__address[14:5];
+  assign \$492  = read_asks_0[3] ? matrix_read__address[14:5] : \$491 ;
+  assign \$493  = read_asks_1[4] ? \$40 [9:0] : \$76 [9:0];
+  assign \$494  = read_asks_0[4] ? \$4 [9:0] : \$493 ;
+  assign \$495  = read_asks_1[5] ? vector_read__address[14:5] : store_read__address[14:5];
+  assign \$496  = read_asks_0[5] ? matrix_read__address[14:5] : \$495 ;
+  assign \$497  = read_asks_1[6] ? \$40 [9:0] : \$76 [9:0];
+  assign \$498  = read_asks_0[6] ? \$4 [9:0] : \$497 ;
+  assign \$499  = read_asks_1[7] ? vector_read__address[14:5] : store_read__address[14:5];
+  assign \$500  = read_asks_0[7] ? matrix_read__address[14:5] : \$499 ;
+  assign \$501  = matrix_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$502  = matrix_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$503  = matrix_read_place_3[0] ? \$501  : \$502 ;
+  assign \$504  = matrix_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$505  = matrix_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$506  = matrix_read_place_3[0] ? \$504  : \$505 ;
+  assign \$507  = matrix_read_place_3[1] ? \$503  : \$506 ;
+  assign \$508  = matrix_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$509  = matrix_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$510  = matrix_read_place_3[2] ? \$508  : \$509 ;
+  assign \$511  = matrix_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$512  = matrix_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$513  = matrix_read_place_3[2] ? \$511  : \$512 ;
+  assign \$514  = matrix_read_place_3[3] ? \$510  : \$513 ;
+  assign \$515  = vector_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$516  = vector_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$517  = vector_read_place_3[0] ? \$515  : \$516 ;
+  assign \$518  = vector_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$519  = vector_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$520  = vector_read_place_3[0] ? \$518  : \$519 ;
+  assign \$521  = vector_read_place_3[1] ? \$517  : \$520 ;
+  assign \$522  = vector_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$523  = vector_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$524  = vector_read_place_3[2] ? \$522  : \$523 ;
+  assign \$525  = vector_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$526  = vector_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$527  = vector_read_place_3[2] ? \$525  : \$526 ;
+  assign \$528  = vector_read_place_3[3] ? \$524  : \$527 ;
+  assign \$529  = store_read_place_3[4] ? line_3_1 : line_3_0;
+  assign \$530  = store_read_place_3[4] ? line_2_1 : line_2_0;
+  assign \$531  = store_read_place_3[0] ? \$529  : \$530 ;
+  assign \$532  = store_read_place_3[4] ? line_1_1 : line_1_0;
+  assign \$533  = store_read_place_3[4] ? line_0_1 : line_0_0;
+  assign \$534  = store_read_place_3[0] ? \$532  : \$533 ;
+  assign \$535  = store_read_place_3[1] ? \$531  : \$534 ;
+  assign \$536  = store_read_place_3[4] ? line_3_0 : line_3_1;
+  assign \$537  = store_read_place_3[4] ? line_2_0 : line_2_1;
+  assign \$538  = store_read_place_3[2] ? \$536  : \$537 ;
+  assign \$539  = store_read_place_3[4] ? line_1_0 : line_1_1;
+  assign \$540  = store_read_place_3[4] ? line_0_0 : line_0_1;
+  assign \$541  = store_read_place_3[2] ? \$539  : \$540 ;
+  assign \$542  = store_read_place_3[3] ? \$538  : \$541 ;
+  assign \$544  = vector_write__count > 1'h0;
+  assign \$545  = vector_write__count > 1'h1;
+  assign \$546  = vector_write__count > 2'h2;
+  assign \$547  = vector_write__count > 2'h3;
+  assign \$548  = vector_write__count > 3'h4;
+  assign \$549  = vector_write__count > 3'h5;
+  assign \$550  = vector_write__count > 3'h6;
+  assign \$551  = vector_write__count > 3'h7;
+  assign \$552  = vector_write__count > 4'h8;
+  assign \$553  = vector_write__count > 4'h9;
+  assign \$554  = vector_write__count > 4'ha;
+  assign \$555  = vector_write__count > 4'hb;
+  assign \$556  = vector_write__count > 4'hc;
+  assign \$557  = vector_write__count > 4'hd;
+  assign \$558  = vector_write__count > 4'he;
+  assign \$559  = vector_write__count > 4'hf;
+  assign \$560  = vector_write_place[8:5] <= 1'h0;
+  assign \$561  = vector_write_place[8:5] <= 1'h1;
+  assign \$562  = vector_write_place[8:5] <= 2'h2;
+  assign \$563  = vector_write_place[8:5] <= 2'h3;
+  assign \$564  = vector_write_place[8:5] <= 3'h4;
+  assign \$565  = vector_write_place[8:5] <= 3'h5;
+  assign \$566  = vector_write_place[8:5] <= 3'h6;
+  assign \$567  = vector_write_place[8:5] <= 3'h7;
+  assign \$568  = vector_write_place[8:5] <= 4'h8;
+  assign \$569  = vector_write_place[8:5] <= 4'h9;
+  assign \$570  = vector_write_place[8:5] <= 4'ha;
+  assign \$571  = vector_write_place[8:5] <= 4'hb;
+  assign \$572  = vector_write_place[8:5] <= 4'hc;
+  assign \$573  = vector_write_place[8:5] <= 4'hd;
+  assign \$574  = vector_write_place[8:5] <= 4'he;
+  assign \$575  = load_write__valid & load_write__grant;
+  assign \$576  = \port$12779$1 [26:22] > 1'h0;
+  assign \$577  = \port$12779$1 [26:22] > 1'h1;
+  assign \$578  = \port$12779$1 [26:22] > 2'h2;
+  assign \$579  = \port$12779$1 [26:22] > 2'h3;
+  assign \$580  = \port$12779$1 [26:22] > 3'h4;
+  assign \$581  = \port$12779$1 [26:22] > 3'h5;
+  assign \$582  = \port$12779$1 [26:22] > 3'h6;
+  assign \$583  = \port$12779$1 [26:22] > 3'h7;
+  assign \$584  = \port$12779$1 [26:22] > 4'h8;
+  assign \$585  = \port$12779$1 [26:22] > 4'h9;
+  assign \$586  = \port$12779$1 [26:22] > 4'ha;
+  assign \$587  = \port$12779$1 [26:22] > 4'hb;
+  assign \$588  = \port$12779$1 [26:22] > 4'hc;
+  assign \$589  = \port$12779$1 [26:22] > 4'hd;
+  assign \$590  = \port$12779$1 [26:22] > 4'he;
+  assign \$591  = \port$12779$1 [26:22] > 4'hf;
+  assign \$592  = load_write_place[8:5] <= 1'h0;
+  assign \$593  = load_write_place[8:5] <= 1'h1;
+  assign \$594  = load_write_place[8:5] <= 2'h2;
+  assign \$595  = load_write_place[8:5] <= 2'h3;
+  assign \$596  = load_write_place[8:5] <= 3'h4;
+  assign \$597  = load_write_place[8:5] <= 3'h5;
+  assign \$598  = load_write_place[8:5] <= 3'h6;
+  assign \$599  = load_write_place[8:5] <= 3'h7;
+  assign \$600  = load_write_place[8:5] <= 4'h8;
+  assign \$601  = load_write_place[8:5] <= 4'h9;
+  assign \$602  = load_write_place[8:5] <= 4'ha;
+  assign \$603  = load_write_place[8:5] <= 4'hb;
+  assign \$604  = load_write_place[8:5] <= 4'hc;
+  assign \$605  = load_write_place[8:5] <= 4'hd;
+  assign \$606  = load_write_place[8:5] <= 4'he;
+  assign \$607  = load_write_sub_banks_1[0] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$608  = ! vector_write_place_1[4];
+  assign \$609  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$610  = ~ vector_write_upper_1;
   assign \$611  = vector_write_mask_3 & \$610 ;
-  assign \$612  = \$608  ? \$609  : \$611 ;
-  assign \$613  = vector_write_sub_banks_1[3] ? \$612  : 16'h0000;
-  assign \$615  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$616  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$612  = vector_write_place_1[4] ? \$611  : \$609 ;
+  assign \$613  = vector_write_sub_banks_1[0] ? \$612  : 16'h0000;
+  assign \$614  = ! load_write_place_1[4];
+  assign \$615  = load_write_mask_3 & load_write_upper_1;
+  assign \$616  = ~ load_write_upper_1;
   assign \$617  = load_write_mask_3 & \$616 ;
-  assign \$618  = \$614  ? \$615  : \$617 ;
-  assign \$619  = load_write_sub_banks_1[3] ? \$618  : 16'h0000;
+  assign \$618  = load_write_place_1[4] ? \$617  : \$615 ;
+  assign \$619  = load_write_sub_banks_1[0] ? \$618  : 16'h0000;
   assign \$620  = \$613  | \$619 ;
-  assign \$621  = load_write_sub_banks_1[4] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$622  = ! vector_write_place_1[4];
-  assign \$623  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$624  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$621  = load_write_sub_banks_1[1] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$623  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$624  = ~ vector_write_upper_1;
   assign \$625  = vector_write_mask_3 & \$624 ;
-  assign \$626  = vector_write_place_1[4] ? \$625  : \$623 ;
-  assign \$627  = vector_write_sub_banks_1[4] ? \$626  : 16'h0000;
-  assign \$628  = ! load_write_place_1[4];
-  assign \$629  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$630  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$626  = \$622  ? \$623  : \$625 ;
+  assign \$627  = vector_write_sub_banks_1[1] ? \$626  : 16'h0000;
+  assign \$629  = load_write_mask_3 & load_write_upper_1;
+  assign \$630  = ~ load_write_upper_1;
   assign \$631  = load_write_mask_3 & \$630 ;
-  assign \$632  = load_write_place_1[4] ? \$631  : \$629 ;
-  assign \$633  = load_write_sub_banks_1[4] ? \$632  : 16'h0000;
+  assign \$632  = \$628  ? \$629  : \$631 ;
+  assign \$633  = load_write_sub_banks_1[1] ? \$632  : 16'h0000;
   assign \$634  = \$627  | \$633 ;
-  assign \$635  = load_write_sub_banks_1[5] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$637  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$638  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$635  = load_write_sub_banks_1[2] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$636  = ! vector_write_place_1[4];
+  assign \$637  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$638  = ~ vector_write_upper_1;
   assign \$639  = vector_write_mask_3 & \$638 ;
-  assign \$640  = \$636  ? \$637  : \$639 ;
-  assign \$641  = vector_write_sub_banks_1[5] ? \$640  : 16'h0000;
-  assign \$643  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$644  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$640  = vector_write_place_1[4] ? \$639  : \$637 ;
+  assign \$641  = vector_write_sub_banks_1[2] ? \$640  : 16'h0000;
+  assign \$642  = ! load_write_place_1[4];
+  assign \$643  = load_write_mask_3 & load_write_upper_1;
+  assign \$644  = ~ load_write_upper_1;
   assign \$645  = load_write_mask_3 & \$644 ;
-  assign \$646  = \$642  ? \$643  : \$645 ;
-  assign \$647  = load_write_sub_banks_1[5] ? \$646  : 16'h0000;
+  assign \$646  = load_write_place_1[4] ? \$645  : \$643 ;
+  assign \$647  = load_write_sub_banks_1[2] ? \$646  : 16'h0000;
   assign \$648  = \$641  | \$647 ;
-  assign \$649  = load_write_sub_banks_1[6] ? load_write_even_row_1 : vector_write_even_row_1;
-  assign \$650  = ! vector_write_place_1[4];
-  assign \$651  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$652  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$649  = load_write_sub_banks_1[3] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$651  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$652  = ~ vector_write_upper_1;
   assign \$653  = vector_write_mask_3 & \$652 ;
-  assign \$654  = vector_write_place_1[4] ? \$653  : \$651 ;
-  assign \$655  = vector_write_sub_banks_1[6] ? \$654  : 16'h0000;
-  assign \$656  = ! load_write_place_1[4];
-  assign \$657  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$658  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$654  = \$650  ? \$651  : \$653 ;
+  assign \$655  = vector_write_sub_banks_1[3] ? \$654  : 16'h0000;
+  assign \$657  = load_write_mask_3 & load_write_upper_1;
+  assign \$658  = ~ load_write_upper_1;
   assign \$659  = load_write_mask_3 & \$658 ;
-  assign \$660  = load_write_place_1[4] ? \$659  : \$657 ;
-  assign \$661  = load_write_sub_banks_1[6] ? \$660  : 16'h0000;
+  assign \$660  = \$656  ? \$657  : \$659 ;
+  assign \$661  = load_write_sub_banks_1[3] ? \$660  : 16'h0000;
   assign \$662  = \$655  | \$661 ;
-  assign \$663  = load_write_sub_banks_1[7] ? load_write_odd_row_1 : vector_write_odd_row_1;
-  assign \$665  = vector_write_mask_3 & { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign \$666  = ~ { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
+  assign \$663  = load_write_sub_banks_1[4] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$664  = ! vector_write_place_1[4];
+  assign \$665  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$666  = ~ vector_write_upper_1;
   assign \$667  = vector_write_mask_3 & \$666 ;
-  assign \$668  = \$664  ? \$665  : \$667 ;
-  assign \$669  = vector_write_sub_banks_1[7] ? \$668  : 16'h0000;
-  assign \$671  = load_write_mask_3 & { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
-  assign \$672  = ~ { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
+  assign \$668  = vector_write_place_1[4] ? \$667  : \$665 ;
+  assign \$669  = vector_write_sub_banks_1[4] ? \$668  : 16'h0000;
+  assign \$670  = ! load_write_place_1[4];
+  assign \$671  = load_write_mask_3 & load_write_upper_1;
+  assign \$672  = ~ load_write_upper_1;
   assign \$673  = load_write_mask_3 & \$672 ;
-  assign \$674  = \$670  ? \$671  : \$673 ;
-  assign \$675  = load_write_sub_banks_1[7] ? \$674  : 16'h0000;
+  assign \$674  = load_write_place_1[4] ? \$673  : \$671 ;
+  assign \$675  = load_write_sub_banks_1[4] ? \$674  : 16'h0000;
   assign \$676  = \$669  | \$675 ;
+  assign \$677  = load_write_sub_banks_1[5] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$679  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$680  = ~ vector_write_upper_1;
+  assign \$681  = vector_write_mask_3 & \$680 ;
+  assign \$682  = \$678  ? \$679  : \$681 ;
+  assign \$683  = vector_write_sub_banks_1[5] ? \$682  : 16'h0000;
+  assign \$685  = load_write_mask_3 & load_write_upper_1;
+  assign \$686  = ~ load_write_upper_1;
+  assign \$687  = load_write_mask_3 & \$686 ;
+  assign \$688  = \$684  ? \$685  : \$687 ;
+  assign \$689  = load_write_sub_banks_1[5] ? \$688  : 16'h0000;
+  assign \$690  = \$683  | \$689 ;
+  assign \$691  = load_write_sub_banks_1[6] ? load_write_even_row_1 : vector_write_even_row_1;
+  assign \$692  = ! vector_write_place_1[4];
+  assign \$693  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$694  = ~ vector_write_upper_1;
+  assign \$695  = vector_write_mask_3 & \$694 ;
+  assign \$696  = vector_write_place_1[4] ? \$695  : \$693 ;
+  assign \$697  = vector_write_sub_banks_1[6] ? \$696  : 16'h0000;
+  assign \$698  = ! load_write_place_1[4];
+  assign \$699  = load_write_mask_3 & load_write_upper_1;
+  assign \$700  = ~ load_write_upper_1;
+  assign \$701  = load_write_mask_3 & \$700 ;
+  assign \$702  = load_write_place_1[4] ? \$701  : \$699 ;
+  assign \$703  = load_write_sub_banks_1[6] ? \$702  : 16'h0000;
+  assign \$704  = \$697  | \$703 ;
+  assign \$705  = load_write_sub_banks_1[7] ? load_write_odd_row_1 : vector_write_odd_row_1;
+  assign \$707  = vector_write_mask_3 & vector_write_upper_1;
+  assign \$708  = ~ vector_write_upper_1;
+  assign \$709  = vector_write_mask_3 & \$708 ;
+  assign \$710  = \$706  ? \$707  : \$709 ;
+  assign \$711  = vector_write_sub_banks_1[7] ? \$710  : 16'h0000;
+  assign \$713  = load_write_mask_3 & load_write_upper_1;
+  assign \$714  = ~ load_write_upper_1;
+  assign \$715  = load_write_mask_3 & \$714 ;
+  assign \$716  = \$712  ? \$713  : \$715 ;
+  assign \$717  = load_write_sub_banks_1[7] ? \$716  : 16'h0000;
+  assign \$718  = \$711  | \$717 ;
   always @(posedge ending_clk)
-    read__addr <= \$548 ;
+    read__addr <= \$486 ;
   always @(posedge ending_clk)
     line_0_0 <= read__data;
   always @(posedge ending_clk)
-    \read__addr$2  <= \$550 ;
+    \read__addr$2  <= \$488 ;
   always @(posedge ending_clk)
-    line_0_1 <= \read__data$185 ;
+    line_0_1 <= \read__data$181 ;
   always @(posedge ending_clk)
-    \read__addr$4  <= \$552 ;
+    \read__addr$4  <= \$490 ;
   always @(posedge ending_clk)
-    line_1_0 <= \read__data$187 ;
+    line_1_0 <= \read__data$183 ;
   always @(posedge ending_clk)
-    \read__addr$6  <= \$554 ;
+    \read__addr$6  <= \$492 ;
   always @(posedge ending_clk)
-    line_1_1 <= \read__data$189 ;
+    line_1_1 <= \read__data$185 ;
   always @(posedge ending_clk)
-    \read__addr$8  <= \$556 ;
+    \read__addr$8  <= \$494 ;
   always @(posedge ending_clk)
-    line_2_0 <= \read__data$191 ;
+    line_2_0 <= \read__data$187 ;
   always @(posedge ending_clk)
-    \read__addr$10  <= \$558 ;
+    \read__addr$10  <= \$496 ;
   always @(posedge ending_clk)
-    line_2_1 <= \read__data$193 ;
+    line_2_1 <= \read__data$189 ;
   always @(posedge ending_clk)
-    \read__addr$12  <= \$560 ;
+    \read__addr$12  <= \$498 ;
   always @(posedge ending_clk)
-    line_3_0 <= \read__data$195 ;
+    line_3_0 <= \read__data$191 ;
   always @(posedge ending_clk)
-    \read__addr$14  <= \$562 ;
+    \read__addr$14  <= \$500 ;
   always @(posedge ending_clk)
-    line_3_1 <= \read__data$197 ;
+    line_3_1 <= \read__data$193 ;
   always @(posedge ending_clk)
     matrix_read_place_1 <= matrix_read_place;
   always @(posedge ending_clk)
@@ -3119,9 +3231,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     matrix_read_place_3 <= matrix_read_place_2;
   always @(posedge ending_clk)
-    matrix_read_first <= \$677 ;
+    matrix_read_first <= \$507 ;
   always @(posedge ending_clk)
-    matrix_read_second <= \$678 ;
+    matrix_read_second <= \$514 ;
   always @(posedge ending_clk)
     matrix_read_offset <= matrix_read_place_3[8:5];
   always @(posedge ending_clk)
@@ -3133,9 +3245,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     vector_read_place_3 <= vector_read_place_2;
   always @(posedge ending_clk)
-    vector_read_first <= \$679 ;
+    vector_read_first <= \$521 ;
   always @(posedge ending_clk)
-    vector_read_second <= \$680 ;
+    vector_read_second <= \$528 ;
   always @(posedge ending_clk)
     vector_read_offset <= vector_read_place_3[8:5];
   always @(posedge ending_clk)
@@ -3147,9 +3259,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     store_read_place_3 <= store_read_place_2;
   always @(posedge ending_clk)
-    store_read_first <= \$681 ;
+    store_read_first <= \$535 ;
   always @(posedge ending_clk)
-    store_read_second <= \$682 ;
+    store_read_second <= \$542 ;
   always @(posedge ending_clk)
     store_read_offset <= store_read_place_3[8:5];
   always @(posedge ending_clk)
@@ -3157,7 +3269,7 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     vector_write_place_1 <= vector_write_place;
   always @(posedge ending_clk)
-    vector_write_granted_1 <= \$683 ;
+    vector_write_granted_1 <= \$719 ;
   always @(posedge ending_clk)
     vector_write_crosses_1 <= vector_write_crosses;
   always @(posedge ending_clk)
@@ -3165,7 +3277,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     vector_write_odd_row_1 <= vector_write__address[14:5];
   always @(posedge ending_clk)
-    vector_write_count_1 <= vector_write__count;
+    vector_write_wanted_1 <= { \$559 , \$558 , \$557 , \$556 , \$555 , \$554 , \$553 , \$552 , \$551 , \$550 , \$549 , \$548 , \$547 , \$546 , \$545 , \$544  };
+  always @(posedge ending_clk)
+    vector_write_upper_1 <= { 1'h1, \$574 , \$573 , \$572 , \$571 , \$570 , \$569 , \$568 , \$567 , \$566 , \$565 , \$564 , \$563 , \$562 , \$561 , \$560  };
   always @(posedge ending_clk)
     vector_write_data_1 <= vector_write__data;
   always @(posedge ending_clk)
@@ -3173,67 +3287,69 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     load_write_place_1 <= load_write_place;
   always @(posedge ending_clk)
-    load_write_granted_1 <= \$684 ;
+    load_write_granted_1 <= \$720 ;
   always @(posedge ending_clk)
     load_write_crosses_1 <= load_write_crosses;
   always @(posedge ending_clk)
     load_write_even_row_1 <= \$268 [9:0];
   always @(posedge ending_clk)
-    load_write_odd_row_1 <= \port$12791$1 [14:5];
+    load_write_odd_row_1 <= \port$12779$1 [14:5];
   always @(posedge ending_clk)
-    load_write_count_1 <= \port$12791$1 [26:22];
+    load_write_wanted_1 <= { \$591 , \$590 , \$589 , \$588 , \$587 , \$586 , \$585 , \$584 , \$583 , \$582 , \$581 , \$580 , \$579 , \$578 , \$577 , \$576  };
   always @(posedge ending_clk)
-    load_write_data_1 <= \port$12791$1 [154:27];
+    load_write_upper_1 <= { 1'h1, \$606 , \$605 , \$604 , \$603 , \$602 , \$601 , \$600 , \$599 , \$598 , \$597 , \$596 , \$595 , \$594 , \$593 , \$592  };
+  always @(posedge ending_clk)
+    load_write_data_1 <= \port$12779$1 [154:27];
   always @(posedge ending_clk)
     load_write_data_2 <= load_write_rotate_3;
   always @(posedge ending_clk)
     write_from_load_0_0 <= load_write_sub_banks_1[0];
   always @(posedge ending_clk)
-    \$signature__addr  <= \$565 ;
+    \$signature__addr  <= \$607 ;
   always @(posedge ending_clk)
-    \$signature__en  <= \$685 ;
+    \$signature__en  <= \$721 ;
   always @(posedge ending_clk)
     write_from_load_0_1 <= load_write_sub_banks_1[1];
   always @(posedge ending_clk)
-    \$signature__addr$138  <= \$579 ;
+    \$signature__addr$134  <= \$621 ;
   always @(posedge ending_clk)
-    \$signature__en$142  <= \$686 ;
+    \$signature__en$138  <= \$722 ;
   always @(posedge ending_clk)
     write_from_load_1_0 <= load_write_sub_banks_1[2];
   always @(posedge ending_clk)
-    \$signature__addr$144  <= \$593 ;
+    \$signature__addr$140  <= \$635 ;
   always @(posedge ending_clk)
-    \$signature__en$148  <= \$687 ;
+    \$signature__en$144  <= \$723 ;
   always @(posedge ending_clk)
     write_from_load_1_1 <= load_write_sub_banks_1[3];
   always @(posedge ending_clk)
-    \$signature__addr$150  <= \$607 ;
+    \$signature__addr$146  <= \$649 ;
   always @(posedge ending_clk)
-    \$signature__en$154  <= \$688 ;
+    \$signature__en$150  <= \$724 ;
   always @(posedge ending_clk)
     write_from_load_2_0 <= load_write_sub_banks_1[4];
   always @(posedge ending_clk)
-    \$signature__addr$156  <= \$621 ;
+    \$signature__addr$152  <= \$663 ;
   always @(posedge ending_clk)
-    \$signature__en$160  <= \$689 ;
+    \$signature__en$156  <= \$725 ;
   always @(posedge ending_clk)
     write_from_load_2_1 <= load_write_sub_banks_1[5];
   always @(posedge ending_clk)
-    \$signature__addr$162  <= \$635 ;
+    \$signature__addr$158  <= \$677 ;
   always @(posedge ending_clk)
-    \$signature__en$166  <= \$690 ;
+    \$signature__en$162  <= \$726 ;
   always @(posedge ending_clk)
     write_from_load_3_0 <= load_write_sub_banks_1[6];
   always @(posedge ending_clk)
-    \$signature__addr$168  <= \$649 ;
+    \$signature__addr$164  <= \$691 ;
   always @(posedge ending_clk)
-    \$signature__en$172  <= \$691 ;
+    \$signature__en$168  <= \$727 ;
   always @(posedge ending_clk)
     write_from_load_3_1 <= load_write_sub_banks_1[7];
   always @(posedge ending_clk)
-    \$signature__addr$174  <= \$663 ;
+    \$signature__addr$170  <= \$705 ;
   always @(posedge ending_clk)
-    \$signature__en$178  <= \$692 ;
+    \$signature__en$174  <= \$728 ;
   assign \$1  = & matrix_read__address[14:5];
   assign \$2  = matrix_read__address[4] & \$1 ;
   assign \$3  = matrix_read__address[16:15] + \$2 ;
@@ -3502,242 +3618,74 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$246  = \$245  & vector_write_near_end;
   assign \$247  = \$244  | \$246 ;
   assign \$248  = \$247  & \$234 ;
-  assign \$249  = vector_write_place[1:0] == 1'h1;
-  assign \$250  = \$249  & \$235 ;
-  assign \$251  = vector_write_place[1:0] == 2'h2;
-  assign \$252  = vector_write_place[1:0] == 1'h1;
-  assign \$253  = \$252  & vector_write_near_end;
-  assign \$254  = \$251  | \$253 ;
-  assign \$255  = \$254  & \$234 ;
-  assign \$256  = vector_write_place[1:0] == 2'h2;
-  assign \$257  = \$256  & \$235 ;
-  assign \$258  = vector_write_place[1:0] == 2'h3;
-  assign \$259  = vector_write_place[1:0] == 2'h2;
-  assign \$260  = \$259  & vector_write_near_end;
-  assign \$261  = \$258  | \$260 ;
-  assign \$262  = \$261  & \$234 ;
-  assign \$263  = vector_write_place[1:0] == 2'h3;
-  assign \$264  = \$263  & \$235 ;
-  assign \$265  = & \port$12791$1 [14:5];
-  assign \$266  = \port$12791$1 [4] & \$265 ;
-  assign \$267  = \port$12791$1 [16:15] + \$266 ;
-  assign \$268  = \port$12791$1 [14:5] + \port$12791$1 [4];
-  assign load_write_crosses = \port$12791$1 [3:0] > 1'h0;
-  assign \$269  = ~ \port$12791$1 [4];
-  assign \$270  = \$269  | load_write_crosses;
-  assign \$271  = \port$12791$1 [4] | load_write_crosses;
-  assign \$272  = & \port$12791$1 [14:12];
-  assign load_write_near_end = \port$12791$1 [4] & \$272 ;
-  assign \$273  = ! load_write_place[1:0];
-  assign \$274  = load_write_place[1:0] == 2'h3;
-  assign \$275  = \$274  & load_write_near_end;
-  assign \$276  = \$273  | \$275 ;
-  assign \$277  = \$276  & \$270 ;
-  assign \$278  = ! load_write_place[1:0];
-  assign \$279  = \$278  & \$271 ;
-  assign \$280  = load_write_place[1:0] == 1'h1;
-  assign \$281  = ! load_write_place[1:0];
-  assign \$282  = \$281  & load_write_near_end;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ matrix_read_place_3[1:0], matrix_read_place_3[4] })
-      3'h0:
-          \$677  = line_0_0;
-      3'h1:
-          \$677  = line_0_1;
-      3'h2:
-          \$677  = line_1_0;
-      3'h3:
-          \$677  = line_1_1;
-      3'h4:
-          \$677  = line_2_0;
-      3'h5:
-          \$677  = line_2_1;
-      3'h6:
-          \$677  = line_3_0;
-      3'h7:
-          \$677  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ matrix_read_place_3[3:2], matrix_read_place_3[4] })
-      3'h0:
-          \$678  = line_0_1;
-      3'h1:
-          \$678  = line_0_0;
-      3'h2:
-          \$678  = line_1_1;
-      3'h3:
-          \$678  = line_1_0;
-      3'h4:
-          \$678  = line_2_1;
-      3'h5:
-          \$678  = line_2_0;
-      3'h6:
-          \$678  = line_3_1;
-      3'h7:
-          \$678  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ vector_read_place_3[1:0], vector_read_place_3[4] })
-      3'h0:
-          \$679  = line_0_0;
-      3'h1:
-          \$679  = line_0_1;
-      3'h2:
-          \$679  = line_1_0;
-      3'h3:
-          \$679  = line_1_1;
-      3'h4:
-          \$679  = line_2_0;
-      3'h5:
-          \$679  = line_2_1;
-      3'h6:
-          \$679  = line_3_0;
-      3'h7:
-          \$679  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ vector_read_place_3[3:2], vector_read_place_3[4] })
-      3'h0:
-          \$680  = line_0_1;
-      3'h1:
-          \$680  = line_0_0;
-      3'h2:
-          \$680  = line_1_1;
-      3'h3:
-          \$680  = line_1_0;
-      3'h4:
-          \$680  = line_2_1;
-      3'h5:
-          \$680  = line_2_0;
-      3'h6:
-          \$680  = line_3_1;
-      3'h7:
-          \$680  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ store_read_place_3[1:0], store_read_place_3[4] })
-      3'h0:
-          \$681  = line_0_0;
-      3'h1:
-          \$681  = line_0_1;
-      3'h2:
-          \$681  = line_1_0;
-      3'h3:
-          \$681  = line_1_1;
-      3'h4:
-          \$681  = line_2_0;
-      3'h5:
-          \$681  = line_2_1;
-      3'h6:
-          \$681  = line_3_0;
-      3'h7:
-          \$681  = line_3_1;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez ({ store_read_place_3[3:2], store_read_place_3[4] })
-      3'h0:
-          \$682  = line_0_1;
-      3'h1:
-          \$682  = line_0_0;
-      3'h2:
-          \$682  = line_1_1;
-      3'h3:
-          \$682  = line_1_0;
-      3'h4:
-          \$682  = line_2_1;
-      3'h5:
-          \$682  = line_2_0;
-      3'h6:
-          \$682  = line_3_1;
-      3'h7:
-          \$682  = line_3_0;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$683  = \$563 ;
+    \$719  = \$543 ;
     if (ending_rst) begin
-      \$683  = 1'h0;
+      \$719  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$684  = \$564 ;
+    \$720  = \$575 ;
     if (ending_rst) begin
-      \$684  = 1'h0;
+      \$720  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$685  = \$578 ;
+    \$721  = \$620 ;
     if (ending_rst) begin
-      \$685  = 16'h0000;
+      \$721  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$686  = \$592 ;
+    \$722  = \$634 ;
     if (ending_rst) begin
-      \$686  = 16'h0000;
+      \$722  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$687  = \$606 ;
+    \$723  = \$648 ;
     if (ending_rst) begin
-      \$687  = 16'h0000;
+      \$723  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$688  = \$620 ;
+    \$724  = \$662 ;
     if (ending_rst) begin
-      \$688  = 16'h0000;
+      \$724  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$689  = \$634 ;
+    \$725  = \$676 ;
     if (ending_rst) begin
-      \$689  = 16'h0000;
+      \$725  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$690  = \$648 ;
+    \$726  = \$690 ;
     if (ending_rst) begin
-      \$690  = 16'h0000;
+      \$726  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$691  = \$662 ;
+    \$727  = \$704 ;
     if (ending_rst) begin
-      \$691  = 16'h0000;
+      \$727  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$7 ) begin end
-    \$692  = \$676 ;
+    \$728  = \$718 ;
     if (ending_rst) begin
-      \$692  = 16'h0000;
+      \$728  = 16'h0000;
     end
   end
   assign read_row_0_0 = read__addr;
@@ -3766,32 +3714,28 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign vector_write_even_row = \$232 [9:0];
   assign vector_write_odd_row = vector_write__address[14:5];
   assign vector_write_touches = { \$235 , \$234  };
-  assign load_write__address = \port$12791$1 [21:0];
+  assign load_write__address = \port$12779$1 [21:0];
   assign load_write_even_row = \$268 [9:0];
-  assign load_write_odd_row = \port$12791$1 [14:5];
+  assign load_write_odd_row = \port$12779$1 [14:5];
   assign load_write_touches = { \$271 , \$270  };
-  assign vector_write_wanted = { \$356 , \$355 , \$354 , \$353 , \$352 , \$351 , \$350 , \$349 , \$348 , \$347 , \$346 , \$345 , \$344 , \$343 , \$342 , \$341  };
-  assign vector_write_upper = { 1'h1, \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357  };
-  assign load_write_wanted = { \$459 , \$458 , \$457 , \$456 , \$455 , \$454 , \$453 , \$452 , \$451 , \$450 , \$449 , \$448 , \$447 , \$446 , \$445 , \$444  };
-  assign load_write_upper = { 1'h1, \$474 , \$473 , \$472 , \$471 , \$470 , \$469 , \$468 , \$467 , \$466 , \$465 , \$464 , \$463 , \$462 , \$461 , \$460  };
   assign write_row_0_0 = \$signature__addr ;
   assign write_enable_0_0 = \$signature__en ;
-  assign write_row_0_1 = \$signature__addr$138 ;
-  assign write_enable_0_1 = \$signature__en$142 ;
-  assign write_row_1_0 = \$signature__addr$144 ;
-  assign write_enable_1_0 = \$signature__en$148 ;
-  assign write_row_1_1 = \$signature__addr$150 ;
-  assign write_enable_1_1 = \$signature__en$154 ;
-  assign write_row_2_0 = \$signature__addr$156 ;
-  assign write_enable_2_0 = \$signature__en$160 ;
-  assign write_row_2_1 = \$signature__addr$162 ;
-  assign write_enable_2_1 = \$signature__en$166 ;
-  assign write_row_3_0 = \$signature__addr$168 ;
-  assign write_enable_3_0 = \$signature__en$172 ;
-  assign write_row_3_1 = \$signature__addr$174 ;
-  assign write_enable_3_1 = \$signature__en$178 ;
-  assign load_write__count = \port$12791$1 [26:22];
-  assign load_write__data = \port$12791$1 [154:27];
+  assign write_row_0_1 = \$signature__addr$134 ;
+  assign write_enable_0_1 = \$signature__en$138 ;
+  assign write_row_1_0 = \$signature__addr$140 ;
+  assign write_enable_1_0 = \$signature__en$144 ;
+  assign write_row_1_1 = \$signature__addr$146 ;
+  assign write_enable_1_1 = \$signature__en$150 ;
+  assign write_row_2_0 = \$signature__addr$152 ;
+  assign write_enable_2_0 = \$signature__en$156 ;
+  assign write_row_2_1 = \$signature__addr$158 ;
+  assign write_enable_2_1 = \$signature__en$162 ;
+  assign write_row_3_0 = \$signature__addr$164 ;
+  assign write_enable_3_0 = \$signature__en$168 ;
+  assign write_row_3_1 = \$signature__addr$170 ;
+  assign write_enable_3_1 = \$signature__en$174 ;
+  assign load_write__count = \port$12779$1 [26:22];
+  assign load_write__data = \port$12779$1 [154:27];
   assign \matrix_read_place.bank  = matrix_read_place[1:0];
   assign \matrix_read_place.next_bank  = matrix_read_place[3:2];
   assign \matrix_read_place.parity  = matrix_read_place[4];
@@ -3856,22 +3800,22 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \store_read_place_3.next_bank  = store_read_place_3[3:2];
   assign \store_read_place_3.parity  = store_read_place_3[4];
   assign \store_read_place_3.offset  = store_read_place_3[8:5];
-  assign load_write_sub_banks_1[7] = \$546 ;
-  assign load_write_sub_banks_1[6] = \$537 ;
-  assign load_write_sub_banks_1[5] = \$528 ;
-  assign load_write_sub_banks_1[4] = \$519 ;
-  assign load_write_sub_banks_1[3] = \$510 ;
-  assign load_write_sub_banks_1[2] = \$501 ;
-  assign load_write_sub_banks_1[1] = \$492 ;
-  assign load_write_sub_banks_1[0] = \$483 ;
-  assign vector_write_sub_banks_1[7] = \$443 ;
-  assign vector_write_sub_banks_1[6] = \$434 ;
-  assign vector_write_sub_banks_1[5] = \$425 ;
-  assign vector_write_sub_banks_1[4] = \$416 ;
-  assign vector_write_sub_banks_1[3] = \$407 ;
-  assign vector_write_sub_banks_1[2] = \$398 ;
-  assign vector_write_sub_banks_1[1] = \$389 ;
-  assign vector_write_sub_banks_1[0] = \$380 ;
+  assign load_write_sub_banks_1[7] = \$484 ;
+  assign load_write_sub_banks_1[6] = \$475 ;
+  assign load_write_sub_banks_1[5] = \$466 ;
+  assign load_write_sub_banks_1[4] = \$457 ;
+  assign load_write_sub_banks_1[3] = \$448 ;
+  assign load_write_sub_banks_1[2] = \$439 ;
+  assign load_write_sub_banks_1[1] = \$430 ;
+  assign load_write_sub_banks_1[0] = \$421 ;
+  assign vector_write_sub_banks_1[7] = \$412 ;
+  assign vector_write_sub_banks_1[6] = \$403 ;
+  assign vector_write_sub_banks_1[5] = \$394 ;
+  assign vector_write_sub_banks_1[4] = \$385 ;
+  assign vector_write_sub_banks_1[3] = \$376 ;
+  assign vector_write_sub_banks_1[2] = \$367 ;
+  assign vector_write_sub_banks_1[1] = \$358 ;
+  assign vector_write_sub_banks_1[0] = \$349 ;
   assign load_write_needs[7] = \$300 ;
   assign load_write_needs[6] = \$298 ;
   assign load_write_needs[5] = \$293 ;
@@ -3881,9 +3825,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign load_write_needs[1] = \$279 ;
   assign load_write_needs[0] = \$277 ;
   assign load_write_place[3:2] = \$267 [1:0];
-  assign load_write_place[1:0] = \port$12791$1 [16:15];
-  assign load_write_place[4] = \port$12791$1 [4];
-  assign load_write_place[8:5] = \port$12791$1 [3:0];
+  assign load_write_place[1:0] = \port$12779$1 [16:15];
+  assign load_write_place[4] = \port$12779$1 [4];
+  assign load_write_place[8:5] = \port$12779$1 [3:0];
   assign vector_write_needs[7] = \$264 ;
   assign vector_write_needs[6] = \$262 ;
   assign vector_write_needs[5] = \$257 ;
@@ -3938,37 +3882,37 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$301  = 1'h0;
   assign vector_write__grant = 1'h1;
   assign \$340  = \$339 ;
-  assign \$382  = vector_write_place_1[4];
-  assign \$400  = vector_write_place_1[4];
-  assign \$418  = vector_write_place_1[4];
-  assign \$436  = vector_write_place_1[4];
-  assign \$485  = load_write_place_1[4];
-  assign \$503  = load_write_place_1[4];
-  assign \$521  = load_write_place_1[4];
-  assign \$539  = load_write_place_1[4];
-  assign \$563  = vector_write__valid;
-  assign \$580  = vector_write_place_1[4];
-  assign \$586  = load_write_place_1[4];
-  assign \$608  = vector_write_place_1[4];
-  assign \$614  = load_write_place_1[4];
-  assign \$636  = vector_write_place_1[4];
-  assign \$642  = load_write_place_1[4];
-  assign \$664  = vector_write_place_1[4];
-  assign \$670  = load_write_place_1[4];
-  assign \$376  = vector_write_place_1[4];
-  assign \$394  = vector_write_place_1[4];
-  assign \$412  = vector_write_place_1[4];
-  assign \$430  = vector_write_place_1[4];
-  assign \$479  = load_write_place_1[4];
-  assign \$497  = load_write_place_1[4];
-  assign \$515  = load_write_place_1[4];
-  assign \$533  = load_write_place_1[4];
+  assign \$351  = vector_write_place_1[4];
+  assign \$369  = vector_write_place_1[4];
+  assign \$387  = vector_write_place_1[4];
+  assign \$405  = vector_write_place_1[4];
+  assign \$423  = load_write_place_1[4];
+  assign \$441  = load_write_place_1[4];
+  assign \$459  = load_write_place_1[4];
+  assign \$477  = load_write_place_1[4];
+  assign \$543  = vector_write__valid;
+  assign \$622  = vector_write_place_1[4];
+  assign \$628  = load_write_place_1[4];
+  assign \$650  = vector_write_place_1[4];
+  assign \$656  = load_write_place_1[4];
+  assign \$678  = vector_write_place_1[4];
+  assign \$684  = load_write_place_1[4];
+  assign \$706  = vector_write_place_1[4];
+  assign \$712  = load_write_place_1[4];
+  assign \$345  = vector_write_place_1[4];
+  assign \$363  = vector_write_place_1[4];
+  assign \$381  = vector_write_place_1[4];
+  assign \$399  = vector_write_place_1[4];
+  assign \$417  = load_write_place_1[4];
+  assign \$435  = load_write_place_1[4];
+  assign \$453  = load_write_place_1[4];
+  assign \$471  = load_write_place_1[4];
 endmodule
 
-module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$741$0 , \port$868$0 , bad_opcode, wait__0, \port$1740$0 , \port$1789$0 , \port$1791$0 , \port$1795$0 
-, \port$2179$0 , \port$2185$0 , \port$2192$0 , \port$2196$0 , \port$2312$0 , \port$2333$0 , \wait__1$72 , \port$2343$0 , \port$2345$0 , \port$2349$0 , wait__2, \port$3620$0 , \port$3623$0 , post__2, \port$3628$0 , \port$3630$0 , \port$3836$0 , \wait__3$84 , \port$11341$0 , \port$11345$0 , \port$11372$0 
-, \port$11374$0 , \port$11378$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
-, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$12455$0 , bad_index, \port$12587$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
+module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$735$0 , \port$866$0 , bad_opcode, wait__0, \port$1726$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 
+, \port$2167$0 , \port$2173$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2327$0 , \wait__1$72 , \port$2337$0 , \port$2339$0 , \port$2343$0 , wait__2, \port$3610$0 , \port$3613$0 , post__2, \port$3618$0 , \port$3620$0 , \port$3826$0 , \wait__3$84 , \port$11331$0 , \port$11335$0 , \port$11362$0 
+, \port$11364$0 , \port$11368$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
+, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$12447$0 , bad_index, \port$12575$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
   reg \$auto$verilog_backend.cc:2505:dump_module$8  = 0;
   input [2:0] s_axil_awprot;
   wire [2:0] s_axil_awprot;
@@ -3996,68 +3940,68 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire rst;
   input pending;
   wire pending;
-  input \port$741$0 ;
-  wire \port$741$0 ;
-  input \port$868$0 ;
-  wire \port$868$0 ;
+  input \port$735$0 ;
+  wire \port$735$0 ;
+  input \port$866$0 ;
+  wire \port$866$0 ;
   input bad_opcode;
   wire bad_opcode;
   input [3:0] wait__0;
   wire [3:0] wait__0;
-  input \port$1740$0 ;
-  wire \port$1740$0 ;
-  input \port$1789$0 ;
-  wire \port$1789$0 ;
-  input \port$1791$0 ;
-  wire \port$1791$0 ;
-  input \port$1795$0 ;
-  wire \port$1795$0 ;
-  input \port$2179$0 ;
-  wire \port$2179$0 ;
-  input \port$2185$0 ;
-  wire \port$2185$0 ;
-  input \port$2192$0 ;
-  wire \port$2192$0 ;
-  input \port$2196$0 ;
-  wire \port$2196$0 ;
-  input \port$2312$0 ;
-  wire \port$2312$0 ;
-  input \port$2333$0 ;
-  wire \port$2333$0 ;
+  input \port$1726$0 ;
+  wire \port$1726$0 ;
+  input \port$1775$0 ;
+  wire \port$1775$0 ;
+  input \port$1777$0 ;
+  wire \port$1777$0 ;
+  input \port$1781$0 ;
+  wire \port$1781$0 ;
+  input \port$2167$0 ;
+  wire \port$2167$0 ;
+  input \port$2173$0 ;
+  wire \port$2173$0 ;
+  input \port$2180$0 ;
+  wire \port$2180$0 ;
+  input \port$2184$0 ;
+  wire \port$2184$0 ;
+  input \port$2301$0 ;
+  wire \port$2301$0 ;
+  input \port$2327$0 ;
+  wire \port$2327$0 ;
   input [3:0] \wait__1$72 ;
   wire [3:0] \wait__1$72 ;
+  input \port$2337$0 ;
+  wire \port$2337$0 ;
+  input \port$2339$0 ;
+  wire \port$2339$0 ;
   input \port$2343$0 ;
   wire \port$2343$0 ;
-  input \port$2345$0 ;
-  wire \port$2345$0 ;
-  input \port$2349$0 ;
-  wire \port$2349$0 ;
   input [3:0] wait__2;
   wire [3:0] wait__2;
-  input \port$3620$0 ;
-  wire \port$3620$0 ;
-  input \port$3623$0 ;
-  wire \port$3623$0 ;
+  input \port$3610$0 ;
+  wire \port$3610$0 ;
+  input \port$3613$0 ;
+  wire \port$3613$0 ;
   input [3:0] post__2;
   wire [3:0] post__2;
-  input \port$3628$0 ;
-  wire \port$3628$0 ;
-  input \port$3630$0 ;
-  wire \port$3630$0 ;
-  input \port$3836$0 ;
-  wire \port$3836$0 ;
+  input \port$3618$0 ;
+  wire \port$3618$0 ;
+  input \port$3620$0 ;
+  wire \port$3620$0 ;
+  input \port$3826$0 ;
+  wire \port$3826$0 ;
   input [3:0] \wait__3$84 ;
   wire [3:0] \wait__3$84 ;
-  input \port$11341$0 ;
-  wire \port$11341$0 ;
-  input \port$11345$0 ;
-  wire \port$11345$0 ;
-  input \port$11372$0 ;
-  wire \port$11372$0 ;
-  input \port$11374$0 ;
-  wire \port$11374$0 ;
-  input \port$11378$0 ;
-  wire \port$11378$0 ;
+  input \port$11331$0 ;
+  wire \port$11331$0 ;
+  input \port$11335$0 ;
+  wire \port$11335$0 ;
+  input \port$11362$0 ;
+  wire \port$11362$0 ;
+  input \port$11364$0 ;
+  wire \port$11364$0 ;
+  input \port$11368$0 ;
+  wire \port$11368$0 ;
   input [3:0] first__0;
   wire [3:0] first__0;
   input [3:0] \first__1$70 ;
@@ -4106,12 +4050,12 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire [31:0] s_axil_rdata;
   output s_axil_rvalid;
   wire s_axil_rvalid;
-  input \port$12455$0 ;
-  wire \port$12455$0 ;
+  input \port$12447$0 ;
+  wire \port$12447$0 ;
   input [31:0] bad_index;
   wire [31:0] bad_index;
-  input \port$12587$0 ;
-  wire \port$12587$0 ;
+  input \port$12575$0 ;
+  wire \port$12575$0 ;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] \post__1$74 ;
@@ -4605,23 +4549,23 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .counts__9(counts__9),
     .cycles(cycles),
     .enable(enable),
-    .\port$11372$0 (\port$11372$0 ),
-    .\port$11374$0 (\port$11374$0 ),
-    .\port$11378$0 (\port$11378$0 ),
-    .\port$12455$0 (\port$12455$0 ),
-    .\port$1789$0 (\port$1789$0 ),
-    .\port$1791$0 (\port$1791$0 ),
-    .\port$1795$0 (\port$1795$0 ),
-    .\port$2192$0 (\port$2192$0 ),
-    .\port$2196$0 (\port$2196$0 ),
-    .\port$2312$0 (\port$2312$0 ),
-    .\port$2345$0 (\port$2345$0 ),
-    .\port$2349$0 (\port$2349$0 ),
-    .\port$3628$0 (\port$3628$0 ),
-    .\port$3630$0 (\port$3630$0 ),
-    .\port$3836$0 (\port$3836$0 ),
-    .\port$741$0 (\port$741$0 ),
-    .\port$868$0 (\port$868$0 ),
+    .\port$11362$0 (\port$11362$0 ),
+    .\port$11364$0 (\port$11364$0 ),
+    .\port$11368$0 (\port$11368$0 ),
+    .\port$12447$0 (\port$12447$0 ),
+    .\port$1775$0 (\port$1775$0 ),
+    .\port$1777$0 (\port$1777$0 ),
+    .\port$1781$0 (\port$1781$0 ),
+    .\port$2180$0 (\port$2180$0 ),
+    .\port$2184$0 (\port$2184$0 ),
+    .\port$2301$0 (\port$2301$0 ),
+    .\port$2339$0 (\port$2339$0 ),
+    .\port$2343$0 (\port$2343$0 ),
+    .\port$3618$0 (\port$3618$0 ),
+    .\port$3620$0 (\port$3620$0 ),
+    .\port$3826$0 (\port$3826$0 ),
+    .\port$735$0 (\port$735$0 ),
+    .\port$866$0 (\port$866$0 ),
     .rst(rst)
   );
   \talos.control.semaphores  semaphores (
@@ -5347,8 +5291,8 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign region3_low = bases__3;
   assign first__1 = first__0;
   assign wait__1 = wait__0;
-  assign \start$64  = { \port$11341$0 , \port$3620$0 , \port$2333$0 , \port$2179$0 , \port$1740$0 , \port$12455$0  };
-  assign \done$66  = { \port$11345$0 , \port$3623$0 , \port$2343$0 , \port$2185$0 , \port$12587$0 , \port$12455$0  };
+  assign \start$64  = { \port$11331$0 , \port$3610$0 , \port$2327$0 , \port$2167$0 , \port$1726$0 , \port$12447$0  };
+  assign \done$66  = { \port$11335$0 , \port$3613$0 , \port$2337$0 , \port$2173$0 , \port$12575$0 , \port$12447$0  };
   assign post__1 = post__0;
   assign first__3 = \first__1$70 ;
   assign wait__3 = \wait__1$72 ;
@@ -5360,20 +5304,20 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign wait__5 = \wait__3$84 ;
   assign post__5 = \post__3$86 ;
   assign \begin  = clear;
-  assign busy = { \port$11372$0 , \port$3630$0 , \port$2312$0 , \port$741$0 , \port$1789$0 , \port$12455$0  };
-  assign \busy$95  = { \port$11372$0 , \port$3630$0 , \port$2312$0 , \port$741$0 , \port$1789$0 , \port$12455$0  };
-  assign sync = { \port$11378$0 , \port$3628$0 , \port$2349$0 , \port$2196$0 , \port$1795$0 , 1'h0 };
-  assign \sync$97  = { \port$11378$0 , \port$3628$0 , \port$2349$0 , \port$2196$0 , \port$1795$0 , 1'h0 };
-  assign stall = { \port$11374$0 , \port$3836$0 , \port$2345$0 , \port$2192$0 , \port$1791$0 , \port$868$0  };
-  assign \stall$99  = { \port$11374$0 , \port$3836$0 , \port$2345$0 , \port$2192$0 , \port$1791$0 , \port$868$0  };
-  assign done[3] = \port$11345$0 ;
-  assign done[2] = \port$3623$0 ;
-  assign done[1] = \port$2343$0 ;
-  assign done[0] = \port$12587$0 ;
-  assign start[3] = \port$11341$0 ;
-  assign start[2] = \port$3620$0 ;
-  assign start[1] = \port$2333$0 ;
-  assign start[0] = \port$1740$0 ;
+  assign busy = { \port$11362$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12447$0  };
+  assign \busy$95  = { \port$11362$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12447$0  };
+  assign sync = { \port$11368$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign \sync$97  = { \port$11368$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign stall = { \port$11364$0 , \port$3826$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign \stall$99  = { \port$11364$0 , \port$3826$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign done[3] = \port$11335$0 ;
+  assign done[2] = \port$3613$0 ;
+  assign done[1] = \port$2337$0 ;
+  assign done[0] = \port$12575$0 ;
+  assign start[3] = \port$11331$0 ;
+  assign start[2] = \port$3610$0 ;
+  assign start[1] = \port$2327$0 ;
+  assign start[0] = \port$1726$0 ;
   assign sync_ready[5] = \$14 ;
   assign sync_ready[4] = \$12 [0];
   assign sync_ready[3] = \$11 [0];
@@ -5627,45 +5571,45 @@ module \talos.control.axil (s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   end
 endmodule
 
-module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1789$0 , \port$1791$0 , \port$1795$0 , \port$2192$0 , \port$2196$0 , \port$2312$0 , \port$2345$0 , \port$2349$0 , \port$3628$0 , \port$3630$0 , \port$3836$0 , \port$11372$0 , \port$11374$0 , \port$11378$0 , clear, cycles, counts__0
-, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$12455$0 , clk);
+module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2339$0 , \port$2343$0 , \port$3618$0 , \port$3620$0 , \port$3826$0 , \port$11362$0 , \port$11364$0 , \port$11368$0 , clear, cycles, counts__0
+, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$12447$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$10  = 0;
   input rst;
   wire rst;
   input enable;
   wire enable;
-  input \port$741$0 ;
-  wire \port$741$0 ;
-  input \port$868$0 ;
-  wire \port$868$0 ;
-  input \port$1789$0 ;
-  wire \port$1789$0 ;
-  input \port$1791$0 ;
-  wire \port$1791$0 ;
-  input \port$1795$0 ;
-  wire \port$1795$0 ;
-  input \port$2192$0 ;
-  wire \port$2192$0 ;
-  input \port$2196$0 ;
-  wire \port$2196$0 ;
-  input \port$2312$0 ;
-  wire \port$2312$0 ;
-  input \port$2345$0 ;
-  wire \port$2345$0 ;
-  input \port$2349$0 ;
-  wire \port$2349$0 ;
-  input \port$3628$0 ;
-  wire \port$3628$0 ;
-  input \port$3630$0 ;
-  wire \port$3630$0 ;
-  input \port$3836$0 ;
-  wire \port$3836$0 ;
-  input \port$11372$0 ;
-  wire \port$11372$0 ;
-  input \port$11374$0 ;
-  wire \port$11374$0 ;
-  input \port$11378$0 ;
-  wire \port$11378$0 ;
+  input \port$735$0 ;
+  wire \port$735$0 ;
+  input \port$866$0 ;
+  wire \port$866$0 ;
+  input \port$1775$0 ;
+  wire \port$1775$0 ;
+  input \port$1777$0 ;
+  wire \port$1777$0 ;
+  input \port$1781$0 ;
+  wire \port$1781$0 ;
+  input \port$2180$0 ;
+  wire \port$2180$0 ;
+  input \port$2184$0 ;
+  wire \port$2184$0 ;
+  input \port$2301$0 ;
+  wire \port$2301$0 ;
+  input \port$2339$0 ;
+  wire \port$2339$0 ;
+  input \port$2343$0 ;
+  wire \port$2343$0 ;
+  input \port$3618$0 ;
+  wire \port$3618$0 ;
+  input \port$3620$0 ;
+  wire \port$3620$0 ;
+  input \port$3826$0 ;
+  wire \port$3826$0 ;
+  input \port$11362$0 ;
+  wire \port$11362$0 ;
+  input \port$11364$0 ;
+  wire \port$11364$0 ;
+  input \port$11368$0 ;
+  wire \port$11368$0 ;
   input clear;
   wire clear;
   output [63:0] cycles;
@@ -5706,8 +5650,8 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   reg [31:0] counts__16 = 32'd0;
   output [31:0] counts__17;
   reg [31:0] counts__17 = 32'd0;
-  input \port$12455$0 ;
-  wire \port$12455$0 ;
+  input \port$12447$0 ;
+  wire \port$12447$0 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -6048,7 +5992,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$45  = \port$12455$0 ;
+    \$45  = \port$12447$0 ;
     if (rst) begin
       \$45  = 1'h0;
     end
@@ -6102,7 +6046,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$51  = \port$868$0 ;
+    \$51  = \port$866$0 ;
     if (rst) begin
       \$51  = 1'h0;
     end
@@ -6129,7 +6073,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$54  = \port$1789$0 ;
+    \$54  = \port$1775$0 ;
     if (rst) begin
       \$54  = 1'h0;
     end
@@ -6156,7 +6100,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$57  = \port$1795$0 ;
+    \$57  = \port$1781$0 ;
     if (rst) begin
       \$57  = 1'h0;
     end
@@ -6183,7 +6127,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$60  = \port$1791$0 ;
+    \$60  = \port$1777$0 ;
     if (rst) begin
       \$60  = 1'h0;
     end
@@ -6210,7 +6154,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$63  = \port$741$0 ;
+    \$63  = \port$735$0 ;
     if (rst) begin
       \$63  = 1'h0;
     end
@@ -6237,7 +6181,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$66  = \port$2196$0 ;
+    \$66  = \port$2184$0 ;
     if (rst) begin
       \$66  = 1'h0;
     end
@@ -6264,7 +6208,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$69  = \port$2192$0 ;
+    \$69  = \port$2180$0 ;
     if (rst) begin
       \$69  = 1'h0;
     end
@@ -6291,7 +6235,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$72  = \port$2312$0 ;
+    \$72  = \port$2301$0 ;
     if (rst) begin
       \$72  = 1'h0;
     end
@@ -6318,7 +6262,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$75  = \port$2349$0 ;
+    \$75  = \port$2343$0 ;
     if (rst) begin
       \$75  = 1'h0;
     end
@@ -6345,7 +6289,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$78  = \port$2345$0 ;
+    \$78  = \port$2339$0 ;
     if (rst) begin
       \$78  = 1'h0;
     end
@@ -6372,7 +6316,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$81  = \port$3630$0 ;
+    \$81  = \port$3620$0 ;
     if (rst) begin
       \$81  = 1'h0;
     end
@@ -6399,7 +6343,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$84  = \port$3628$0 ;
+    \$84  = \port$3618$0 ;
     if (rst) begin
       \$84  = 1'h0;
     end
@@ -6426,7 +6370,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$87  = \port$3836$0 ;
+    \$87  = \port$3826$0 ;
     if (rst) begin
       \$87  = 1'h0;
     end
@@ -6453,7 +6397,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$90  = \port$11372$0 ;
+    \$90  = \port$11362$0 ;
     if (rst) begin
       \$90  = 1'h0;
     end
@@ -6480,7 +6424,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$93  = \port$11378$0 ;
+    \$93  = \port$11368$0 ;
     if (rst) begin
       \$93  = 1'h0;
     end
@@ -6507,7 +6451,7 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$96  = \port$11374$0 ;
+    \$96  = \port$11364$0 ;
     if (rst) begin
       \$96  = 1'h0;
     end
@@ -6532,9 +6476,9 @@ module \talos.control.counters (rst, enable, \port$741$0 , \port$868$0 , \port$1
       \$98  = 32'd0;
     end
   end
-  assign busy = { \port$11372$0 , \port$3630$0 , \port$2312$0 , \port$741$0 , \port$1789$0 , \port$12455$0  };
-  assign sync = { \port$11378$0 , \port$3628$0 , \port$2349$0 , \port$2196$0 , \port$1795$0 , 1'h0 };
-  assign stall = { \port$11374$0 , \port$3836$0 , \port$2345$0 , \port$2192$0 , \port$1791$0 , \port$868$0  };
+  assign busy = { \port$11362$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12447$0  };
+  assign sync = { \port$11368$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign stall = { \port$11364$0 , \port$3826$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
 endmodule
 
 module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, ready, overflow, post__0, post__1, post__3, clk);
@@ -8983,7 +8927,7 @@ module \talos.fetch.instructions (i__valid, stopping_rst, write__data, o__ready,
 endmodule
 
 module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, stopping_rst, r__payload, error, done
-, post, ar__payload, ar__valid, \port$12791$1 , instr__valid, instr__payload, stopping_clk);
+, post, ar__payload, ar__valid, \port$12779$1 , instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$14  = 0;
   input burst__ready;
   wire burst__ready;
@@ -9033,8 +8977,8 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   wire [39:0] ar__payload;
   output ar__valid;
   wire ar__valid;
-  output [154:0] \port$12791$1 ;
-  wire [154:0] \port$12791$1 ;
+  output [154:0] \port$12779$1 ;
+  wire [154:0] \port$12779$1 ;
   input instr__valid;
   wire instr__valid;
   input [230:0] instr__payload;
@@ -9384,7 +9328,7 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   assign write__data = o__payload[155:28];
   assign param_address = o__payload[13:5];
   assign param_data = o__payload[155:28];
-  assign \port$12791$1  = o__payload[155:1];
+  assign \port$12779$1  = o__payload[155:1];
   assign \ar__payload.address  = ar__payload[31:0];
   assign \ar__payload.beats  = ar__payload[39:32];
   assign \burst__payload.address  = ar__payload[31:0];
@@ -9602,8 +9546,7 @@ module \talos.load.buffer (i__valid, o__ready, stopping_rst, i__payload, i__read
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$15 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -9723,8 +9666,8 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$12653$0 (i__payload[95:0]),
-    .\port$12653$118 (i__payload[149:118]),
+    .\port$12641$0 (i__payload[95:0]),
+    .\port$12641$118 (i__payload[149:118]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -9733,7 +9676,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .burst__payload(burst__payload),
     .burst__ready(burst__ready),
     .i__valid(valid),
-    .\port$12644$52 (\$7 ),
+    .\port$12632$52 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -9803,7 +9746,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$12653$0 , \port$12653$118 , stopping_clk);
+module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$12641$0 , \port$12641$118 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$17  = 0;
   input follow;
   wire follow;
@@ -9815,10 +9758,10 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$12653$0 ;
-  wire [95:0] \port$12653$0 ;
-  input [31:0] \port$12653$118 ;
-  wire [31:0] \port$12653$118 ;
+  input [95:0] \port$12641$0 ;
+  wire [95:0] \port$12641$0 ;
+  input [31:0] \port$12641$118 ;
+  wire [31:0] \port$12641$118 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -9930,19 +9873,19 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12653$118 [28];
-  assign \$31  = ~ \port$12653$118 [29];
+  assign \$28  = ~ \port$12641$118 [28];
+  assign \$31  = ~ \port$12641$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12653$118 [28];
-  assign \$37  = ~ \port$12653$118 [29];
+  assign \$34  = ~ \port$12641$118 [28];
+  assign \$37  = ~ \port$12641$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12653$118 [29:28];
+  assign \$41  = & \port$12641$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12653$118 [28] ? \port$12653$0 [95:64] : \port$12653$0 [63:32];
+  assign \$45  = \port$12641$118 [28] ? \port$12641$0 [95:64] : \port$12641$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -10011,21 +9954,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12653$118 [15:0];
+      \$54  = \port$12641$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12653$118 [30], \port$12653$118 [28] };
+      \$55  = { \port$12641$118 [30], \port$12641$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12653$118 [15:0];
+      \$56  = \port$12641$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -10036,14 +9979,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12653$118 [30];
+      \$57 [0] = \port$12641$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12653$118 [31];
+      \$57 [1] = \port$12641$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -10072,14 +10015,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12653$118 [28];
+      \$59 [0] = \port$12641$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12653$118 [29];
+      \$59 [1] = \port$12641$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -10090,21 +10033,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12653$118 [27:16];
+      \$60  = \port$12641$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12653$118 [31], \port$12653$118 [29] };
+      \$61  = { \port$12641$118 [31], \port$12641$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12653$118 [27:16];
+      \$62  = \port$12641$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -10165,7 +10108,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12653$0 [95:64];
+      \$69  = \port$12641$0 [95:64];
     end
   end
   always @* begin
@@ -10179,7 +10122,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12653$0 [31:0];
+      \$71  = \port$12641$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -10190,14 +10133,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12653$118 [15:0];
-  assign ones = \port$12653$118 [29:28];
-  assign twos = \port$12653$118 [31:30];
+  assign count_0 = \port$12641$118 [15:0];
+  assign ones = \port$12641$118 [29:28];
+  assign twos = \port$12641$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$12653$118 [27:16];
-  assign stride_0 = \port$12653$0 [63:32];
-  assign stride_1 = \port$12653$0 [95:64];
-  assign base = \port$12653$0 [31:0];
+  assign count_1 = \port$12641$118 [27:16];
+  assign stride_0 = \port$12641$0 [63:32];
+  assign stride_1 = \port$12641$0 [95:64];
+  assign base = \port$12641$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -10209,15 +10152,15 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12653$118 [28];
+  assign \$30  = \port$12641$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12653$118 [28];
+  assign \$36  = \port$12641$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$12644$52 , run__ready, stopping_clk);
+module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$12632$52 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$18  = 0;
   input burst__ready;
   wire burst__ready;
@@ -10231,8 +10174,8 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [2:0] \port$12644$52 ;
-  wire [2:0] \port$12644$52 ;
+  output [2:0] \port$12632$52 ;
+  wire [2:0] \port$12632$52 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -10369,7 +10312,7 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   assign burst__valid = valid;
   assign \final  = now[52];
   assign tag = now[54:53];
-  assign \port$12644$52  = now[54:52];
+  assign \port$12632$52  = now[54:52];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
@@ -11005,8 +10948,8 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   \talos.load.walker.locals  locals (
     .address(\address$30 ),
     .follow(load),
-    .\port$12667$22 (i__payload[53:22]),
-    .\port$12667$81 (i__payload[146:81]),
+    .\port$12655$22 (i__payload[53:22]),
+    .\port$12655$81 (i__payload[146:81]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -11015,7 +10958,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$12667$22 (i__payload[80:22]),
+    .\port$12655$22 (i__payload[80:22]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -11252,7 +11195,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   assign \i__payload$28 [8:0] = address;
 endmodule
 
-module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \port$12667$81 , address, stopping_clk);
+module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \port$12655$81 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$22  = 0;
   input follow;
   wire follow;
@@ -11260,10 +11203,10 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [31:0] \port$12667$22 ;
-  wire [31:0] \port$12667$22 ;
-  input [65:0] \port$12667$81 ;
-  wire [65:0] \port$12667$81 ;
+  input [31:0] \port$12655$22 ;
+  wire [31:0] \port$12655$22 ;
+  input [65:0] \port$12655$81 ;
+  wire [65:0] \port$12655$81 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input stopping_clk;
@@ -11378,19 +11321,19 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12667$22 [28];
-  assign \$31  = ~ \port$12667$22 [29];
+  assign \$28  = ~ \port$12655$22 [28];
+  assign \$31  = ~ \port$12655$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12667$22 [28];
-  assign \$37  = ~ \port$12667$22 [29];
+  assign \$34  = ~ \port$12655$22 [28];
+  assign \$37  = ~ \port$12655$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12667$22 [29:28];
+  assign \$41  = & \port$12655$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12667$22 [28] ? \port$12667$81 [65:44] : \port$12667$81 [43:22];
+  assign \$45  = \port$12655$22 [28] ? \port$12655$81 [65:44] : \port$12655$81 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11459,21 +11402,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12667$22 [15:0];
+      \$54  = \port$12655$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12667$22 [30], \port$12667$22 [28] };
+      \$55  = { \port$12655$22 [30], \port$12655$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12667$22 [15:0];
+      \$56  = \port$12655$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11484,14 +11427,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12667$22 [30];
+      \$57 [0] = \port$12655$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12667$22 [31];
+      \$57 [1] = \port$12655$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11520,14 +11463,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12667$22 [28];
+      \$59 [0] = \port$12655$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12667$22 [29];
+      \$59 [1] = \port$12655$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11538,21 +11481,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12667$22 [27:16];
+      \$60  = \port$12655$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12667$22 [31], \port$12667$22 [29] };
+      \$61  = { \port$12655$22 [31], \port$12655$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12667$22 [27:16];
+      \$62  = \port$12655$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11613,7 +11556,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12667$81 [65:44];
+      \$69  = \port$12655$81 [65:44];
     end
   end
   always @* begin
@@ -11627,7 +11570,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12667$81 [21:0];
+      \$71  = \port$12655$81 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -11638,14 +11581,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12667$22 [15:0];
-  assign ones = \port$12667$22 [29:28];
-  assign twos = \port$12667$22 [31:30];
+  assign count_0 = \port$12655$22 [15:0];
+  assign ones = \port$12655$22 [29:28];
+  assign twos = \port$12655$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$12667$22 [27:16];
-  assign stride_0 = \port$12667$81 [43:22];
-  assign stride_1 = \port$12667$81 [65:44];
-  assign base = \port$12667$81 [21:0];
+  assign count_1 = \port$12655$22 [27:16];
+  assign stride_0 = \port$12655$81 [43:22];
+  assign stride_1 = \port$12655$81 [65:44];
+  assign base = \port$12655$81 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11657,15 +11600,15 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12667$22 [28];
+  assign \$30  = \port$12655$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12667$22 [28];
+  assign \$36  = \port$12655$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , \last$15 , address, stopping_clk);
+module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$23  = 0;
   input follow;
   wire follow;
@@ -11673,8 +11616,8 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [58:0] \port$12667$22 ;
-  wire [58:0] \port$12667$22 ;
+  input [58:0] \port$12655$22 ;
+  wire [58:0] \port$12655$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [8:0] address;
@@ -11790,19 +11733,19 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12667$22 [28];
-  assign \$31  = ~ \port$12667$22 [29];
+  assign \$28  = ~ \port$12655$22 [28];
+  assign \$31  = ~ \port$12655$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12667$22 [28];
-  assign \$37  = ~ \port$12667$22 [29];
+  assign \$34  = ~ \port$12655$22 [28];
+  assign \$37  = ~ \port$12655$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12667$22 [29:28];
+  assign \$41  = & \port$12655$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12667$22 [28] ? \port$12667$22 [58:50] : \port$12667$22 [49:41];
+  assign \$45  = \port$12655$22 [28] ? \port$12655$22 [58:50] : \port$12655$22 [49:41];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11871,21 +11814,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12667$22 [15:0];
+      \$54  = \port$12655$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12667$22 [30], \port$12667$22 [28] };
+      \$55  = { \port$12655$22 [30], \port$12655$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12667$22 [15:0];
+      \$56  = \port$12655$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11896,14 +11839,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12667$22 [30];
+      \$57 [0] = \port$12655$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12667$22 [31];
+      \$57 [1] = \port$12655$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11932,14 +11875,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12667$22 [28];
+      \$59 [0] = \port$12655$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12667$22 [29];
+      \$59 [1] = \port$12655$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11950,21 +11893,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12667$22 [27:16];
+      \$60  = \port$12655$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12667$22 [31], \port$12667$22 [29] };
+      \$61  = { \port$12655$22 [31], \port$12655$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12667$22 [27:16];
+      \$62  = \port$12655$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -12025,7 +11968,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12667$22 [58:50];
+      \$69  = \port$12655$22 [58:50];
     end
   end
   always @* begin
@@ -12039,7 +11982,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12667$22 [40:32];
+      \$71  = \port$12655$22 [40:32];
     end else if (step) begin
       \$71  = \$53 [8:0];
     end
@@ -12050,14 +11993,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12667$22 [15:0];
-  assign ones = \port$12667$22 [29:28];
-  assign twos = \port$12667$22 [31:30];
+  assign count_0 = \port$12655$22 [15:0];
+  assign ones = \port$12655$22 [29:28];
+  assign twos = \port$12655$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$12667$22 [27:16];
-  assign stride_0 = \port$12667$22 [49:41];
-  assign stride_1 = \port$12667$22 [58:50];
-  assign base = \port$12667$22 [40:32];
+  assign count_1 = \port$12655$22 [27:16];
+  assign stride_0 = \port$12655$22 [49:41];
+  assign stride_1 = \port$12655$22 [58:50];
+  assign base = \port$12655$22 [40:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -12069,10 +12012,10 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , 
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12667$22 [28];
+  assign \$30  = \port$12655$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12667$22 [28];
+  assign \$36  = \port$12655$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -12322,7 +12265,7 @@ module \talos.load_queue (i__valid, o__ready, i__ready, first, stopping_rst, wri
 endmodule
 
 module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, stopping_rst, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid, drain__address
-, instr__valid, \port$18858$0 , stopping_clk);
+, instr__valid, \port$18850$0 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$26  = 0;
   input act__grant;
   wire act__grant;
@@ -12368,8 +12311,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire [15:0] drain__address;
   input instr__valid;
   wire instr__valid;
-  input [260:0] \port$18858$0 ;
-  wire [260:0] \port$18858$0 ;
+  input [260:0] \port$18850$0 ;
+  wire [260:0] \port$18850$0 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -12377,12 +12320,14 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire [18:0] \$100 ;
   wire [18:0] \$101 ;
   wire [18:0] \$102 ;
-  wire [3:0] \$11 ;
+  wire [18:0] \$103 ;
+  wire [18:0] \$104 ;
+  wire \$11 ;
   wire \$12 ;
   wire \$13 ;
-  wire \$14 ;
+  wire [3:0] \$14 ;
   wire \$15 ;
-  wire \$16 ;
+  wire [3:0] \$16 ;
   wire \$17 ;
   wire \$18 ;
   wire \$19 ;
@@ -12416,8 +12361,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire [6:0] \$47 ;
-  wire \$48 ;
+  wire \$47 ;
+  wire [6:0] \$48 ;
   wire \$49 ;
   wire \$5 ;
   wire \$50 ;
@@ -12425,45 +12370,45 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire \$52 ;
   wire \$53 ;
   wire \$54 ;
-  wire [11:0] \$55 ;
-  wire \$56 ;
-  wire [11:0] \$57 ;
-  wire [3:0] \$58 ;
-  wire \$59 ;
+  wire \$55 ;
+  wire [11:0] \$56 ;
+  wire \$57 ;
+  wire [11:0] \$58 ;
+  wire [3:0] \$59 ;
   wire \$6 ;
-  wire [7:0] \$60 ;
+  wire \$60 ;
   wire [7:0] \$61 ;
-  wire \$62 ;
+  wire [7:0] \$62 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
   wire \$66 ;
   wire \$67 ;
-  wire [6:0] \$68 ;
-  reg \$69 ;
+  wire \$68 ;
+  wire [6:0] \$69 ;
   wire \$7 ;
   reg \$70 ;
   reg \$71 ;
-  reg [2:0] \$72 ;
-  reg [2:0] \$73 ;
-  reg \$74 ;
-  reg [3:0] \$75 ;
-  reg [2:0] \$76 ;
-  reg \$77 ;
-  reg [5:0] \$78 ;
-  reg [5:0] \$79 ;
+  reg \$72 ;
+  reg \$73 ;
+  reg [2:0] \$74 ;
+  reg [2:0] \$75 ;
+  reg \$76 ;
+  reg [3:0] \$77 ;
+  reg [2:0] \$78 ;
+  reg \$79 ;
   wire \$8 ;
-  reg \$80 ;
-  reg [10:0] \$81 ;
-  reg [10:0] \$82 ;
-  reg [2:0] \$83 ;
-  reg \$84 ;
-  reg [32:0] \$85 ;
-  reg [5:0] \$86 ;
-  wire [18:0] \$87 ;
-  wire [18:0] \$88 ;
+  reg [5:0] \$80 ;
+  reg [5:0] \$81 ;
+  reg \$82 ;
+  reg [10:0] \$83 ;
+  reg [10:0] \$84 ;
+  reg [2:0] \$85 ;
+  reg \$86 ;
+  reg [32:0] \$87 ;
+  reg [5:0] \$88 ;
   wire [18:0] \$89 ;
-  wire [3:0] \$9 ;
+  wire \$9 ;
   wire [18:0] \$90 ;
   wire [18:0] \$91 ;
   wire [18:0] \$92 ;
@@ -12594,6 +12539,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   reg [347:0] line = 348'h000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   wire load;
   wire next_active;
+  wire next_asks;
   wire next_full;
   wire next_tile_first;
   wire [303:0] o_sums;
@@ -12614,7 +12560,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire signed [18:0] \o_sums[8] ;
   wire signed [18:0] \o_sums[9] ;
   wire [5:0] ones;
-  reg [3:0] \post$85  = 4'h0;
+  reg [3:0] \post$87  = 4'h0;
   reg [2:0] recent = 3'h0;
   reg [2:0] slot = 3'h0;
   reg slot_last = 1'h0;
@@ -12634,127 +12580,132 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   reg [2:0] tile_guard = 3'h0;
   wire [5:0] twos;
   reg [32:0] valid_line = 33'h000000000;
+  reg waits = 1'h1;
   reg [5:0] warm_left = 6'h00;
   reg warming = 1'h0;
   reg [5:0] warmup = 6'h00;
   (* init = 128'h00000000000000000000000000000000 *)
   wire [127:0] word_in;
-  assign issue = act__valid & act__grant;
-  assign \$1  = issue & last;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = active & \$2 ;
-  assign next_active = start | \$3 ;
-  assign \$4  = & lasts[1:0];
-  assign \$5  = issue ? \$4  : tile_first;
-  assign next_tile_first = free | \$5 ;
-  assign \$6  = | recent[1:0];
-  assign \$7  = active | \$6 ;
-  assign \$8  = \port$18858$0 [234] & \$7 ;
-  assign \$9  = { 1'h0, tile_guard } & { recent, 1'h1 };
-  assign \$10  = | \$9 ;
-  assign \$11  = { 1'h0, guard } & { recent, 1'h0 };
-  assign \$12  = | \$11 ;
-  assign \$13  = issue ? \$10  : \$12 ;
-  assign blocked = free ? \$8  : \$13 ;
-  assign \$14  = ~ active;
-  assign \$15  = issue & last;
-  assign free = \$14  | \$15 ;
-  assign \$16  = instr__valid & sync_ready;
-  assign start = \$16  & free;
-  assign \wait  = instr__valid ? \port$18858$0 [7:4] : 4'h0;
-  assign \$17  = ~ active;
-  assign follow = \$17  | last;
+  assign \$1  = ~ waits;
+  assign issue = \$1  & act__grant;
+  assign \$2  = ~ next_tile_first;
+  assign \$3  = ~ blocked;
+  assign \$4  = next_full & \$3 ;
+  assign \$5  = \$2  | \$4 ;
+  assign next_asks = next_active & \$5 ;
+  assign \$6  = issue & last;
+  assign \$7  = ~ \$6 ;
+  assign \$8  = active & \$7 ;
+  assign next_active = start | \$8 ;
+  assign \$9  = & lasts[1:0];
+  assign \$10  = issue ? \$9  : tile_first;
+  assign next_tile_first = free | \$10 ;
+  assign \$11  = | recent[1:0];
+  assign \$12  = active | \$11 ;
+  assign \$13  = \port$18850$0 [234] & \$12 ;
+  assign \$14  = { 1'h0, tile_guard } & { recent, 1'h1 };
+  assign \$15  = | \$14 ;
+  assign \$16  = { 1'h0, guard } & { recent, 1'h0 };
+  assign \$17  = | \$16 ;
+  assign \$18  = issue ? \$15  : \$17 ;
+  assign blocked = free ? \$13  : \$18 ;
+  assign \$19  = ~ active;
+  assign \$20  = issue & last;
+  assign free = \$19  | \$20 ;
+  assign \$21  = instr__valid & sync_ready;
+  assign start = \$21  & free;
+  assign \wait  = instr__valid ? \port$18850$0 [7:4] : 4'h0;
+  assign \$22  = ~ active;
+  assign follow = \$22  | last;
   assign switch = issue & tile_first;
-  assign \$18  = ~ full;
-  assign weights__ready = \$18  | switch;
+  assign \$23  = ~ full;
+  assign weights__ready = \$23  | switch;
   assign inject = weights__valid & weights__ready;
-  assign \$19  = weights__valid & slot_last;
-  assign next_full = weights__ready ? \$19  : 1'h1;
+  assign \$24  = weights__valid & slot_last;
+  assign next_full = weights__ready ? \$24  : 1'h1;
   assign done = valid_line[32] & end_line[160];
-  assign \$20  = ~ issue;
-  assign stall = active & \$20 ;
-  assign \$21  = ~ active;
-  assign \$22  = \$21  & instr__valid;
-  assign \$23  = ~ sync_ready;
-  assign sync = \$22  & \$23 ;
-  assign \$24  = ~ active;
-  assign \$25  = ! draining;
-  assign idle = \$24  & \$25 ;
-  assign \$26  = ~ next_tile_first;
-  assign \$27  = ~ blocked;
-  assign \$28  = next_full & \$27 ;
-  assign \$29  = \$26  | \$28 ;
-  assign \$30  = next_active & \$29 ;
-  assign \$32  = \port$18858$0 [257] & \$31 ;
-  assign \$34  = \port$18858$0 [254] & \$33 ;
-  assign \$35  = \$32  | \$34 ;
-  assign \$36  = | \port$18858$0 [255:254];
-  assign \$37  = \port$18858$0 [257] & \$36 ;
-  assign \$38  = | \port$18858$0 [258:257];
-  assign \$39  = \port$18858$0 [254] & \$38 ;
-  assign \$40  = \$37  | \$39 ;
-  assign \$41  = | \port$18858$0 [256:254];
-  assign \$42  = \port$18858$0 [257] & \$41 ;
-  assign \$43  = | \port$18858$0 [259:257];
-  assign \$44  = \port$18858$0 [254] & \$43 ;
-  assign \$45  = \$42  | \$44 ;
-  assign \$46  = | warmup;
-  assign \$47  = warm_left - 1'h1;
-  assign \$48  = warm_left != 1'h1;
-  assign \$49  = ~ warming;
-  assign \$50  = issue & \$49 ;
-  assign \$51  = & lasts[1:0];
-  assign \$52  = & lasts[4:2];
-  assign \$53  = ~ \$52 ;
-  assign \$54  = \$51  & \$53 ;
-  assign \$55  = entry + 1'h1;
-  assign \$56  = & lasts[1:0];
-  assign \$57  = entry + 1'h1;
-  assign \$58  = slot + 1'h1;
-  assign \$59  = slot == 3'h6;
-  assign \$60  = 1'h1 << injection_3[4:2];
-  assign \$61  = injection_3[1] ? \$60  : 8'h00;
-  assign \$62  = ~ accumulate;
-  assign \$63  = & firsts[4:2];
-  assign \$64  = \$62  & \$63 ;
-  assign \$65  = ~ warming;
-  assign \$66  = issue & \$65 ;
-  assign \$67  = | draining;
-  assign \$68  = draining - 1'h1;
+  assign \$25  = ~ issue;
+  assign stall = active & \$25 ;
+  assign \$26  = ~ active;
+  assign \$27  = \$26  & instr__valid;
+  assign \$28  = ~ sync_ready;
+  assign sync = \$27  & \$28 ;
+  assign \$29  = ~ active;
+  assign \$30  = ! draining;
+  assign idle = \$29  & \$30 ;
+  assign \$31  = ~ next_asks;
+  assign \$33  = \port$18850$0 [257] & \$32 ;
+  assign \$35  = \port$18850$0 [254] & \$34 ;
+  assign \$36  = \$33  | \$35 ;
+  assign \$37  = | \port$18850$0 [255:254];
+  assign \$38  = \port$18850$0 [257] & \$37 ;
+  assign \$39  = | \port$18850$0 [258:257];
+  assign \$40  = \port$18850$0 [254] & \$39 ;
+  assign \$41  = \$38  | \$40 ;
+  assign \$42  = | \port$18850$0 [256:254];
+  assign \$43  = \port$18850$0 [257] & \$42 ;
+  assign \$44  = | \port$18850$0 [259:257];
+  assign \$45  = \port$18850$0 [254] & \$44 ;
+  assign \$46  = \$43  | \$45 ;
+  assign \$47  = | warmup;
+  assign \$48  = warm_left - 1'h1;
+  assign \$49  = warm_left != 1'h1;
+  assign \$50  = ~ warming;
+  assign \$51  = issue & \$50 ;
+  assign \$52  = & lasts[1:0];
+  assign \$53  = & lasts[4:2];
+  assign \$54  = ~ \$53 ;
+  assign \$55  = \$52  & \$54 ;
+  assign \$56  = entry + 1'h1;
+  assign \$57  = & lasts[1:0];
+  assign \$58  = entry + 1'h1;
+  assign \$59  = slot + 1'h1;
+  assign \$60  = slot == 3'h6;
+  assign \$61  = 1'h1 << injection_3[4:2];
+  assign \$62  = injection_3[1] ? \$61  : 8'h00;
+  assign \$63  = ~ accumulate;
+  assign \$64  = & firsts[4:2];
+  assign \$65  = \$63  & \$64 ;
+  assign \$66  = ~ warming;
+  assign \$67  = issue & \$66 ;
+  assign \$68  = | draining;
+  assign \$69  = draining - 1'h1;
   always @(posedge stopping_clk)
-    active <= \$69 ;
+    active <= \$70 ;
   always @(posedge stopping_clk)
     tile_first <= next_tile_first;
   always @(posedge stopping_clk)
-    full <= \$70 ;
+    full <= \$71 ;
   always @(posedge stopping_clk)
-    act__valid <= \$71 ;
+    act__valid <= \$72 ;
   always @(posedge stopping_clk)
-    recent <= \$72 ;
+    waits <= \$73 ;
   always @(posedge stopping_clk)
-    guard <= \$73 ;
+    recent <= \$74 ;
   always @(posedge stopping_clk)
-    accumulate <= \$74 ;
+    guard <= \$75 ;
   always @(posedge stopping_clk)
-    \post$85  <= \$75 ;
+    accumulate <= \$76 ;
   always @(posedge stopping_clk)
-    tile_guard <= \$76 ;
+    \post$87  <= \$77 ;
   always @(posedge stopping_clk)
-    down <= \$77 ;
+    tile_guard <= \$78 ;
   always @(posedge stopping_clk)
-    warmup <= \$78 ;
+    down <= \$79 ;
   always @(posedge stopping_clk)
-    warm_left <= \$79 ;
+    warmup <= \$80 ;
   always @(posedge stopping_clk)
-    warming <= \$80 ;
+    warm_left <= \$81 ;
   always @(posedge stopping_clk)
-    entry <= \$81 ;
+    warming <= \$82 ;
   always @(posedge stopping_clk)
-    block_entry <= \$82 ;
+    entry <= \$83 ;
   always @(posedge stopping_clk)
-    slot <= \$83 ;
+    block_entry <= \$84 ;
   always @(posedge stopping_clk)
-    slot_last <= \$84 ;
+    slot <= \$85 ;
+  always @(posedge stopping_clk)
+    slot_last <= \$86 ;
   always @(posedge stopping_clk)
     injection_0 <= { weights__payload, slot, inject, switch };
   always @(posedge stopping_clk)
@@ -12764,7 +12715,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   always @(posedge stopping_clk)
     injection_3 <= injection_2;
   always @(posedge stopping_clk)
-    i_strobes <= \$61 ;
+    i_strobes <= \$62 ;
   always @(posedge stopping_clk)
     i_switch <= injection_3[0];
   always @(posedge stopping_clk)
@@ -12772,60 +12723,60 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   always @(posedge stopping_clk)
     down_line <= { down_line[3:0], down };
   always @(posedge stopping_clk)
-    line <= { line[335:0], \$64 , entry };
+    line <= { line[335:0], \$65 , entry };
   always @(posedge stopping_clk)
-    end_line <= { end_line[159:0], \post$85 , last };
+    end_line <= { end_line[159:0], \post$87 , last };
   always @(posedge stopping_clk)
-    valid_line <= \$85 ;
+    valid_line <= \$87 ;
   always @(posedge stopping_clk)
-    draining <= \$86 ;
+    draining <= \$88 ;
   \talos.matrix.accumulator  accumulator (
     .drain__address(drain__address),
     .drain__grant(acc_read__grant),
     .drained(acc_read__data),
     .i_valid(valid_line[28]),
-    .\port$12908$336 (line[347:336]),
-    .\port$13302$0 (\$87 ),
-    .\port$13316$0 (\$88 ),
-    .\port$13329$0 (\$89 ),
-    .\port$13341$0 (\$90 ),
-    .\port$13352$0 (\$91 ),
-    .\port$13362$0 (\$92 ),
-    .\port$13371$0 (\$93 ),
-    .\port$13379$0 (\$94 ),
-    .\port$13386$0 (\$95 ),
-    .\port$13392$0 (\$96 ),
-    .\port$13397$0 (\$97 ),
-    .\port$13401$0 (\$98 ),
-    .\port$13404$0 (\$99 ),
-    .\port$13406$0 (\$100 ),
-    .\port$13407$0 (\$101 ),
-    .\port$15076$0 (\$102 ),
+    .\port$12898$336 (line[347:336]),
+    .\port$13292$0 (\$89 ),
+    .\port$13306$0 (\$90 ),
+    .\port$13319$0 (\$91 ),
+    .\port$13331$0 (\$92 ),
+    .\port$13342$0 (\$93 ),
+    .\port$13352$0 (\$94 ),
+    .\port$13361$0 (\$95 ),
+    .\port$13369$0 (\$96 ),
+    .\port$13376$0 (\$97 ),
+    .\port$13382$0 (\$98 ),
+    .\port$13387$0 (\$99 ),
+    .\port$13391$0 (\$100 ),
+    .\port$13394$0 (\$101 ),
+    .\port$13396$0 (\$102 ),
+    .\port$13397$0 (\$103 ),
+    .\port$15066$0 (\$104 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.matrix.array  array (
-    .deskew_0_14(\$87 ),
-    .deskew_10_4(\$97 ),
-    .deskew_11_3(\$98 ),
-    .deskew_12_2(\$99 ),
-    .deskew_13_1(\$100 ),
-    .deskew_14_0(\$101 ),
-    .deskew_1_13(\$88 ),
-    .deskew_2_12(\$89 ),
-    .deskew_3_11(\$90 ),
-    .deskew_4_10(\$91 ),
-    .deskew_5_9(\$92 ),
-    .deskew_6_8(\$93 ),
-    .deskew_7_7(\$94 ),
-    .deskew_8_6(\$95 ),
-    .deskew_9_5(\$96 ),
+    .deskew_0_14(\$89 ),
+    .deskew_10_4(\$99 ),
+    .deskew_11_3(\$100 ),
+    .deskew_12_2(\$101 ),
+    .deskew_13_1(\$102 ),
+    .deskew_14_0(\$103 ),
+    .deskew_1_13(\$90 ),
+    .deskew_2_12(\$91 ),
+    .deskew_3_11(\$92 ),
+    .deskew_4_10(\$93 ),
+    .deskew_5_9(\$94 ),
+    .deskew_6_8(\$95 ),
+    .deskew_7_7(\$96 ),
+    .deskew_8_6(\$97 ),
+    .deskew_9_5(\$98 ),
     .i_acts(i_acts),
     .i_down(down_line[4]),
     .i_strobes(i_strobes),
     .i_switch(i_switch),
     .i_weights(i_weights),
-    .\o_psum$1379 (\$102 ),
+    .\o_psum$1379 (\$104 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -12836,205 +12787,212 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .last(lasts),
     .\last$15 (last),
     .load(free),
-    .\port$18858$16 (\port$18858$0 [217:16]),
-    .\port$18858$242 (\port$18858$0 [253:242]),
+    .\port$18850$16 (\port$18850$0 [217:16]),
+    .\port$18850$242 (\port$18850$0 [253:242]),
     .step(issue),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$69  = next_active;
-    if (stopping_rst) begin
-      \$69  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$70  = next_full;
+    \$70  = next_active;
     if (stopping_rst) begin
       \$70  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$71  = \$30 ;
+    \$71  = next_full;
     if (stopping_rst) begin
       \$71  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$72  = { recent[1:0], issue };
+    \$72  = next_asks;
     if (stopping_rst) begin
-      \$72  = 3'h0;
+      \$72  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$73  = guard;
+    \$73  = \$31 ;
+    if (stopping_rst) begin
+      \$73  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
+    \$74  = { recent[1:0], issue };
+    if (stopping_rst) begin
+      \$74  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
+    \$75  = guard;
     if (free) begin
-      \$73  = { \port$18858$0 [234], \port$18858$0 [234], \port$18858$0 [234] };
+      \$75  = { \port$18850$0 [234], \port$18850$0 [234], \port$18850$0 [234] };
     end else if (issue) begin
-      \$73  = tile_guard;
+      \$75  = tile_guard;
     end
     if (stopping_rst) begin
-      \$73  = 3'h0;
+      \$75  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$74  = accumulate;
+    \$76  = accumulate;
     if (free) begin
-      \$74  = \port$18858$0 [234];
+      \$76  = \port$18850$0 [234];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$75  = \post$85 ;
+    \$77  = \post$87 ;
     if (free) begin
-      \$75  = \port$18858$0 [11:8];
+      \$77  = \port$18850$0 [11:8];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$76  = tile_guard;
+    \$78  = tile_guard;
     if (follow) begin
-      \$76 [2] = \$35 ;
-      \$76 [1] = \$40 ;
-      \$76 [0] = \$45 ;
+      \$78 [2] = \$36 ;
+      \$78 [1] = \$41 ;
+      \$78 [0] = \$46 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$77  = down;
+    \$79  = down;
     if (free) begin
-      \$77  = \port$18858$0 [235];
+      \$79  = \port$18850$0 [235];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$78  = warmup;
+    \$80  = warmup;
     if (free) begin
-      \$78  = \port$18858$0 [241:236];
+      \$80  = \port$18850$0 [241:236];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$79  = warm_left;
+    \$81  = warm_left;
     if (free) begin
-      \$79  = \port$18858$0 [241:236];
+      \$81  = \port$18850$0 [241:236];
     end else if (issue) begin
       if (lasts[0]) begin
-        \$79  = warmup;
+        \$81  = warmup;
       end else if (warming) begin
-        \$79  = \$47 [5:0];
+        \$81  = \$48 [5:0];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$80  = warming;
+    \$82  = warming;
     if (free) begin
-      \$80  = \port$18858$0 [260];
+      \$82  = \port$18850$0 [260];
     end else if (issue) begin
       if (lasts[0]) begin
-        \$80  = \$46 ;
+        \$82  = \$47 ;
       end else if (warming) begin
-        \$80  = \$48 ;
+        \$82  = \$49 ;
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$81  = entry;
+    \$83  = entry;
     if (free) begin
-      \$81  = \port$18858$0 [228:218];
-    end else if (\$50 ) begin
+      \$83  = \port$18850$0 [228:218];
+    end else if (\$51 ) begin
       (* full_case = 32'd1 *)
-      if (\$54 ) begin
-        \$81  = block_entry;
+      if (\$55 ) begin
+        \$83  = block_entry;
       end else begin
-        \$81  = \$55 [10:0];
+        \$83  = \$56 [10:0];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$82  = block_entry;
+    \$84  = block_entry;
     if (free) begin
-      \$82  = \port$18858$0 [228:218];
-    end else if (\$50 ) begin
+      \$84  = \port$18850$0 [228:218];
+    end else if (\$51 ) begin
       (* full_case = 32'd1 *)
-      if (\$54 ) begin
+      if (\$55 ) begin
       end else begin
-        if (\$56 ) begin
-          \$82  = \$57 [10:0];
+        if (\$57 ) begin
+          \$84  = \$58 [10:0];
         end
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$83  = slot;
+    \$85  = slot;
     if (inject) begin
-      \$83  = \$58 [2:0];
+      \$85  = \$59 [2:0];
     end
     if (stopping_rst) begin
-      \$83  = 3'h0;
+      \$85  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$84  = slot_last;
+    \$86  = slot_last;
     if (inject) begin
-      \$84  = \$59 ;
+      \$86  = \$60 ;
     end
     if (stopping_rst) begin
-      \$84  = 1'h0;
+      \$86  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$85  = { valid_line[31:0], \$66  };
+    \$87  = { valid_line[31:0], \$67  };
     if (stopping_rst) begin
-      \$85  = 33'h000000000;
+      \$87  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
-    \$86  = draining;
+    \$88  = draining;
     if (issue) begin
-      \$86  = 6'h21;
-    end else if (\$67 ) begin
-      \$86  = \$68 [5:0];
+      \$88  = 6'h21;
+    end else if (\$68 ) begin
+      \$88  = \$69 [5:0];
     end
     if (stopping_rst) begin
-      \$86  = 6'h00;
+      \$88  = 6'h00;
     end
   end
   assign address = act__address;
   assign asks = act__valid;
-  assign instr__payload = \port$18858$0 [241:0];
+  assign instr__payload = \port$18850$0 [241:0];
   assign instr__ready = start;
   assign load = free;
-  assign ones = \port$18858$0 [247:242];
-  assign counts = \port$18858$0 [260:242];
-  assign twos = \port$18858$0 [253:248];
+  assign ones = \port$18850$0 [247:242];
+  assign counts = \port$18850$0 [260:242];
+  assign twos = \port$18850$0 [253:248];
   assign step = issue;
-  assign base = \port$18858$0 [37:16];
-  assign count_0 = \port$18858$0 [199:190];
-  assign stride_0 = \port$18858$0 [217:200];
-  assign count_1 = \port$18858$0 [167:158];
-  assign stride_1 = \port$18858$0 [189:168];
-  assign count_2 = \port$18858$0 [141:130];
-  assign stride_2 = \port$18858$0 [157:142];
-  assign count_3 = \port$18858$0 [107:100];
-  assign stride_3 = \port$18858$0 [129:108];
-  assign count_4 = \port$18858$0 [77:70];
-  assign stride_4 = \port$18858$0 [99:78];
-  assign count_5 = \port$18858$0 [47:38];
-  assign stride_5 = \port$18858$0 [69:48];
+  assign base = \port$18850$0 [37:16];
+  assign count_0 = \port$18850$0 [199:190];
+  assign stride_0 = \port$18850$0 [217:200];
+  assign count_1 = \port$18850$0 [167:158];
+  assign stride_1 = \port$18850$0 [189:168];
+  assign count_2 = \port$18850$0 [141:130];
+  assign stride_2 = \port$18850$0 [157:142];
+  assign count_3 = \port$18850$0 [107:100];
+  assign stride_3 = \port$18850$0 [129:108];
+  assign count_4 = \port$18850$0 [77:70];
+  assign stride_4 = \port$18850$0 [99:78];
+  assign count_5 = \port$18850$0 [47:38];
+  assign stride_5 = \port$18850$0 [69:48];
   assign act__data = i_acts;
   assign switch_in = i_switch;
   assign strobes = i_strobes;
@@ -13043,19 +13001,19 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign i_address = line[346:336];
   assign i_overwrite = line[347];
   assign i_valid = valid_line[28];
-  assign i_sums = { \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93 , \$92 , \$91 , \$90 , \$89 , \$88 , \$87  };
-  assign o_sums = { \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93 , \$92 , \$91 , \$90 , \$89 , \$88 , \$87  };
+  assign i_sums = { \$104 , \$103 , \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93 , \$92 , \$91 , \$90 , \$89  };
+  assign o_sums = { \$104 , \$103 , \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93 , \$92 , \$91 , \$90 , \$89  };
   assign acc_read__address = drain__address;
   assign drain__data = acc_read__data;
   assign drain__grant = acc_read__grant;
   assign acc_read__valid = drain__valid;
   assign busy = issue;
   assign post = end_line[164:161];
-  assign \counts.ones  = \port$18858$0 [247:242];
-  assign \counts.twos  = \port$18858$0 [253:248];
-  assign \counts.few_columns  = \port$18858$0 [256:254];
-  assign \counts.few_rows  = \port$18858$0 [259:257];
-  assign \counts.warmup  = \port$18858$0 [260];
+  assign \counts.ones  = \port$18850$0 [247:242];
+  assign \counts.twos  = \port$18850$0 [253:248];
+  assign \counts.few_columns  = \port$18850$0 [256:254];
+  assign \counts.few_rows  = \port$18850$0 [259:257];
+  assign \counts.warmup  = \port$18850$0 [260];
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -13088,38 +13046,38 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \i_weights[13]  = i_weights[111:104];
   assign \i_weights[14]  = i_weights[119:112];
   assign \i_weights[15]  = i_weights[127:120];
-  assign \i_sums[0]  = \$87 ;
-  assign \i_sums[1]  = \$88 ;
-  assign \i_sums[2]  = \$89 ;
-  assign \i_sums[3]  = \$90 ;
-  assign \i_sums[4]  = \$91 ;
-  assign \i_sums[5]  = \$92 ;
-  assign \i_sums[6]  = \$93 ;
-  assign \i_sums[7]  = \$94 ;
-  assign \i_sums[8]  = \$95 ;
-  assign \i_sums[9]  = \$96 ;
-  assign \i_sums[10]  = \$97 ;
-  assign \i_sums[11]  = \$98 ;
-  assign \i_sums[12]  = \$99 ;
-  assign \i_sums[13]  = \$100 ;
-  assign \i_sums[14]  = \$101 ;
-  assign \i_sums[15]  = \$102 ;
-  assign \o_sums[0]  = \$87 ;
-  assign \o_sums[1]  = \$88 ;
-  assign \o_sums[2]  = \$89 ;
-  assign \o_sums[3]  = \$90 ;
-  assign \o_sums[4]  = \$91 ;
-  assign \o_sums[5]  = \$92 ;
-  assign \o_sums[6]  = \$93 ;
-  assign \o_sums[7]  = \$94 ;
-  assign \o_sums[8]  = \$95 ;
-  assign \o_sums[9]  = \$96 ;
-  assign \o_sums[10]  = \$97 ;
-  assign \o_sums[11]  = \$98 ;
-  assign \o_sums[12]  = \$99 ;
-  assign \o_sums[13]  = \$100 ;
-  assign \o_sums[14]  = \$101 ;
-  assign \o_sums[15]  = \$102 ;
+  assign \i_sums[0]  = \$89 ;
+  assign \i_sums[1]  = \$90 ;
+  assign \i_sums[2]  = \$91 ;
+  assign \i_sums[3]  = \$92 ;
+  assign \i_sums[4]  = \$93 ;
+  assign \i_sums[5]  = \$94 ;
+  assign \i_sums[6]  = \$95 ;
+  assign \i_sums[7]  = \$96 ;
+  assign \i_sums[8]  = \$97 ;
+  assign \i_sums[9]  = \$98 ;
+  assign \i_sums[10]  = \$99 ;
+  assign \i_sums[11]  = \$100 ;
+  assign \i_sums[12]  = \$101 ;
+  assign \i_sums[13]  = \$102 ;
+  assign \i_sums[14]  = \$103 ;
+  assign \i_sums[15]  = \$104 ;
+  assign \o_sums[0]  = \$89 ;
+  assign \o_sums[1]  = \$90 ;
+  assign \o_sums[2]  = \$91 ;
+  assign \o_sums[3]  = \$92 ;
+  assign \o_sums[4]  = \$93 ;
+  assign \o_sums[5]  = \$94 ;
+  assign \o_sums[6]  = \$95 ;
+  assign \o_sums[7]  = \$96 ;
+  assign \o_sums[8]  = \$97 ;
+  assign \o_sums[9]  = \$98 ;
+  assign \o_sums[10]  = \$99 ;
+  assign \o_sums[11]  = \$100 ;
+  assign \o_sums[12]  = \$101 ;
+  assign \o_sums[13]  = \$102 ;
+  assign \o_sums[14]  = \$103 ;
+  assign \o_sums[15]  = \$104 ;
   assign \injection_0.switch  = injection_0[0];
   assign \injection_0.strobe  = injection_0[1];
   assign \injection_0.slot  = injection_0[4:2];
@@ -13136,53 +13094,53 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \injection_3.strobe  = injection_3[1];
   assign \injection_3.slot  = injection_3[4:2];
   assign \injection_3.word  = injection_3[132:5];
-  assign \$31  = \port$18858$0 [254];
-  assign \$33  = \port$18858$0 [257];
+  assign \$32  = \port$18850$0 [254];
+  assign \$34  = \port$18850$0 [257];
 endmodule
 
-module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12908$336 , i_valid, \port$13302$0 , \port$13316$0 , \port$13329$0 , \port$13341$0 , \port$13352$0 , \port$13362$0 , \port$13371$0 , \port$13379$0 , \port$13386$0 , \port$13392$0 , \port$13397$0 , \port$13401$0 , \port$13404$0 , \port$13406$0 , \port$13407$0 , \port$15076$0 , drained
+module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12898$336 , i_valid, \port$13292$0 , \port$13306$0 , \port$13319$0 , \port$13331$0 , \port$13342$0 , \port$13352$0 , \port$13361$0 , \port$13369$0 , \port$13376$0 , \port$13382$0 , \port$13387$0 , \port$13391$0 , \port$13394$0 , \port$13396$0 , \port$13397$0 , \port$15066$0 , drained
 , drain__address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$27  = 0;
   output drain__grant;
   wire drain__grant;
   input stopping_rst;
   wire stopping_rst;
-  input [11:0] \port$12908$336 ;
-  wire [11:0] \port$12908$336 ;
+  input [11:0] \port$12898$336 ;
+  wire [11:0] \port$12898$336 ;
   input i_valid;
   wire i_valid;
-  input [18:0] \port$13302$0 ;
-  wire [18:0] \port$13302$0 ;
-  input [18:0] \port$13316$0 ;
-  wire [18:0] \port$13316$0 ;
-  input [18:0] \port$13329$0 ;
-  wire [18:0] \port$13329$0 ;
-  input [18:0] \port$13341$0 ;
-  wire [18:0] \port$13341$0 ;
+  input [18:0] \port$13292$0 ;
+  wire [18:0] \port$13292$0 ;
+  input [18:0] \port$13306$0 ;
+  wire [18:0] \port$13306$0 ;
+  input [18:0] \port$13319$0 ;
+  wire [18:0] \port$13319$0 ;
+  input [18:0] \port$13331$0 ;
+  wire [18:0] \port$13331$0 ;
+  input [18:0] \port$13342$0 ;
+  wire [18:0] \port$13342$0 ;
   input [18:0] \port$13352$0 ;
   wire [18:0] \port$13352$0 ;
-  input [18:0] \port$13362$0 ;
-  wire [18:0] \port$13362$0 ;
-  input [18:0] \port$13371$0 ;
-  wire [18:0] \port$13371$0 ;
-  input [18:0] \port$13379$0 ;
-  wire [18:0] \port$13379$0 ;
-  input [18:0] \port$13386$0 ;
-  wire [18:0] \port$13386$0 ;
-  input [18:0] \port$13392$0 ;
-  wire [18:0] \port$13392$0 ;
+  input [18:0] \port$13361$0 ;
+  wire [18:0] \port$13361$0 ;
+  input [18:0] \port$13369$0 ;
+  wire [18:0] \port$13369$0 ;
+  input [18:0] \port$13376$0 ;
+  wire [18:0] \port$13376$0 ;
+  input [18:0] \port$13382$0 ;
+  wire [18:0] \port$13382$0 ;
+  input [18:0] \port$13387$0 ;
+  wire [18:0] \port$13387$0 ;
+  input [18:0] \port$13391$0 ;
+  wire [18:0] \port$13391$0 ;
+  input [18:0] \port$13394$0 ;
+  wire [18:0] \port$13394$0 ;
+  input [18:0] \port$13396$0 ;
+  wire [18:0] \port$13396$0 ;
   input [18:0] \port$13397$0 ;
   wire [18:0] \port$13397$0 ;
-  input [18:0] \port$13401$0 ;
-  wire [18:0] \port$13401$0 ;
-  input [18:0] \port$13404$0 ;
-  wire [18:0] \port$13404$0 ;
-  input [18:0] \port$13406$0 ;
-  wire [18:0] \port$13406$0 ;
-  input [18:0] \port$13407$0 ;
-  wire [18:0] \port$13407$0 ;
-  input [18:0] \port$15076$0 ;
-  wire [18:0] \port$15076$0 ;
+  input [18:0] \port$15066$0 ;
+  wire [18:0] \port$15066$0 ;
   output [511:0] drained;
   reg [511:0] drained = 512'h00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   input [15:0] drain__address;
@@ -13356,25 +13314,25 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12908$336 , 
   assign \read__data$20  = _1_;
   assign \$35  = address_2[10] ? output_1[319:288] : output_0[319:288];
   assign \$36  = overwrite_2 ? 32'd0 : \$35 ;
-  assign \$37  = $signed(\$36 ) + $signed(\port$13392$0 );
+  assign \$37  = $signed(\$36 ) + $signed(\port$13382$0 );
   assign \$38  = address_2[10] ? output_1[351:320] : output_0[351:320];
   assign \$39  = overwrite_2 ? 32'd0 : \$38 ;
-  assign \$40  = $signed(\$39 ) + $signed(\port$13397$0 );
+  assign \$40  = $signed(\$39 ) + $signed(\port$13387$0 );
   assign \$41  = address_2[10] ? output_1[383:352] : output_0[383:352];
   assign \$42  = overwrite_2 ? 32'd0 : \$41 ;
-  assign \$43  = $signed(\$42 ) + $signed(\port$13401$0 );
+  assign \$43  = $signed(\$42 ) + $signed(\port$13391$0 );
   assign \$44  = address_2[10] ? output_1[415:384] : output_0[415:384];
   assign \$45  = overwrite_2 ? 32'd0 : \$44 ;
-  assign \$46  = $signed(\$45 ) + $signed(\port$13404$0 );
+  assign \$46  = $signed(\$45 ) + $signed(\port$13394$0 );
   assign \$47  = address_2[10] ? output_1[447:416] : output_0[447:416];
   assign \$48  = overwrite_2 ? 32'd0 : \$47 ;
-  assign \$49  = $signed(\$48 ) + $signed(\port$13406$0 );
+  assign \$49  = $signed(\$48 ) + $signed(\port$13396$0 );
   assign \$50  = address_2[10] ? output_1[479:448] : output_0[479:448];
   assign \$51  = overwrite_2 ? 32'd0 : \$50 ;
-  assign \$52  = $signed(\$51 ) + $signed(\port$13407$0 );
+  assign \$52  = $signed(\$51 ) + $signed(\port$13397$0 );
   assign \$53  = address_2[10] ? output_1[511:480] : output_0[511:480];
   assign \$54  = overwrite_2 ? 32'd0 : \$53 ;
-  assign \$55  = $signed(\$54 ) + $signed(\port$15076$0 );
+  assign \$55  = $signed(\$54 ) + $signed(\port$15066$0 );
   assign \$56  = from_half_1 ? output_1 : output_0;
   assign read__addr = reads_half[0] ? address_0[9:0] : drain__address[9:0];
   assign \$57  = ! address_3[10];
@@ -13392,7 +13350,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12908$336 , 
   always @(posedge stopping_clk)
     valid_3 <= \$63 ;
   always @(posedge stopping_clk)
-    address_0 <= \port$12908$336 [10:0];
+    address_0 <= \port$12898$336 [10:0];
   always @(posedge stopping_clk)
     address_1 <= address_0;
   always @(posedge stopping_clk)
@@ -13400,7 +13358,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12908$336 , 
   always @(posedge stopping_clk)
     address_3 <= address_2;
   always @(posedge stopping_clk)
-    overwrite_0 <= \port$12908$336 [11];
+    overwrite_0 <= \port$12898$336 [11];
   always @(posedge stopping_clk)
     overwrite_1 <= overwrite_0;
   always @(posedge stopping_clk)
@@ -13419,40 +13377,40 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12908$336 , 
     from_half_1 <= from_half_0;
   always @(posedge stopping_clk)
     drained <= \$56 ;
-  assign \$1  = ~ \port$12908$336 [11];
+  assign \$1  = ~ \port$12898$336 [11];
   assign \$2  = i_valid & \$1 ;
-  assign \$3  = ~ \port$12908$336 [10];
+  assign \$3  = ~ \port$12898$336 [10];
   assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ \port$12908$336 [11];
+  assign \$5  = ~ \port$12898$336 [11];
   assign \$6  = i_valid & \$5 ;
-  assign \$7  = \$6  & \port$12908$336 [10];
+  assign \$7  = \$6  & \port$12898$336 [10];
   assign \$8  = address_2[10] ? output_1[31:0] : output_0[31:0];
   assign \$9  = overwrite_2 ? 32'd0 : \$8 ;
-  assign \$10  = $signed(\$9 ) + $signed(\port$13302$0 );
+  assign \$10  = $signed(\$9 ) + $signed(\port$13292$0 );
   assign \$11  = address_2[10] ? output_1[63:32] : output_0[63:32];
   assign \$12  = overwrite_2 ? 32'd0 : \$11 ;
-  assign \$13  = $signed(\$12 ) + $signed(\port$13316$0 );
+  assign \$13  = $signed(\$12 ) + $signed(\port$13306$0 );
   assign \$14  = address_2[10] ? output_1[95:64] : output_0[95:64];
   assign \$15  = overwrite_2 ? 32'd0 : \$14 ;
-  assign \$16  = $signed(\$15 ) + $signed(\port$13329$0 );
+  assign \$16  = $signed(\$15 ) + $signed(\port$13319$0 );
   assign \$17  = address_2[10] ? output_1[127:96] : output_0[127:96];
   assign \$18  = overwrite_2 ? 32'd0 : \$17 ;
-  assign \$19  = $signed(\$18 ) + $signed(\port$13341$0 );
+  assign \$19  = $signed(\$18 ) + $signed(\port$13331$0 );
   assign \$20  = address_2[10] ? output_1[159:128] : output_0[159:128];
   assign \$21  = overwrite_2 ? 32'd0 : \$20 ;
-  assign \$22  = $signed(\$21 ) + $signed(\port$13352$0 );
+  assign \$22  = $signed(\$21 ) + $signed(\port$13342$0 );
   assign \$23  = address_2[10] ? output_1[191:160] : output_0[191:160];
   assign \$24  = overwrite_2 ? 32'd0 : \$23 ;
-  assign \$25  = $signed(\$24 ) + $signed(\port$13362$0 );
+  assign \$25  = $signed(\$24 ) + $signed(\port$13352$0 );
   assign \$26  = address_2[10] ? output_1[223:192] : output_0[223:192];
   assign \$27  = overwrite_2 ? 32'd0 : \$26 ;
-  assign \$28  = $signed(\$27 ) + $signed(\port$13371$0 );
+  assign \$28  = $signed(\$27 ) + $signed(\port$13361$0 );
   assign \$29  = address_2[10] ? output_1[255:224] : output_0[255:224];
   assign \$30  = overwrite_2 ? 32'd0 : \$29 ;
-  assign \$31  = $signed(\$30 ) + $signed(\port$13379$0 );
+  assign \$31  = $signed(\$30 ) + $signed(\port$13369$0 );
   assign \$32  = address_2[10] ? output_1[287:256] : output_0[287:256];
   assign \$33  = overwrite_2 ? 32'd0 : \$32 ;
-  assign \$34  = $signed(\$33 ) + $signed(\port$13386$0 );
+  assign \$34  = $signed(\$33 ) + $signed(\port$13376$0 );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$60  = i_valid;
@@ -13488,9 +13446,9 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12908$336 , 
       \$64  = 2'h0;
     end
   end
-  assign i_address = \port$12908$336 [10:0];
-  assign i_overwrite = \port$12908$336 [11];
-  assign i_sums = { \port$15076$0 , \port$13407$0 , \port$13406$0 , \port$13404$0 , \port$13401$0 , \port$13397$0 , \port$13392$0 , \port$13386$0 , \port$13379$0 , \port$13371$0 , \port$13362$0 , \port$13352$0 , \port$13341$0 , \port$13329$0 , \port$13316$0 , \port$13302$0  };
+  assign i_address = \port$12898$336 [10:0];
+  assign i_overwrite = \port$12898$336 [11];
+  assign i_sums = { \port$15066$0 , \port$13397$0 , \port$13396$0 , \port$13394$0 , \port$13391$0 , \port$13387$0 , \port$13382$0 , \port$13376$0 , \port$13369$0 , \port$13361$0 , \port$13352$0 , \port$13342$0 , \port$13331$0 , \port$13319$0 , \port$13306$0 , \port$13292$0  };
   assign write__addr = address_3[9:0];
   assign write__data = updated;
   assign \write__addr$32  = address_3[9:0];
@@ -13512,22 +13470,22 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12908$336 , 
   assign \updated[13]  = updated[447:416];
   assign \updated[14]  = updated[479:448];
   assign \updated[15]  = updated[511:480];
-  assign \i_sums[0]  = \port$13302$0 ;
-  assign \i_sums[1]  = \port$13316$0 ;
-  assign \i_sums[2]  = \port$13329$0 ;
-  assign \i_sums[3]  = \port$13341$0 ;
-  assign \i_sums[4]  = \port$13352$0 ;
-  assign \i_sums[5]  = \port$13362$0 ;
-  assign \i_sums[6]  = \port$13371$0 ;
-  assign \i_sums[7]  = \port$13379$0 ;
-  assign \i_sums[8]  = \port$13386$0 ;
-  assign \i_sums[9]  = \port$13392$0 ;
-  assign \i_sums[10]  = \port$13397$0 ;
-  assign \i_sums[11]  = \port$13401$0 ;
-  assign \i_sums[12]  = \port$13404$0 ;
-  assign \i_sums[13]  = \port$13406$0 ;
-  assign \i_sums[14]  = \port$13407$0 ;
-  assign \i_sums[15]  = \port$15076$0 ;
+  assign \i_sums[0]  = \port$13292$0 ;
+  assign \i_sums[1]  = \port$13306$0 ;
+  assign \i_sums[2]  = \port$13319$0 ;
+  assign \i_sums[3]  = \port$13331$0 ;
+  assign \i_sums[4]  = \port$13342$0 ;
+  assign \i_sums[5]  = \port$13352$0 ;
+  assign \i_sums[6]  = \port$13361$0 ;
+  assign \i_sums[7]  = \port$13369$0 ;
+  assign \i_sums[8]  = \port$13376$0 ;
+  assign \i_sums[9]  = \port$13382$0 ;
+  assign \i_sums[10]  = \port$13387$0 ;
+  assign \i_sums[11]  = \port$13391$0 ;
+  assign \i_sums[12]  = \port$13394$0 ;
+  assign \i_sums[13]  = \port$13396$0 ;
+  assign \i_sums[14]  = \port$13397$0 ;
+  assign \i_sums[15]  = \port$15066$0 ;
   assign \$65 [511:480] = \$55 [31:0];
   assign \$65 [479:448] = \$52 [31:0];
   assign \$65 [447:416] = \$49 [31:0];
@@ -37369,7 +37327,7 @@ module \talos.matrix.array.pe_7_9.multiplier (i_a, stopping_rst, i_b, product, s
   assign o_product = product;
 endmodule
 
-module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$18858$16 , \port$18858$242 , stopping_clk);
+module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$18850$16 , \port$18850$242 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$156  = 0;
   input step;
   wire step;
@@ -37387,10 +37345,10 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input [201:0] \port$18858$16 ;
-  wire [201:0] \port$18858$16 ;
-  input [11:0] \port$18858$242 ;
-  wire [11:0] \port$18858$242 ;
+  input [201:0] \port$18850$16 ;
+  wire [201:0] \port$18850$16 ;
+  input [11:0] \port$18850$242 ;
+  wire [11:0] \port$18850$242 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -37731,48 +37689,48 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$71  = remaining_5 - 1'h1;
   assign \$72  = remaining_5 == 2'h2;
   assign \$74  = step & move[5];
-  assign \$76  = ~ \port$18858$242 [0];
-  assign \$79  = ~ \port$18858$242 [1];
+  assign \$76  = ~ \port$18850$242 [0];
+  assign \$79  = ~ \port$18850$242 [1];
   assign \$80  = \$78  & \$79 ;
-  assign \$81  = & \port$18858$242 [1:0];
-  assign \$82  = ~ \port$18858$242 [2];
+  assign \$81  = & \port$18850$242 [1:0];
+  assign \$82  = ~ \port$18850$242 [2];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$18858$242 [2:0];
-  assign \$85  = ~ \port$18858$242 [3];
+  assign \$84  = & \port$18850$242 [2:0];
+  assign \$85  = ~ \port$18850$242 [3];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$18858$242 [3:0];
-  assign \$88  = ~ \port$18858$242 [4];
+  assign \$87  = & \port$18850$242 [3:0];
+  assign \$88  = ~ \port$18850$242 [4];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$18858$242 [4:0];
-  assign \$91  = ~ \port$18858$242 [5];
+  assign \$90  = & \port$18850$242 [4:0];
+  assign \$91  = ~ \port$18850$242 [5];
   assign \$92  = \$90  & \$91 ;
-  assign \$94  = ~ \port$18858$242 [0];
-  assign \$97  = ~ \port$18858$242 [1];
+  assign \$94  = ~ \port$18850$242 [0];
+  assign \$97  = ~ \port$18850$242 [1];
   assign \$98  = \$96  & \$97 ;
-  assign \$99  = & \port$18858$242 [1:0];
-  assign \$100  = ~ \port$18858$242 [2];
+  assign \$99  = & \port$18850$242 [1:0];
+  assign \$100  = ~ \port$18850$242 [2];
   assign \$101  = \$99  & \$100 ;
-  assign \$102  = & \port$18858$242 [2:0];
-  assign \$103  = ~ \port$18858$242 [3];
+  assign \$102  = & \port$18850$242 [2:0];
+  assign \$103  = ~ \port$18850$242 [3];
   assign \$104  = \$102  & \$103 ;
-  assign \$105  = & \port$18858$242 [3:0];
-  assign \$106  = ~ \port$18858$242 [4];
+  assign \$105  = & \port$18850$242 [3:0];
+  assign \$106  = ~ \port$18850$242 [4];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = & \port$18858$242 [4:0];
-  assign \$109  = ~ \port$18858$242 [5];
+  assign \$108  = & \port$18850$242 [4:0];
+  assign \$109  = ~ \port$18850$242 [5];
   assign \$110  = \$108  & \$109 ;
   assign \$111  = leave ? { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  } : inner;
   assign \$112  = ~ leave;
-  assign \$113  = & \port$18858$242 [5:0];
+  assign \$113  = & \port$18850$242 [5:0];
   assign \$114  = last | inner;
   assign \$115  = & \$114 ;
   assign \$116  = leave & \$115 ;
-  assign \$117  = \port$18858$242 [4] ? \port$18858$16 [53:32] : \port$18858$16 [83:62];
-  assign \$118  = \port$18858$242 [2] ? \port$18858$16 [113:92] : { \port$18858$16 [141], \port$18858$16 [141], \port$18858$16 [141], \port$18858$16 [141], \port$18858$16 [141], \port$18858$16 [141], \port$18858$16 [141:126] };
-  assign \$119  = & \port$18858$242 [3:2];
+  assign \$117  = \port$18850$242 [4] ? \port$18850$16 [53:32] : \port$18850$16 [83:62];
+  assign \$118  = \port$18850$242 [2] ? \port$18850$16 [113:92] : { \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141:126] };
+  assign \$119  = & \port$18850$242 [3:2];
   assign \$120  = ~ \$119 ;
-  assign \$121  = \port$18858$242 [0] ? \port$18858$16 [173:152] : { \port$18858$16 [201], \port$18858$16 [201], \port$18858$16 [201], \port$18858$16 [201], \port$18858$16 [201:184] };
-  assign \$122  = & \port$18858$242 [1:0];
+  assign \$121  = \port$18850$242 [0] ? \port$18850$16 [173:152] : { \port$18850$16 [201], \port$18850$16 [201], \port$18850$16 [201], \port$18850$16 [201], \port$18850$16 [201:184] };
+  assign \$122  = & \port$18850$242 [1:0];
   assign \$123  = ~ \$122 ;
   assign \$124  = move[1] | further[1];
   assign \$125  = step & \$124 ;
@@ -37904,21 +37862,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$158  = limit_0;
     if (follow) begin
-      \$158  = \port$18858$16 [183:174];
+      \$158  = \port$18850$16 [183:174];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$159  = limit_0_is;
     if (follow) begin
-      \$159  = { \port$18858$242 [6], \port$18858$242 [0] };
+      \$159  = { \port$18850$242 [6], \port$18850$242 [0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$160  = remaining_0;
     if (follow) begin
-      \$160  = \port$18858$16 [183:174];
+      \$160  = \port$18850$16 [183:174];
     end else if (\$39 ) begin
       \$160  = limit_0;
     end else if (\$40 ) begin
@@ -37929,42 +37887,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$161  = before_last;
     if (follow) begin
-      \$161 [0] = \port$18858$242 [6];
+      \$161 [0] = \port$18850$242 [6];
     end else if (\$39 ) begin
       \$161 [0] = limit_0_is[1];
     end else if (\$40 ) begin
       \$161 [0] = \$42 ;
     end
     if (follow) begin
-      \$161 [1] = \port$18858$242 [7];
+      \$161 [1] = \port$18850$242 [7];
     end else if (\$45 ) begin
       \$161 [1] = limit_1_is[1];
     end else if (\$46 ) begin
       \$161 [1] = \$48 ;
     end
     if (follow) begin
-      \$161 [2] = \port$18858$242 [8];
+      \$161 [2] = \port$18850$242 [8];
     end else if (\$51 ) begin
       \$161 [2] = limit_2_is[1];
     end else if (\$52 ) begin
       \$161 [2] = \$54 ;
     end
     if (follow) begin
-      \$161 [3] = \port$18858$242 [9];
+      \$161 [3] = \port$18850$242 [9];
     end else if (\$57 ) begin
       \$161 [3] = limit_3_is[1];
     end else if (\$58 ) begin
       \$161 [3] = \$60 ;
     end
     if (follow) begin
-      \$161 [4] = \port$18858$242 [10];
+      \$161 [4] = \port$18850$242 [10];
     end else if (\$63 ) begin
       \$161 [4] = limit_4_is[1];
     end else if (\$64 ) begin
       \$161 [4] = \$66 ;
     end
     if (follow) begin
-      \$161 [5] = \port$18858$242 [11];
+      \$161 [5] = \port$18850$242 [11];
     end else if (\$69 ) begin
       \$161 [5] = limit_5_is[1];
     end else if (\$70 ) begin
@@ -38021,42 +37979,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$163  = last;
     if (load) begin
-      \$163 [0] = \port$18858$242 [0];
+      \$163 [0] = \port$18850$242 [0];
     end else if (\$43 ) begin
       \$163 [0] = limit_0_is[0];
     end else if (\$44 ) begin
       \$163 [0] = before_last[0];
     end
     if (load) begin
-      \$163 [1] = \port$18858$242 [1];
+      \$163 [1] = \port$18850$242 [1];
     end else if (\$49 ) begin
       \$163 [1] = limit_1_is[0];
     end else if (\$50 ) begin
       \$163 [1] = before_last[1];
     end
     if (load) begin
-      \$163 [2] = \port$18858$242 [2];
+      \$163 [2] = \port$18850$242 [2];
     end else if (\$55 ) begin
       \$163 [2] = limit_2_is[0];
     end else if (\$56 ) begin
       \$163 [2] = before_last[2];
     end
     if (load) begin
-      \$163 [3] = \port$18858$242 [3];
+      \$163 [3] = \port$18850$242 [3];
     end else if (\$61 ) begin
       \$163 [3] = limit_3_is[0];
     end else if (\$62 ) begin
       \$163 [3] = before_last[3];
     end
     if (load) begin
-      \$163 [4] = \port$18858$242 [4];
+      \$163 [4] = \port$18850$242 [4];
     end else if (\$67 ) begin
       \$163 [4] = limit_4_is[0];
     end else if (\$68 ) begin
       \$163 [4] = before_last[4];
     end
     if (load) begin
-      \$163 [5] = \port$18858$242 [5];
+      \$163 [5] = \port$18850$242 [5];
     end else if (\$73 ) begin
       \$163 [5] = limit_5_is[0];
     end else if (\$74 ) begin
@@ -38067,21 +38025,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$164  = limit_1;
     if (follow) begin
-      \$164  = \port$18858$16 [151:142];
+      \$164  = \port$18850$16 [151:142];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$165  = limit_1_is;
     if (follow) begin
-      \$165  = { \port$18858$242 [7], \port$18858$242 [1] };
+      \$165  = { \port$18850$242 [7], \port$18850$242 [1] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$166  = remaining_1;
     if (follow) begin
-      \$166  = \port$18858$16 [151:142];
+      \$166  = \port$18850$16 [151:142];
     end else if (\$45 ) begin
       \$166  = limit_1;
     end else if (\$46 ) begin
@@ -38092,21 +38050,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$167  = limit_2;
     if (follow) begin
-      \$167  = \port$18858$16 [125:114];
+      \$167  = \port$18850$16 [125:114];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$168  = limit_2_is;
     if (follow) begin
-      \$168  = { \port$18858$242 [8], \port$18858$242 [2] };
+      \$168  = { \port$18850$242 [8], \port$18850$242 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$169  = remaining_2;
     if (follow) begin
-      \$169  = \port$18858$16 [125:114];
+      \$169  = \port$18850$16 [125:114];
     end else if (\$51 ) begin
       \$169  = limit_2;
     end else if (\$52 ) begin
@@ -38117,21 +38075,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$170  = limit_3;
     if (follow) begin
-      \$170  = \port$18858$16 [91:84];
+      \$170  = \port$18850$16 [91:84];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$171  = limit_3_is;
     if (follow) begin
-      \$171  = { \port$18858$242 [9], \port$18858$242 [3] };
+      \$171  = { \port$18850$242 [9], \port$18850$242 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$172  = remaining_3;
     if (follow) begin
-      \$172  = \port$18858$16 [91:84];
+      \$172  = \port$18850$16 [91:84];
     end else if (\$57 ) begin
       \$172  = limit_3;
     end else if (\$58 ) begin
@@ -38142,21 +38100,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$173  = limit_4;
     if (follow) begin
-      \$173  = \port$18858$16 [61:54];
+      \$173  = \port$18850$16 [61:54];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$174  = limit_4_is;
     if (follow) begin
-      \$174  = { \port$18858$242 [10], \port$18858$242 [4] };
+      \$174  = { \port$18850$242 [10], \port$18850$242 [4] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$175  = remaining_4;
     if (follow) begin
-      \$175  = \port$18858$16 [61:54];
+      \$175  = \port$18850$16 [61:54];
     end else if (\$63 ) begin
       \$175  = limit_4;
     end else if (\$64 ) begin
@@ -38167,21 +38125,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$176  = limit_5;
     if (follow) begin
-      \$176  = \port$18858$16 [31:22];
+      \$176  = \port$18850$16 [31:22];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$177  = limit_5_is;
     if (follow) begin
-      \$177  = { \port$18858$242 [11], \port$18858$242 [5] };
+      \$177  = { \port$18850$242 [11], \port$18850$242 [5] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$178  = remaining_5;
     if (follow) begin
-      \$178  = \port$18858$16 [31:22];
+      \$178  = \port$18850$16 [31:22];
     end else if (\$69 ) begin
       \$178  = limit_5;
     end else if (\$70 ) begin
@@ -38270,7 +38228,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$189  = held_stride_1;
     if (follow) begin
-      \$189  = \port$18858$16 [173:152];
+      \$189  = \port$18850$16 [173:152];
     end
   end
   always @* begin
@@ -38284,7 +38242,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$191  = held_stride_2;
     if (follow) begin
-      \$191  = \port$18858$16 [141:126];
+      \$191  = \port$18850$16 [141:126];
     end
   end
   always @* begin
@@ -38298,7 +38256,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$193  = held_stride_3;
     if (follow) begin
-      \$193  = \port$18858$16 [113:92];
+      \$193  = \port$18850$16 [113:92];
     end
   end
   always @* begin
@@ -38312,7 +38270,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$195  = held_stride_4;
     if (follow) begin
-      \$195  = \port$18858$16 [83:62];
+      \$195  = \port$18850$16 [83:62];
     end
   end
   always @* begin
@@ -38326,7 +38284,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$197  = held_stride_5;
     if (follow) begin
-      \$197  = \port$18858$16 [53:32];
+      \$197  = \port$18850$16 [53:32];
     end
   end
   always @* begin
@@ -38340,7 +38298,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$199  = address;
     if (load) begin
-      \$199  = \port$18858$16 [21:0];
+      \$199  = \port$18850$16 [21:0];
     end else if (step) begin
       \$199  = \$157 [21:0];
     end
@@ -38351,21 +38309,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$18858$16 [183:174];
-  assign ones = \port$18858$242 [5:0];
-  assign twos = \port$18858$242 [11:6];
-  assign count_1 = \port$18858$16 [151:142];
-  assign count_2 = \port$18858$16 [125:114];
-  assign count_3 = \port$18858$16 [91:84];
-  assign count_4 = \port$18858$16 [61:54];
-  assign count_5 = \port$18858$16 [31:22];
-  assign stride_4 = \port$18858$16 [83:62];
-  assign stride_5 = \port$18858$16 [53:32];
-  assign stride_2 = \port$18858$16 [141:126];
-  assign stride_3 = \port$18858$16 [113:92];
-  assign stride_0 = \port$18858$16 [201:184];
-  assign stride_1 = \port$18858$16 [173:152];
-  assign base = \port$18858$16 [21:0];
+  assign count_0 = \port$18850$16 [183:174];
+  assign ones = \port$18850$242 [5:0];
+  assign twos = \port$18850$242 [11:6];
+  assign count_1 = \port$18850$16 [151:142];
+  assign count_2 = \port$18850$16 [125:114];
+  assign count_3 = \port$18850$16 [91:84];
+  assign count_4 = \port$18850$16 [61:54];
+  assign count_5 = \port$18850$16 [31:22];
+  assign stride_4 = \port$18850$16 [83:62];
+  assign stride_5 = \port$18850$16 [53:32];
+  assign stride_2 = \port$18850$16 [141:126];
+  assign stride_3 = \port$18850$16 [113:92];
+  assign stride_0 = \port$18850$16 [201:184];
+  assign stride_1 = \port$18850$16 [173:152];
+  assign base = \port$18850$16 [21:0];
   assign further[5] = \$6 ;
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
@@ -38381,16 +38339,16 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$73  = 1'h0;
   assign \$75  = 1'h1;
   assign \$77  = \$76 ;
-  assign \$78  = \port$18858$242 [0];
+  assign \$78  = \port$18850$242 [0];
   assign \$93  = 1'h1;
   assign \$95  = \$94 ;
-  assign \$96  = \port$18858$242 [0];
+  assign \$96  = \port$18850$242 [0];
   assign \$140  = move[5];
   assign \$148  = \$147 ;
 endmodule
 
 module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid, o__ready
-, i__ready, first, stopping_rst, \port$12469$0 , o__valid, o__payload, filled, stopping_clk);
+, i__ready, first, stopping_rst, \port$12461$0 , o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$157  = 0;
   input \port$6$0 ;
   wire \port$6$0 ;
@@ -38440,8 +38398,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   wire [260:0] first;
   input stopping_rst;
   wire stopping_rst;
-  input [241:0] \port$12469$0 ;
-  wire [241:0] \port$12469$0 ;
+  input [241:0] \port$12461$0 ;
+  wire [241:0] \port$12461$0 ;
   output o__valid;
   reg o__valid = 1'h0;
   output [260:0] o__payload;
@@ -38486,7 +38444,7 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   end
 `endif
   always @(posedge stopping_clk) begin
-    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12469$0  };
+    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12461$0  };
   end
   assign read__data = memory[read__addr];
   assign i__ready = ~ filled[7];
@@ -38565,8 +38523,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   assign valid = o__valid;
   assign head = o__payload;
   assign tail = write__addr;
-  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12469$0  };
-  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12469$0  };
+  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12461$0  };
+  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12461$0  };
   assign write__en = 1'h1;
   assign place = read__addr;
 endmodule
@@ -38674,35 +38632,29 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \$45 ;
   wire \$46 ;
   wire \$47 ;
-  wire \$48 ;
+  wire [7:0] \$48 ;
   wire \$49 ;
   wire [8:0] \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
-  wire \$53 ;
-  wire [7:0] \$54 ;
+  wire [7:0] \$53 ;
+  wire \$54 ;
   wire \$55 ;
   wire \$56 ;
   wire \$57 ;
   wire \$58 ;
-  wire [7:0] \$59 ;
+  wire [10:0] \$59 ;
   wire \$6 ;
   wire \$60 ;
   wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire \$64 ;
-  wire [10:0] \$65 ;
-  wire \$66 ;
-  wire \$67 ;
-  reg [7:0] \$68 ;
-  reg \$69 ;
+  reg [7:0] \$62 ;
+  reg \$63 ;
+  reg [7:0] \$64 ;
+  reg \$65 ;
+  reg [9:0] \$66 ;
+  reg \$67 ;
   wire \$7 ;
-  reg [7:0] \$70 ;
-  reg \$71 ;
-  reg [9:0] \$72 ;
-  reg \$73 ;
   wire \$8 ;
   wire [9:0] \$9 ;
   reg [9:0] bursts = 10'h000;
@@ -38778,12 +38730,6 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   wire \weights_r__payload.error ;
   wire \weights_r__payload.last ;
   wire weights_r__ready;
-  assign \$21  = \$17  & \$20 ;
-  assign \$22  = \$21  ? 2'h1 : 2'h2;
-  assign pick = fetch_ar__valid ? 2'h0 : \$22 ;
-  assign \$23  = ~ fetch_ar__valid;
-  assign \$24  = free & \$23 ;
-  assign \$25  = \$24  & load_below;
   assign \$26  = weights_ar__valid & weights_below;
   assign \$27  = \$26  & weights_urgent;
   assign \$28  = ~ \$27 ;
@@ -38796,49 +38742,43 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \$34  = \$33  | weights_urgent;
   assign weights_ar__ready = \$31  & \$34 ;
   assign \$35  = ! \o__payload$50 [1:0];
-  assign \$36  = \o__valid$52  & \$35 ;
-  assign \$37  = ~ halt;
-  assign fetch_r__valid = \$36  & \$37 ;
-  assign \$38  = ! \o__payload$50 [1:0];
-  assign \$40  = \o__payload$50 [1:0] == 1'h1;
-  assign \$41  = \o__valid$52  & \$40 ;
-  assign \$42  = ~ halt;
-  assign load_r__valid = \$41  & \$42 ;
-  assign \$43  = \o__payload$50 [1:0] == 1'h1;
-  assign \$44  = \$43  & load_r__ready;
-  assign \$45  = \o__payload$50 [1:0] == 2'h2;
-  assign \$46  = \o__valid$52  & \$45 ;
-  assign \$47  = ~ halt;
-  assign weights_r__valid = \$46  & \$47 ;
-  assign \$48  = \o__payload$50 [1:0] == 2'h2;
-  assign \$50  = fetch_ar__valid & free;
-  assign \$51  = load_ar__valid & load_ar__ready;
-  assign \$52  = weights_ar__valid & weights_ar__ready;
-  assign entered = | { \$52 , \$51 , \$50  };
-  assign \$53  = m_axi_rvalid & m_axi_rready;
-  assign finished = \$53  & m_axi_rlast;
-  assign \$54  = load_asked ? \$4 [8:1] : \$5 [7:0];
-  assign \$57  = load_asked ? \$55  : \$56 ;
-  assign \$58  = ~ \$57 ;
-  assign \$59  = weights_asked ? \$9 [8:1] : \$10 [7:0];
-  assign \$62  = weights_asked ? \$60  : \$61 ;
-  assign \$63  = ~ \$62 ;
-  assign \$64  = entered != finished;
-  assign \$65  = bursts + { finished, finished, finished, finished, finished, finished, finished, finished, finished, 1'h1 };
-  assign \$66  = bursts != 1'h1;
-  assign \$67  = entered | \$66 ;
+  assign fetch_r__valid = \o__valid$52  & \$35 ;
+  assign \$36  = ! \o__payload$50 [1:0];
+  assign \$38  = \o__payload$50 [1:0] == 1'h1;
+  assign load_r__valid = \o__valid$52  & \$38 ;
+  assign \$39  = \o__payload$50 [1:0] == 1'h1;
+  assign \$40  = \$39  & load_r__ready;
+  assign \$41  = \o__payload$50 [1:0] == 2'h2;
+  assign weights_r__valid = \o__valid$52  & \$41 ;
+  assign \$42  = \o__payload$50 [1:0] == 2'h2;
+  assign \$44  = fetch_ar__valid & free;
+  assign \$45  = load_ar__valid & load_ar__ready;
+  assign \$46  = weights_ar__valid & weights_ar__ready;
+  assign entered = | { \$46 , \$45 , \$44  };
+  assign \$47  = m_axi_rvalid & m_axi_rready;
+  assign finished = \$47  & m_axi_rlast;
+  assign \$48  = load_asked ? \$4 [8:1] : \$5 [7:0];
+  assign \$51  = load_asked ? \$49  : \$50 ;
+  assign \$52  = ~ \$51 ;
+  assign \$53  = weights_asked ? \$9 [8:1] : \$10 [7:0];
+  assign \$56  = weights_asked ? \$54  : \$55 ;
+  assign \$57  = ~ \$56 ;
+  assign \$58  = entered != finished;
+  assign \$59  = bursts + { finished, finished, finished, finished, finished, finished, finished, finished, finished, 1'h1 };
+  assign \$60  = bursts != 1'h1;
+  assign \$61  = entered | \$60 ;
   always @(posedge clk)
-    load_beats <= \$68 ;
+    load_beats <= \$62 ;
   always @(posedge clk)
-    load_below <= \$69 ;
+    load_below <= \$63 ;
   always @(posedge clk)
-    weights_beats <= \$70 ;
+    weights_beats <= \$64 ;
   always @(posedge clk)
-    weights_below <= \$71 ;
+    weights_below <= \$65 ;
   always @(posedge clk)
-    bursts <= \$72 ;
+    bursts <= \$66 ;
   always @(posedge clk)
-    pending <= \$73 ;
+    pending <= \$67 ;
   assign load_asked = load_ar__valid & load_ar__ready;
   assign \$1  = m_axi_rvalid & m_axi_rready;
   assign \$2  = m_axi_rid == 1'h1;
@@ -38865,6 +38805,12 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \$18  = weights_ar__valid & weights_below;
   assign \$19  = \$18  & weights_urgent;
   assign \$20  = ~ \$19 ;
+  assign \$21  = \$17  & \$20 ;
+  assign \$22  = \$21  ? 2'h1 : 2'h2;
+  assign pick = fetch_ar__valid ? 2'h0 : \$22 ;
+  assign \$23  = ~ fetch_ar__valid;
+  assign \$24  = free & \$23 ;
+  assign \$25  = \$24  & load_below;
   \talos.read.ar  ar (
     .clk(clk),
     .core_reset(core_reset),
@@ -38902,80 +38848,80 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$158 ) begin end
     \o__ready$48  = halt;
-    if (\$39 ) begin
+    if (\$37 ) begin
       \o__ready$48  = 1'h1;
     end
-    if (\$44 ) begin
+    if (\$40 ) begin
       \o__ready$48  = 1'h1;
     end
-    if (\$49 ) begin
+    if (\$43 ) begin
       \o__ready$48  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$158 ) begin end
-    \$68  = \$54 ;
+    \$62  = \$48 ;
     if (core_reset) begin
-      \$68  = 8'h00;
+      \$62  = 8'h00;
     end
     if (rst) begin
-      \$68  = 8'h00;
+      \$62  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$158 ) begin end
-    \$69  = \$58 ;
+    \$63  = \$52 ;
     if (core_reset) begin
-      \$69  = 1'h1;
+      \$63  = 1'h1;
     end
     if (rst) begin
-      \$69  = 1'h1;
+      \$63  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$158 ) begin end
-    \$70  = \$59 ;
+    \$64  = \$53 ;
     if (core_reset) begin
-      \$70  = 8'h00;
+      \$64  = 8'h00;
     end
     if (rst) begin
-      \$70  = 8'h00;
+      \$64  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$158 ) begin end
-    \$71  = \$63 ;
+    \$65  = \$57 ;
     if (core_reset) begin
-      \$71  = 1'h1;
+      \$65  = 1'h1;
     end
     if (rst) begin
-      \$71  = 1'h1;
+      \$65  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$158 ) begin end
-    \$72  = bursts;
-    if (\$64 ) begin
-      \$72  = \$65 [9:0];
+    \$66  = bursts;
+    if (\$58 ) begin
+      \$66  = \$59 [9:0];
     end
     if (core_reset) begin
-      \$72  = 10'h000;
+      \$66  = 10'h000;
     end
     if (rst) begin
-      \$72  = 10'h000;
+      \$66  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$158 ) begin end
-    \$73  = pending;
-    if (\$64 ) begin
-      \$73  = \$67 ;
+    \$67  = pending;
+    if (\$58 ) begin
+      \$67  = \$61 ;
     end
     if (core_reset) begin
-      \$73  = 1'h0;
+      \$67  = 1'h0;
     end
     if (rst) begin
-      \$73  = 1'h0;
+      \$67  = 1'h0;
     end
   end
   assign load_more = \$4 [8:0];
@@ -39038,12 +38984,12 @@ module \talos.read (m_axi_rid, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rval
   assign \i__payload$43 [1:0] = m_axi_rid;
   always @*
     i__payload[1:0] = pick;
-  assign \$39  = \$38 ;
-  assign \$49  = \$48 ;
-  assign \$55  = \$4 [8];
-  assign \$56  = \$5 [7];
-  assign \$60  = \$9 [8];
-  assign \$61  = \$10 [7];
+  assign \$37  = \$36 ;
+  assign \$43  = \$42 ;
+  assign \$49  = \$4 [8];
+  assign \$50  = \$5 [7];
+  assign \$54  = \$9 [8];
+  assign \$55  = \$10 [7];
 endmodule
 
 module \talos.read.ar (clk, rst, i__valid, core_reset, i__payload, i__ready, o__payload, o__valid, o__ready);
@@ -39159,8 +39105,7 @@ module \talos.read.ar (clk, rst, i__valid, core_reset, i__payload, i__ready, o__
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$159 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -39302,8 +39247,7 @@ module \talos.read.skid (clk, rst, core_reset, i__payload, o__ready, i__ready, o
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$160 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -40156,8 +40100,7 @@ module \talos.store.asked (o__ready, ending_rst, i__payload, i__valid, i__ready,
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$162 ) begin end
     \$8  = spare;
-    if (\$3 ) begin
-    end else if (i__ready) begin
+    if (i__ready) begin
       \$8  = i__payload;
     end
   end
@@ -40425,8 +40368,8 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$18662$0 (i__payload[95:0]),
-    .\port$18662$118 (i__payload[149:118]),
+    .\port$18654$0 (i__payload[95:0]),
+    .\port$18654$118 (i__payload[149:118]),
     .step(step)
   );
   \talos.store.requests.splitter  splitter (
@@ -40435,7 +40378,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .i__valid(valid),
-    .\port$18653$52 (\$7 ),
+    .\port$18645$52 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .valid(burst__valid)
@@ -40503,7 +40446,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$18662$0 , \port$18662$118 , ending_clk);
+module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$18654$0 , \port$18654$118 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$165  = 0;
   input follow;
   wire follow;
@@ -40515,10 +40458,10 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$18662$0 ;
-  wire [95:0] \port$18662$0 ;
-  input [31:0] \port$18662$118 ;
-  wire [31:0] \port$18662$118 ;
+  input [95:0] \port$18654$0 ;
+  wire [95:0] \port$18654$0 ;
+  input [31:0] \port$18654$118 ;
+  wire [31:0] \port$18654$118 ;
   input ending_clk;
   wire ending_clk;
   wire \$1 ;
@@ -40630,19 +40573,19 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$18662$118 [28];
-  assign \$31  = ~ \port$18662$118 [29];
+  assign \$28  = ~ \port$18654$118 [28];
+  assign \$31  = ~ \port$18654$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$18662$118 [28];
-  assign \$37  = ~ \port$18662$118 [29];
+  assign \$34  = ~ \port$18654$118 [28];
+  assign \$37  = ~ \port$18654$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$18662$118 [29:28];
+  assign \$41  = & \port$18654$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$18662$118 [28] ? \port$18662$0 [95:64] : \port$18662$0 [63:32];
+  assign \$45  = \port$18654$118 [28] ? \port$18654$0 [95:64] : \port$18654$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -40711,21 +40654,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$18662$118 [15:0];
+      \$54  = \port$18654$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$18662$118 [30], \port$18662$118 [28] };
+      \$55  = { \port$18654$118 [30], \port$18654$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$18662$118 [15:0];
+      \$56  = \port$18654$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -40736,14 +40679,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$18662$118 [30];
+      \$57 [0] = \port$18654$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$18662$118 [31];
+      \$57 [1] = \port$18654$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -40772,14 +40715,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$18662$118 [28];
+      \$59 [0] = \port$18654$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$18662$118 [29];
+      \$59 [1] = \port$18654$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -40790,21 +40733,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$18662$118 [27:16];
+      \$60  = \port$18654$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$18662$118 [31], \port$18662$118 [29] };
+      \$61  = { \port$18654$118 [31], \port$18654$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$18662$118 [27:16];
+      \$62  = \port$18654$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -40865,7 +40808,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$18662$0 [95:64];
+      \$69  = \port$18654$0 [95:64];
     end
   end
   always @* begin
@@ -40879,7 +40822,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$18662$0 [31:0];
+      \$71  = \port$18654$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -40890,14 +40833,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$18662$118 [15:0];
-  assign ones = \port$18662$118 [29:28];
-  assign twos = \port$18662$118 [31:30];
+  assign count_0 = \port$18654$118 [15:0];
+  assign ones = \port$18654$118 [29:28];
+  assign twos = \port$18654$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$18662$118 [27:16];
-  assign stride_0 = \port$18662$0 [63:32];
-  assign stride_1 = \port$18662$0 [95:64];
-  assign base = \port$18662$0 [31:0];
+  assign count_1 = \port$18654$118 [27:16];
+  assign stride_0 = \port$18654$0 [63:32];
+  assign stride_1 = \port$18654$0 [95:64];
+  assign base = \port$18654$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -40909,15 +40852,15 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$18662$118 [28];
+  assign \$30  = \port$18654$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$18662$118 [28];
+  assign \$36  = \port$18654$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$18653$52 , run__ready, ending_clk);
+module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$18645$52 , run__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$166  = 0;
   input burst__ready;
   wire burst__ready;
@@ -40931,8 +40874,8 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [5:0] \port$18653$52 ;
-  wire [5:0] \port$18653$52 ;
+  output [5:0] \port$18645$52 ;
+  wire [5:0] \port$18645$52 ;
   output run__ready;
   wire run__ready;
   input ending_clk;
@@ -41069,7 +41012,7 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   assign burst__valid = valid;
   assign \final  = now[52];
   assign tag = now[57:53];
-  assign \port$18653$52  = now[57:52];
+  assign \port$18645$52  = now[57:52];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
@@ -41850,8 +41793,8 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .follow(load),
-    .\port$18676$22 (i__payload[53:22]),
-    .\port$18676$81 (i__payload[146:81]),
+    .\port$18668$22 (i__payload[53:22]),
+    .\port$18668$81 (i__payload[146:81]),
     .step(step)
   );
   \talos.store.walker.offsets  offsets (
@@ -41860,7 +41803,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$18676$22 (i__payload[80:22]),
+    .\port$18668$22 (i__payload[80:22]),
     .step(step)
   );
   \talos.store.walker.spare  spare (
@@ -42095,7 +42038,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
   assign \i__payload$28 [8:0] = address;
 endmodule
 
-module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \port$18676$81 , address, ending_clk);
+module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \port$18668$81 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$171  = 0;
   input follow;
   wire follow;
@@ -42103,10 +42046,10 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [31:0] \port$18676$22 ;
-  wire [31:0] \port$18676$22 ;
-  input [65:0] \port$18676$81 ;
-  wire [65:0] \port$18676$81 ;
+  input [31:0] \port$18668$22 ;
+  wire [31:0] \port$18668$22 ;
+  input [65:0] \port$18668$81 ;
+  wire [65:0] \port$18668$81 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input ending_clk;
@@ -42221,19 +42164,19 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$18676$22 [28];
-  assign \$31  = ~ \port$18676$22 [29];
+  assign \$28  = ~ \port$18668$22 [28];
+  assign \$31  = ~ \port$18668$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$18676$22 [28];
-  assign \$37  = ~ \port$18676$22 [29];
+  assign \$34  = ~ \port$18668$22 [28];
+  assign \$37  = ~ \port$18668$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$18676$22 [29:28];
+  assign \$41  = & \port$18668$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$18676$22 [28] ? \port$18676$81 [65:44] : \port$18676$81 [43:22];
+  assign \$45  = \port$18668$22 [28] ? \port$18668$81 [65:44] : \port$18668$81 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -42302,21 +42245,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$18676$22 [15:0];
+      \$54  = \port$18668$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$18676$22 [30], \port$18676$22 [28] };
+      \$55  = { \port$18668$22 [30], \port$18668$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$18676$22 [15:0];
+      \$56  = \port$18668$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -42327,14 +42270,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$18676$22 [30];
+      \$57 [0] = \port$18668$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$18676$22 [31];
+      \$57 [1] = \port$18668$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -42363,14 +42306,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$18676$22 [28];
+      \$59 [0] = \port$18668$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$18676$22 [29];
+      \$59 [1] = \port$18668$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -42381,21 +42324,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$18676$22 [27:16];
+      \$60  = \port$18668$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$18676$22 [31], \port$18676$22 [29] };
+      \$61  = { \port$18668$22 [31], \port$18668$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$18676$22 [27:16];
+      \$62  = \port$18668$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -42456,7 +42399,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$18676$81 [65:44];
+      \$69  = \port$18668$81 [65:44];
     end
   end
   always @* begin
@@ -42470,7 +42413,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$18676$81 [21:0];
+      \$71  = \port$18668$81 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -42481,14 +42424,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$18676$22 [15:0];
-  assign ones = \port$18676$22 [29:28];
-  assign twos = \port$18676$22 [31:30];
+  assign count_0 = \port$18668$22 [15:0];
+  assign ones = \port$18668$22 [29:28];
+  assign twos = \port$18668$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$18676$22 [27:16];
-  assign stride_0 = \port$18676$81 [43:22];
-  assign stride_1 = \port$18676$81 [65:44];
-  assign base = \port$18676$81 [21:0];
+  assign count_1 = \port$18668$22 [27:16];
+  assign stride_0 = \port$18668$81 [43:22];
+  assign stride_1 = \port$18668$81 [65:44];
+  assign base = \port$18668$81 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -42500,15 +42443,15 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18676$22 , \p
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$18676$22 [28];
+  assign \$30  = \port$18668$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$18676$22 [28];
+  assign \$36  = \port$18668$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \last$15 , address, ending_clk);
+module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \last$15 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$172  = 0;
   input follow;
   wire follow;
@@ -42516,8 +42459,8 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [58:0] \port$18676$22 ;
-  wire [58:0] \port$18676$22 ;
+  input [58:0] \port$18668$22 ;
+  wire [58:0] \port$18668$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [8:0] address;
@@ -42633,19 +42576,19 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$18676$22 [28];
-  assign \$31  = ~ \port$18676$22 [29];
+  assign \$28  = ~ \port$18668$22 [28];
+  assign \$31  = ~ \port$18668$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$18676$22 [28];
-  assign \$37  = ~ \port$18676$22 [29];
+  assign \$34  = ~ \port$18668$22 [28];
+  assign \$37  = ~ \port$18668$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$18676$22 [29:28];
+  assign \$41  = & \port$18668$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$18676$22 [28] ? \port$18676$22 [58:50] : \port$18676$22 [49:41];
+  assign \$45  = \port$18668$22 [28] ? \port$18668$22 [58:50] : \port$18668$22 [49:41];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -42714,21 +42657,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$18676$22 [15:0];
+      \$54  = \port$18668$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$18676$22 [30], \port$18676$22 [28] };
+      \$55  = { \port$18668$22 [30], \port$18668$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$18676$22 [15:0];
+      \$56  = \port$18668$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -42739,14 +42682,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$18676$22 [30];
+      \$57 [0] = \port$18668$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$18676$22 [31];
+      \$57 [1] = \port$18668$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -42775,14 +42718,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$18676$22 [28];
+      \$59 [0] = \port$18668$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$18676$22 [29];
+      \$59 [1] = \port$18668$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -42793,21 +42736,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$18676$22 [27:16];
+      \$60  = \port$18668$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$18676$22 [31], \port$18676$22 [29] };
+      \$61  = { \port$18668$22 [31], \port$18668$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$18676$22 [27:16];
+      \$62  = \port$18668$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -42868,7 +42811,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$18676$22 [58:50];
+      \$69  = \port$18668$22 [58:50];
     end
   end
   always @* begin
@@ -42882,7 +42825,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$18676$22 [40:32];
+      \$71  = \port$18668$22 [40:32];
     end else if (step) begin
       \$71  = \$53 [8:0];
     end
@@ -42893,14 +42836,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$18676$22 [15:0];
-  assign ones = \port$18676$22 [29:28];
-  assign twos = \port$18676$22 [31:30];
+  assign count_0 = \port$18668$22 [15:0];
+  assign ones = \port$18668$22 [29:28];
+  assign twos = \port$18668$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$18676$22 [27:16];
-  assign stride_0 = \port$18676$22 [49:41];
-  assign stride_1 = \port$18676$22 [58:50];
-  assign base = \port$18676$22 [40:32];
+  assign count_1 = \port$18668$22 [27:16];
+  assign stride_0 = \port$18668$22 [49:41];
+  assign stride_1 = \port$18668$22 [58:50];
+  assign base = \port$18668$22 [40:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -42912,10 +42855,10 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18676$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$18676$22 [28];
+  assign \$30  = \port$18668$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$18676$22 [28];
+  assign \$36  = \port$18668$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -43652,17 +43595,17 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
     .last(lasts),
     .\last$15 (last),
     .ones(flags[4:2]),
-    .\port$15112$268 (current[329:268]),
-    .\port$15112$38 (current[57:38]),
+    .\port$15102$268 (current[329:268]),
+    .\port$15102$38 (current[57:38]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
     .twos(flags[9:7])
   );
   \talos.vector.fetch  fetch (
-    .\blocks$39 (instr__payload[30:21]),
+    .\blocks$40 (instr__payload[30:21]),
     .follow(follow),
-    .\kind$47 (current[16]),
+    .\kind$48 (current[16]),
     .param(param),
     .ready(ready),
     .ready_after(ready_after),
@@ -44145,7 +44088,7 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
   assign \$72  = current[19];
 endmodule
 
-module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$15112$38 , \port$15112$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
+module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$15102$38 , \port$15102$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$176  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -44153,10 +44096,10 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$15112$38 ;
-  wire [19:0] \port$15112$38 ;
-  input [61:0] \port$15112$268 ;
-  wire [61:0] \port$15112$268 ;
+  input [19:0] \port$15102$38 ;
+  wire [19:0] \port$15102$38 ;
+  input [61:0] \port$15102$268 ;
+  wire [61:0] \port$15102$268 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -44371,7 +44314,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$15112$268 [43:22] : { \port$15112$268 [61], \port$15112$268 [61], \port$15112$268 [61], \port$15112$268 [61], \port$15112$268 [61:44] };
+  assign \$64  = ones[0] ? \port$15102$268 [43:22] : { \port$15102$268 [61], \port$15102$268 [61], \port$15102$268 [61], \port$15102$268 [61], \port$15102$268 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -44445,7 +44388,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$15112$38 [19:10];
+      \$82  = \port$15102$38 [19:10];
     end
   end
   always @* begin
@@ -44459,7 +44402,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$15112$38 [19:10];
+      \$84  = \port$15102$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -44545,7 +44488,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$15112$38 [9:0];
+      \$88  = \port$15102$38 [9:0];
     end
   end
   always @* begin
@@ -44559,7 +44502,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$15112$38 [9:0];
+      \$90  = \port$15102$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -44659,7 +44602,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$15112$268 [43:22];
+      \$102  = \port$15102$268 [43:22];
     end
   end
   always @* begin
@@ -44687,7 +44630,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$15112$268 [21:0];
+      \$106  = \port$15102$268 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -44698,13 +44641,13 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$15112$38 [19:10];
+  assign count_0 = \port$15102$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$15112$38 [9:0];
+  assign count_1 = \port$15102$38 [9:0];
   assign stride_2 = 8'h10;
-  assign stride_0 = \port$15112$268 [61:44];
-  assign stride_1 = \port$15112$268 [43:22];
-  assign base = \port$15112$268 [21:0];
+  assign stride_0 = \port$15102$268 [61:44];
+  assign stride_1 = \port$15102$268 [43:22];
+  assign base = \port$15102$268 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -44726,7 +44669,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1511
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.fetch (write, param, take, ready, ready_after, \release , stopping_rst, write_address, write_data, follow, records, \table , \kind$47 , table_write, record_write, record_index, table_done, record, \blocks$39 , stopping_clk);
+module \talos.vector.fetch (write, param, take, ready, ready_after, \release , stopping_rst, write_address, write_data, follow, records, \table , \kind$48 , table_write, record_write, record_index, table_done, record, \blocks$40 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$177  = 0;
   input write;
   wire write;
@@ -44752,8 +44695,8 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   wire records;
   input \table ;
   wire \table ;
-  input \kind$47 ;
-  wire \kind$47 ;
+  input \kind$48 ;
+  wire \kind$48 ;
   output [39:0] table_write;
   wire [39:0] table_write;
   output [15:0] record_write;
@@ -44764,25 +44707,26 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   reg table_done = 1'h0;
   output [63:0] record;
   wire [63:0] record;
-  input [9:0] \blocks$39 ;
-  wire [9:0] \blocks$39 ;
+  input [9:0] \blocks$40 ;
+  wire [9:0] \blocks$40 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
+  wire [6:0] \$100 ;
   wire \$11 ;
-  wire \$12 ;
+  wire [1:0] \$12 ;
   wire [1:0] \$13 ;
-  wire [1:0] \$14 ;
+  wire \$14 ;
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
-  wire \$18 ;
+  wire [1:0] \$18 ;
   wire [1:0] \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
-  wire [14:0] \$21 ;
-  wire [4:0] \$22 ;
+  wire [14:0] \$20 ;
+  wire [4:0] \$21 ;
+  wire \$22 ;
   wire [1:0] \$23 ;
   wire [10:0] \$24 ;
   wire \$25 ;
@@ -44805,13 +44749,13 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   reg [13:0] \$40 ;
   reg [3:0] \$41 ;
   reg \$42 ;
-  reg [9:0] \$43 ;
-  reg \$44 ;
-  reg [15:0] \$45 ;
+  reg \$43 ;
+  reg [9:0] \$44 ;
+  reg \$45 ;
   reg [15:0] \$46 ;
   reg [15:0] \$47 ;
-  reg [7:0] \$48 ;
-  reg \$49 ;
+  reg [15:0] \$48 ;
+  reg [7:0] \$49 ;
   wire \$5 ;
   reg \$50 ;
   reg \$51 ;
@@ -44822,16 +44766,17 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   reg \$56 ;
   reg \$57 ;
   reg \$58 ;
+  reg \$59 ;
   wire \$6 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [6:0] \$96 ;
-  wire [6:0] \$99 ;
+  wire [6:0] \$97 ;
   reg active = 1'h0;
-  reg \active$46  = 1'h0;
+  reg \active$47  = 1'h0;
   wire [9:0] address;
   reg [13:0] \address$7  = 14'h0000;
+  reg at_last = 1'h0;
   reg [9:0] blocks = 10'h000;
   reg [3:0] column = 4'h0;
   reg [29:0] entry = 30'h00000000;
@@ -44878,11 +44823,11 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   wire \write$1 ;
   wire [8:0] \write_address$3 ;
   wire [127:0] \write_data$5 ;
-  assign \$99  = table_index_3[0] * 6'h20;
-  assign \$34  = record >> \$99 ;
+  assign \$100  = table_index_3[0] * 6'h20;
+  assign \$34  = record >> \$100 ;
   assign \$35  = kind ? \$34  : { 24'h000000, \$33  };
   assign \$36  = index == 8'hff;
-  assign \$37  = \active$46  & \$36 ;
+  assign \$37  = \active$47  & \$36 ;
   always @(posedge stopping_clk)
     free <= \$38 ;
   always @(posedge stopping_clk)
@@ -44892,17 +44837,19 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   always @(posedge stopping_clk)
     column <= \$41 ;
   always @(posedge stopping_clk)
-    which <= \$42 ;
+    at_last <= \$42 ;
   always @(posedge stopping_clk)
-    blocks <= \$43 ;
+    which <= \$43 ;
   always @(posedge stopping_clk)
-    active <= \$44 ;
+    blocks <= \$44 ;
   always @(posedge stopping_clk)
-    lane_1 <= \$45 ;
+    active <= \$45 ;
   always @(posedge stopping_clk)
-    lane_2 <= \$46 ;
+    lane_1 <= \$46 ;
   always @(posedge stopping_clk)
-    record_write <= \$47 ;
+    lane_2 <= \$47 ;
+  always @(posedge stopping_clk)
+    record_write <= \$48 ;
   always @(posedge stopping_clk)
     index_1 <= which;
   always @(posedge stopping_clk)
@@ -44910,19 +44857,19 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   always @(posedge stopping_clk)
     record_index <= index_2;
   always @(posedge stopping_clk)
-    index <= \$48 ;
+    index <= \$49 ;
   always @(posedge stopping_clk)
-    \active$46  <= \$49 ;
+    \active$47  <= \$50 ;
   always @(posedge stopping_clk)
-    kind <= \$50 ;
+    kind <= \$51 ;
   always @(posedge stopping_clk)
-    table_active_1 <= \$51 ;
+    table_active_1 <= \$52 ;
   always @(posedge stopping_clk)
-    table_active_2 <= \$52 ;
+    table_active_2 <= \$53 ;
   always @(posedge stopping_clk)
-    table_active_3 <= \$53 ;
+    table_active_3 <= \$54 ;
   always @(posedge stopping_clk)
-    table_active_4 <= \$54 ;
+    table_active_4 <= \$55 ;
   always @(posedge stopping_clk)
     table_index_1 <= index;
   always @(posedge stopping_clk)
@@ -44934,39 +44881,39 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   always @(posedge stopping_clk)
     entry <= \$35 [29:0];
   always @(posedge stopping_clk)
-    table_last_1 <= \$55 ;
+    table_last_1 <= \$56 ;
   always @(posedge stopping_clk)
-    table_last_2 <= \$56 ;
+    table_last_2 <= \$57 ;
   always @(posedge stopping_clk)
-    table_last_3 <= \$57 ;
+    table_last_3 <= \$58 ;
   always @(posedge stopping_clk)
-    table_done <= \$58 ;
+    table_done <= \$59 ;
   assign request = active & free[0];
-  assign \$1  = column == 4'hf;
-  assign last = request & \$1 ;
+  assign last = request & at_last;
   assign ready = \ready$14 [0] | last;
-  assign \$2  = \ready$14 [0] & last;
-  assign ready_after = \ready$14 [1] | \$2 ;
-  assign \$3  = ! kind;
-  assign \$4  = & index[2:0];
-  assign group_end = kind ? index[0] : \$4 ;
-  assign \$5  = ! kind;
-  assign \$6  = table_active_4 & \$5 ;
-  assign \$8  = table_active_4 & \$7 ;
-  assign \$9  = ~ last;
-  assign \$10  = \release  & \$9 ;
-  assign \$11  = ~ \release ;
-  assign \$12  = last & \$11 ;
-  assign \$13  = \$12  ? { 1'h0, free[1] } : free;
-  assign \$14  = \$10  ? { free[0], 1'h1 } : \$13 ;
-  assign \$15  = ~ take;
-  assign \$16  = last & \$15 ;
-  assign \$17  = ~ last;
-  assign \$18  = take & \$17 ;
-  assign \$19  = \$18  ? { 1'h0, \ready$14 [1] } : \ready$14 ;
-  assign \$20  = \$16  ? { \ready$14 [0], 1'h1 } : \$19 ;
-  assign \$21  = \address$7  + 1'h1;
-  assign \$22  = column + 1'h1;
+  assign \$1  = \ready$14 [0] & last;
+  assign ready_after = \ready$14 [1] | \$1 ;
+  assign \$2  = ! kind;
+  assign \$3  = & index[2:0];
+  assign group_end = kind ? index[0] : \$3 ;
+  assign \$4  = ! kind;
+  assign \$5  = table_active_4 & \$4 ;
+  assign \$7  = table_active_4 & \$6 ;
+  assign \$8  = ~ last;
+  assign \$9  = \release  & \$8 ;
+  assign \$10  = ~ \release ;
+  assign \$11  = last & \$10 ;
+  assign \$12  = \$11  ? { 1'h0, free[1] } : free;
+  assign \$13  = \$9  ? { free[0], 1'h1 } : \$12 ;
+  assign \$14  = ~ take;
+  assign \$15  = last & \$14 ;
+  assign \$16  = ~ last;
+  assign \$17  = take & \$16 ;
+  assign \$18  = \$17  ? { 1'h0, \ready$14 [1] } : \ready$14 ;
+  assign \$19  = \$15  ? { \ready$14 [0], 1'h1 } : \$18 ;
+  assign \$20  = \address$7  + 1'h1;
+  assign \$21  = column + 1'h1;
+  assign \$22  = column == 4'he;
   assign \$23  = which + 1'h1;
   assign \$24  = blocks - 1'h1;
   assign \$25  = | blocks;
@@ -44977,8 +44924,8 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   assign \$30  = \address$7  + 1'h1;
   assign \$31  = index == 8'hff;
   assign \$32  = ! kind;
-  assign \$96  = table_index_3[2:0] * 4'h8;
-  assign \$33  = record >> \$96 ;
+  assign \$97  = table_index_3[2:0] * 4'h8;
+  assign \$33  = record >> \$97 ;
   \talos.vector.fetch.memory  memory (
     .address(\address$7 [9:0]),
     .group(record),
@@ -44990,14 +44937,14 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$38  = \$14 ;
+    \$38  = \$13 ;
     if (stopping_rst) begin
       \$38  = 2'h3;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$39  = \$20 ;
+    \$39  = \$19 ;
     if (stopping_rst) begin
       \$39  = 2'h0;
     end
@@ -45006,12 +44953,12 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
     \$40  = \address$7 ;
     if (request) begin
-      \$40  = \$21 [13:0];
+      \$40  = \$20 [13:0];
     end
     if (\$26 ) begin
       \$40  = param;
     end
-    if (\active$46 ) begin
+    if (\active$47 ) begin
       if (group_end) begin
         \$40  = \$30 [13:0];
       end
@@ -45021,7 +44968,7 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
     \$41  = column;
     if (request) begin
-      \$41  = \$22 [3:0];
+      \$41  = \$21 [3:0];
     end
     if (stopping_rst) begin
       \$41  = 4'h0;
@@ -45029,9 +44976,9 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$42  = which;
-    if (last) begin
-      \$42  = \$23 [0];
+    \$42  = at_last;
+    if (request) begin
+      \$42  = \$22 ;
     end
     if (stopping_rst) begin
       \$42  = 1'h0;
@@ -45039,134 +44986,144 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$43  = blocks;
+    \$43  = which;
     if (last) begin
-      \$43  = \$24 [9:0];
-    end
-    if (follow) begin
-      \$43  = \blocks$39 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$44  = active;
-    if (last) begin
-      \$44  = \$25 ;
-    end
-    if (follow) begin
-      \$44  = records;
+      \$43  = \$23 [0];
     end
     if (stopping_rst) begin
-      \$44  = 1'h0;
+      \$43  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$45  = \$28 ;
+    \$44  = blocks;
+    if (last) begin
+      \$44  = \$24 [9:0];
+    end
+    if (follow) begin
+      \$44  = \blocks$40 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
+    \$45  = active;
+    if (last) begin
+      \$45  = \$25 ;
+    end
+    if (follow) begin
+      \$45  = records;
+    end
     if (stopping_rst) begin
-      \$45  = 16'h0000;
+      \$45  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$46  = lane_1;
+    \$46  = \$28 ;
     if (stopping_rst) begin
       \$46  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$47  = lane_2;
+    \$47  = lane_1;
     if (stopping_rst) begin
       \$47  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$48  = index;
-    if (\active$46 ) begin
-      \$48  = \$29 [7:0];
-    end
+    \$48  = lane_2;
     if (stopping_rst) begin
-      \$48  = 8'h00;
+      \$48  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$49  = \active$46 ;
-    if (\active$46 ) begin
+    \$49  = index;
+    if (\active$47 ) begin
+      \$49  = \$29 [7:0];
+    end
+    if (stopping_rst) begin
+      \$49  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
+    \$50  = \active$47 ;
+    if (\active$47 ) begin
       if (\$31 ) begin
-        \$49  = 1'h0;
+        \$50  = 1'h0;
       end
     end
     if (\table ) begin
-      \$49  = 1'h1;
+      \$50  = 1'h1;
     end
     if (stopping_rst) begin
-      \$49  = 1'h0;
+      \$50  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$50  = kind;
+    \$51  = kind;
     if (\table ) begin
-      \$50  = \kind$47 ;
+      \$51  = \kind$48 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$51  = \active$46 ;
-    if (stopping_rst) begin
-      \$51  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$52  = table_active_1;
+    \$52  = \active$47 ;
     if (stopping_rst) begin
       \$52  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$53  = table_active_2;
+    \$53  = table_active_1;
     if (stopping_rst) begin
       \$53  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$54  = table_active_3;
+    \$54  = table_active_2;
     if (stopping_rst) begin
       \$54  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$55  = \$37 ;
+    \$55  = table_active_3;
     if (stopping_rst) begin
       \$55  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$56  = table_last_1;
+    \$56  = \$37 ;
     if (stopping_rst) begin
       \$56  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$57  = table_last_2;
+    \$57  = table_last_1;
     if (stopping_rst) begin
       \$57  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
-    \$58  = table_last_3;
+    \$58  = table_last_2;
     if (stopping_rst) begin
       \$58  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$177 ) begin end
+    \$59  = table_last_3;
+    if (stopping_rst) begin
+      \$59  = 1'h0;
     end
   end
   assign \write$1  = write;
@@ -45186,9 +45143,9 @@ module \talos.vector.fetch (write, param, take, ready, ready_after, \release , s
   assign \table_write.entry  = table_write[39:10];
   assign table_write[39:10] = entry;
   assign table_write[9:2] = table_index_4;
-  assign table_write[1] = \$8 ;
-  assign table_write[0] = \$6 ;
-  assign \$7  = kind;
+  assign table_write[1] = \$7 ;
+  assign table_write[0] = \$5 ;
+  assign \$6  = kind;
 endmodule
 
 module \talos.vector.fetch.memory (write, stopping_rst, write__addr, write__data, address, group, stopping_clk);
@@ -45731,8 +45688,8 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
     .count_2(instruction[30:21]),
     .follow(prepare),
     .ones(flags[4:2]),
-    .\port$15112$206 (instruction[267:206]),
-    .\port$15112$38 (instruction[57:38]),
+    .\port$15102$206 (instruction[267:206]),
+    .\port$15102$38 (instruction[57:38]),
     .step(\step$74 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -45747,9 +45704,9 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
     .follow(prepare),
     .last(lasts),
     .\last$15 (last),
-    .\port$15112$104 (instruction[205:104]),
-    .\port$15112$38 (instruction[57:38]),
-    .\port$15114$0 (flags),
+    .\port$15102$104 (instruction[205:104]),
+    .\port$15102$38 (instruction[57:38]),
+    .\port$15104$0 (flags),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -46098,7 +46055,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \$23  = slots;
 endmodule
 
-module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$15112$38 , \port$15112$206 , ones, twos, address, stopping_clk);
+module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$15102$38 , \port$15102$206 , ones, twos, address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$179  = 0;
   input step;
   wire step;
@@ -46108,10 +46065,10 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$15112$38 ;
-  wire [19:0] \port$15112$38 ;
-  input [61:0] \port$15112$206 ;
-  wire [61:0] \port$15112$206 ;
+  input [19:0] \port$15102$38 ;
+  wire [19:0] \port$15102$38 ;
+  input [61:0] \port$15102$206 ;
+  wire [61:0] \port$15102$206 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -46322,7 +46279,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$15112$206 [43:22] : { \port$15112$206 [61], \port$15112$206 [61], \port$15112$206 [61], \port$15112$206 [61], \port$15112$206 [61:44] };
+  assign \$64  = ones[0] ? \port$15102$206 [43:22] : { \port$15102$206 [61], \port$15102$206 [61], \port$15102$206 [61], \port$15102$206 [61], \port$15102$206 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -46396,7 +46353,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$15112$38 [19:10];
+      \$82  = \port$15102$38 [19:10];
     end
   end
   always @* begin
@@ -46410,7 +46367,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$15112$38 [19:10];
+      \$84  = \port$15102$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -46496,7 +46453,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$15112$38 [9:0];
+      \$88  = \port$15102$38 [9:0];
     end
   end
   always @* begin
@@ -46510,7 +46467,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$15112$38 [9:0];
+      \$90  = \port$15102$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -46610,7 +46567,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$15112$206 [43:22];
+      \$102  = \port$15102$206 [43:22];
     end
   end
   always @* begin
@@ -46638,7 +46595,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$15112$206 [21:0];
+      \$106  = \port$15102$206 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -46649,13 +46606,13 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$15112$38 [19:10];
+  assign count_0 = \port$15102$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$15112$38 [9:0];
+  assign count_1 = \port$15102$38 [9:0];
   assign stride_2 = 8'h10;
-  assign stride_0 = \port$15112$206 [61:44];
-  assign stride_1 = \port$15112$206 [43:22];
-  assign base = \port$15112$206 [21:0];
+  assign stride_0 = \port$15102$206 [61:44];
+  assign stride_1 = \port$15102$206 [43:22];
+  assign base = \port$15102$206 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -46677,7 +46634,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$15112$38 , \port$15112$104 , \port$15114$0 , firsts, last, \last$15 , address, stopping_clk);
+module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$15102$38 , \port$15102$104 , \port$15104$0 , firsts, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$180  = 0;
   input [7:0] count_0;
   wire [7:0] count_0;
@@ -46691,12 +46648,12 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   wire follow;
   input [9:0] count_4;
   wire [9:0] count_4;
-  input [19:0] \port$15112$38 ;
-  wire [19:0] \port$15112$38 ;
-  input [101:0] \port$15112$104 ;
-  wire [101:0] \port$15112$104 ;
-  input [9:0] \port$15114$0 ;
-  wire [9:0] \port$15114$0 ;
+  input [19:0] \port$15102$38 ;
+  wire [19:0] \port$15102$38 ;
+  input [101:0] \port$15102$104 ;
+  wire [101:0] \port$15102$104 ;
+  input [9:0] \port$15104$0 ;
+  wire [9:0] \port$15104$0 ;
   output [4:0] firsts;
   reg [4:0] firsts = 5'h00;
   output [4:0] last;
@@ -46994,41 +46951,41 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$59  = remaining_4 - 1'h1;
   assign \$60  = remaining_4 == 2'h2;
   assign \$62  = step & move[4];
-  assign \$64  = ~ \port$15114$0 [0];
-  assign \$67  = ~ \port$15114$0 [1];
+  assign \$64  = ~ \port$15104$0 [0];
+  assign \$67  = ~ \port$15104$0 [1];
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = & \port$15114$0 [1:0];
-  assign \$70  = ~ \port$15114$0 [2];
+  assign \$69  = & \port$15104$0 [1:0];
+  assign \$70  = ~ \port$15104$0 [2];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = & \port$15114$0 [2:0];
-  assign \$73  = ~ \port$15114$0 [3];
+  assign \$72  = & \port$15104$0 [2:0];
+  assign \$73  = ~ \port$15104$0 [3];
   assign \$74  = \$72  & \$73 ;
-  assign \$75  = & \port$15114$0 [3:0];
-  assign \$76  = ~ \port$15114$0 [4];
+  assign \$75  = & \port$15104$0 [3:0];
+  assign \$76  = ~ \port$15104$0 [4];
   assign \$77  = \$75  & \$76 ;
-  assign \$79  = ~ \port$15114$0 [0];
-  assign \$82  = ~ \port$15114$0 [1];
+  assign \$79  = ~ \port$15104$0 [0];
+  assign \$82  = ~ \port$15104$0 [1];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$15114$0 [1:0];
-  assign \$85  = ~ \port$15114$0 [2];
+  assign \$84  = & \port$15104$0 [1:0];
+  assign \$85  = ~ \port$15104$0 [2];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$15114$0 [2:0];
-  assign \$88  = ~ \port$15114$0 [3];
+  assign \$87  = & \port$15104$0 [2:0];
+  assign \$88  = ~ \port$15104$0 [3];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$15114$0 [3:0];
-  assign \$91  = ~ \port$15114$0 [4];
+  assign \$90  = & \port$15104$0 [3:0];
+  assign \$91  = ~ \port$15104$0 [4];
   assign \$92  = \$90  & \$91 ;
   assign \$93  = leave ? { \$30 , \$25 , \$20 , \$15 , \$10  } : inner;
   assign \$94  = ~ leave;
-  assign \$95  = & \port$15114$0 [4:0];
+  assign \$95  = & \port$15104$0 [4:0];
   assign \$96  = last | inner;
   assign \$97  = & \$96 ;
   assign \$98  = leave & \$97 ;
-  assign \$100  = \port$15114$0 [2] ? \port$15112$104 [43:22] : { \port$15112$104 [61], \port$15112$104 [61], \port$15112$104 [61], \port$15112$104 [61], \port$15112$104 [61:44] };
-  assign \$101  = & \port$15114$0 [3:2];
+  assign \$100  = \port$15104$0 [2] ? \port$15102$104 [43:22] : { \port$15102$104 [61], \port$15102$104 [61], \port$15102$104 [61], \port$15102$104 [61], \port$15102$104 [61:44] };
+  assign \$101  = & \port$15104$0 [3:2];
   assign \$102  = ~ \$101 ;
-  assign \$103  = \port$15114$0 [0] ? \port$15112$104 [83:62] : { \port$15112$104 [101], \port$15112$104 [101], \port$15112$104 [101], \port$15112$104 [101], \port$15112$104 [101:84] };
-  assign \$104  = & \port$15114$0 [1:0];
+  assign \$103  = \port$15104$0 [0] ? \port$15102$104 [83:62] : { \port$15102$104 [101], \port$15102$104 [101], \port$15102$104 [101], \port$15102$104 [101], \port$15102$104 [101:84] };
+  assign \$104  = & \port$15104$0 [1:0];
   assign \$105  = ~ \$104 ;
   assign \$106  = move[1] | further[1];
   assign \$107  = step & \$106 ;
@@ -47149,7 +47106,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$135  = limit_0_is;
     if (follow) begin
-      \$135  = { \port$15114$0 [5], \port$15114$0 [0] };
+      \$135  = { \port$15104$0 [5], \port$15104$0 [0] };
     end
   end
   always @* begin
@@ -47167,35 +47124,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$137  = before_last;
     if (follow) begin
-      \$137 [0] = \port$15114$0 [5];
+      \$137 [0] = \port$15104$0 [5];
     end else if (\$33 ) begin
       \$137 [0] = limit_0_is[1];
     end else if (\$34 ) begin
       \$137 [0] = \$36 ;
     end
     if (follow) begin
-      \$137 [1] = \port$15114$0 [6];
+      \$137 [1] = \port$15104$0 [6];
     end else if (\$39 ) begin
       \$137 [1] = limit_1_is[1];
     end else if (\$40 ) begin
       \$137 [1] = \$42 ;
     end
     if (follow) begin
-      \$137 [2] = \port$15114$0 [7];
+      \$137 [2] = \port$15104$0 [7];
     end else if (\$45 ) begin
       \$137 [2] = limit_2_is[1];
     end else if (\$46 ) begin
       \$137 [2] = \$48 ;
     end
     if (follow) begin
-      \$137 [3] = \port$15114$0 [8];
+      \$137 [3] = \port$15104$0 [8];
     end else if (\$51 ) begin
       \$137 [3] = limit_3_is[1];
     end else if (\$52 ) begin
       \$137 [3] = \$54 ;
     end
     if (follow) begin
-      \$137 [4] = \port$15114$0 [9];
+      \$137 [4] = \port$15104$0 [9];
     end else if (\$57 ) begin
       \$137 [4] = limit_4_is[1];
     end else if (\$58 ) begin
@@ -47245,35 +47202,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$139  = last;
     if (follow) begin
-      \$139 [0] = \port$15114$0 [0];
+      \$139 [0] = \port$15104$0 [0];
     end else if (\$37 ) begin
       \$139 [0] = limit_0_is[0];
     end else if (\$38 ) begin
       \$139 [0] = before_last[0];
     end
     if (follow) begin
-      \$139 [1] = \port$15114$0 [1];
+      \$139 [1] = \port$15104$0 [1];
     end else if (\$43 ) begin
       \$139 [1] = limit_1_is[0];
     end else if (\$44 ) begin
       \$139 [1] = before_last[1];
     end
     if (follow) begin
-      \$139 [2] = \port$15114$0 [2];
+      \$139 [2] = \port$15104$0 [2];
     end else if (\$49 ) begin
       \$139 [2] = limit_2_is[0];
     end else if (\$50 ) begin
       \$139 [2] = before_last[2];
     end
     if (follow) begin
-      \$139 [3] = \port$15114$0 [3];
+      \$139 [3] = \port$15104$0 [3];
     end else if (\$55 ) begin
       \$139 [3] = limit_3_is[0];
     end else if (\$56 ) begin
       \$139 [3] = before_last[3];
     end
     if (follow) begin
-      \$139 [4] = \port$15114$0 [4];
+      \$139 [4] = \port$15104$0 [4];
     end else if (\$61 ) begin
       \$139 [4] = limit_4_is[0];
     end else if (\$62 ) begin
@@ -47291,7 +47248,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$141  = limit_1_is;
     if (follow) begin
-      \$141  = { \port$15114$0 [6], \port$15114$0 [1] };
+      \$141  = { \port$15104$0 [6], \port$15104$0 [1] };
     end
   end
   always @* begin
@@ -47309,21 +47266,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$143  = limit_2;
     if (follow) begin
-      \$143  = \port$15112$38 [19:10];
+      \$143  = \port$15102$38 [19:10];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$144  = limit_2_is;
     if (follow) begin
-      \$144  = { \port$15114$0 [7], \port$15114$0 [2] };
+      \$144  = { \port$15104$0 [7], \port$15104$0 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$145  = remaining_2;
     if (follow) begin
-      \$145  = \port$15112$38 [19:10];
+      \$145  = \port$15102$38 [19:10];
     end else if (\$45 ) begin
       \$145  = limit_2;
     end else if (\$46 ) begin
@@ -47334,21 +47291,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$146  = limit_3;
     if (follow) begin
-      \$146  = \port$15112$38 [9:0];
+      \$146  = \port$15102$38 [9:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$147  = limit_3_is;
     if (follow) begin
-      \$147  = { \port$15114$0 [8], \port$15114$0 [3] };
+      \$147  = { \port$15104$0 [8], \port$15104$0 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$148  = remaining_3;
     if (follow) begin
-      \$148  = \port$15112$38 [9:0];
+      \$148  = \port$15102$38 [9:0];
     end else if (\$51 ) begin
       \$148  = limit_3;
     end else if (\$52 ) begin
@@ -47366,7 +47323,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$150  = limit_4_is;
     if (follow) begin
-      \$150  = { \port$15114$0 [9], \port$15114$0 [4] };
+      \$150  = { \port$15104$0 [9], \port$15104$0 [4] };
     end
   end
   always @* begin
@@ -47462,7 +47419,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$162  = held_stride_1;
     if (follow) begin
-      \$162  = \port$15112$104 [83:62];
+      \$162  = \port$15102$104 [83:62];
     end
   end
   always @* begin
@@ -47476,7 +47433,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$164  = held_stride_2;
     if (follow) begin
-      \$164  = \port$15112$104 [61:44];
+      \$164  = \port$15102$104 [61:44];
     end
   end
   always @* begin
@@ -47490,7 +47447,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$166  = held_stride_3;
     if (follow) begin
-      \$166  = \port$15112$104 [43:22];
+      \$166  = \port$15102$104 [43:22];
     end
   end
   always @* begin
@@ -47518,7 +47475,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$170  = address;
     if (follow) begin
-      \$170  = \port$15112$104 [21:0];
+      \$170  = \port$15102$104 [21:0];
     end else if (step) begin
       \$170  = \$133 [21:0];
     end
@@ -47529,17 +47486,17 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign ones = \port$15114$0 [4:0];
-  assign twos = \port$15114$0 [9:5];
+  assign ones = \port$15104$0 [4:0];
+  assign twos = \port$15104$0 [9:5];
   assign load = follow;
-  assign count_2 = \port$15112$38 [19:10];
-  assign count_3 = \port$15112$38 [9:0];
+  assign count_2 = \port$15102$38 [19:10];
+  assign count_3 = \port$15102$38 [9:0];
   assign stride_4 = 8'h10;
-  assign stride_2 = \port$15112$104 [61:44];
-  assign stride_3 = \port$15112$104 [43:22];
-  assign stride_0 = \port$15112$104 [101:84];
-  assign stride_1 = \port$15112$104 [83:62];
-  assign base = \port$15112$104 [21:0];
+  assign stride_2 = \port$15102$104 [61:44];
+  assign stride_3 = \port$15102$104 [43:22];
+  assign stride_0 = \port$15102$104 [101:84];
+  assign stride_1 = \port$15102$104 [83:62];
+  assign base = \port$15102$104 [21:0];
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
   assign further[2] = \$3 ;
@@ -47554,10 +47511,10 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$61  = 1'h0;
   assign \$63  = 1'h1;
   assign \$65  = \$64 ;
-  assign \$66  = \port$15114$0 [0];
+  assign \$66  = \port$15104$0 [0];
   assign \$78  = 1'h1;
   assign \$80  = \$79 ;
-  assign \$81  = \port$15114$0 [0];
+  assign \$81  = \port$15104$0 [0];
   assign \$99  = 8'h10;
   assign \$118  = move[4];
   assign \$126  = \$125 ;
@@ -48808,8 +48765,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(addend),
     .constants(constants),
-    .\port$4279$0 (code_0),
-    .\port$4280$0 (\$11 ),
+    .\port$4269$0 (code_0),
+    .\port$4270$0 (\$11 ),
     .record(record),
     .result(result),
     .set_index(set_index),
@@ -48823,8 +48780,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$49 ),
     .constants(constants),
-    .\port$4285$0 (code_1),
-    .\port$4286$0 (\$15 ),
+    .\port$4275$0 (code_1),
+    .\port$4276$0 (\$15 ),
     .record(record),
     .result(\result$46 ),
     .set_index(set_index),
@@ -48838,8 +48795,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$166 ),
     .constants(constants),
-    .\port$4339$0 (code_10),
-    .\port$4340$0 (\$51 ),
+    .\port$4329$0 (code_10),
+    .\port$4330$0 (\$51 ),
     .record(record),
     .result(\result$163 ),
     .set_index(set_index),
@@ -48853,8 +48810,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$179 ),
     .constants(constants),
-    .\port$4345$0 (code_11),
-    .\port$4346$0 (\$55 ),
+    .\port$4335$0 (code_11),
+    .\port$4336$0 (\$55 ),
     .record(record),
     .result(\result$176 ),
     .set_index(set_index),
@@ -48868,8 +48825,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$192 ),
     .constants(constants),
-    .\port$4351$0 (code_12),
-    .\port$4352$0 (\$59 ),
+    .\port$4341$0 (code_12),
+    .\port$4342$0 (\$59 ),
     .record(record),
     .result(\result$189 ),
     .set_index(set_index),
@@ -48883,8 +48840,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$205 ),
     .constants(constants),
-    .\port$4357$0 (code_13),
-    .\port$4358$0 (\$63 ),
+    .\port$4347$0 (code_13),
+    .\port$4348$0 (\$63 ),
     .record(record),
     .result(\result$202 ),
     .set_index(set_index),
@@ -48898,8 +48855,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$218 ),
     .constants(constants),
-    .\port$4363$0 (code_14),
-    .\port$4364$0 (\$67 ),
+    .\port$4353$0 (code_14),
+    .\port$4354$0 (\$67 ),
     .record(record),
     .result(\result$215 ),
     .set_index(set_index),
@@ -48913,8 +48870,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$231 ),
     .constants(constants),
-    .\port$4369$0 (code_15),
-    .\port$4370$0 (\$71 ),
+    .\port$4359$0 (code_15),
+    .\port$4360$0 (\$71 ),
     .record(record),
     .result(\result$228 ),
     .set_index(set_index),
@@ -48928,8 +48885,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$62 ),
     .constants(constants),
-    .\port$4291$0 (code_2),
-    .\port$4292$0 (\$19 ),
+    .\port$4281$0 (code_2),
+    .\port$4282$0 (\$19 ),
     .record(record),
     .result(\result$59 ),
     .set_index(set_index),
@@ -48943,8 +48900,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$75 ),
     .constants(constants),
-    .\port$4297$0 (code_3),
-    .\port$4298$0 (\$23 ),
+    .\port$4287$0 (code_3),
+    .\port$4288$0 (\$23 ),
     .record(record),
     .result(\result$72 ),
     .set_index(set_index),
@@ -48958,8 +48915,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$88 ),
     .constants(constants),
-    .\port$4303$0 (code_4),
-    .\port$4304$0 (\$27 ),
+    .\port$4293$0 (code_4),
+    .\port$4294$0 (\$27 ),
     .record(record),
     .result(\result$85 ),
     .set_index(set_index),
@@ -48973,8 +48930,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$101 ),
     .constants(constants),
-    .\port$4309$0 (code_5),
-    .\port$4310$0 (\$31 ),
+    .\port$4299$0 (code_5),
+    .\port$4300$0 (\$31 ),
     .record(record),
     .result(\result$98 ),
     .set_index(set_index),
@@ -48988,8 +48945,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$114 ),
     .constants(constants),
-    .\port$4315$0 (code_6),
-    .\port$4316$0 (\$35 ),
+    .\port$4305$0 (code_6),
+    .\port$4306$0 (\$35 ),
     .record(record),
     .result(\result$111 ),
     .set_index(set_index),
@@ -49003,8 +48960,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$127 ),
     .constants(constants),
-    .\port$4321$0 (code_7),
-    .\port$4322$0 (\$39 ),
+    .\port$4311$0 (code_7),
+    .\port$4312$0 (\$39 ),
     .record(record),
     .result(\result$124 ),
     .set_index(set_index),
@@ -49018,8 +48975,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$140 ),
     .constants(constants),
-    .\port$4327$0 (code_8),
-    .\port$4328$0 (\$43 ),
+    .\port$4317$0 (code_8),
+    .\port$4318$0 (\$43 ),
     .record(record),
     .result(\result$137 ),
     .set_index(set_index),
@@ -49033,8 +48990,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$153 ),
     .constants(constants),
-    .\port$4333$0 (code_9),
-    .\port$4334$0 (\$47 ),
+    .\port$4323$0 (code_9),
+    .\port$4324$0 (\$47 ),
     .record(record),
     .result(\result$150 ),
     .set_index(set_index),
@@ -49054,7 +49011,7 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   );
   \talos.vector.lanes.window  window (
     .data(data),
-    .\port$15182$1 (arrival[2:1]),
+    .\port$15172$1 (arrival[2:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
     .sum(modes[1]),
@@ -50138,11 +50095,11 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   assign \$77  = substep;
 endmodule
 
-module \talos.vector.lanes.lane_0 (\port$4279$0 , \port$4280$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4279$0 ;
-  wire [7:0] \port$4279$0 ;
-  input [23:0] \port$4280$0 ;
-  wire [23:0] \port$4280$0 ;
+module \talos.vector.lanes.lane_0 (\port$4269$0 , \port$4270$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4269$0 ;
+  wire [7:0] \port$4269$0 ;
+  input [23:0] \port$4270$0 ;
+  wire [23:0] \port$4270$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -50440,14 +50397,14 @@ module \talos.vector.lanes.lane_0 (\port$4279$0 , \port$4280$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -50456,8 +50413,8 @@ module \talos.vector.lanes.lane_0 (\port$4279$0 , \port$4280$0 , addend, stoppin
   \talos.vector.lanes.lane_0.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$4694$0 (\$7 ),
-    .\port$4695$0 (\$8 ),
+    .\port$4684$0 (\$7 ),
+    .\port$4685$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -50469,11 +50426,11 @@ module \talos.vector.lanes.lane_0 (\port$4279$0 , \port$4280$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4279$0 (\port$4279$0 ),
-    .\port$4280$0 (\port$4280$0 ),
-    .\port$4694$0 (\$7 ),
-    .\port$4695$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4269$0 (\port$4269$0 ),
+    .\port$4270$0 (\port$4270$0 ),
+    .\port$4684$0 (\$7 ),
+    .\port$4685$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -50491,8 +50448,8 @@ module \talos.vector.lanes.lane_0 (\port$4279$0 , \port$4280$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4280$0 , \port$4279$0  };
-  assign \operand$65  = { \port$4280$0 , \port$4279$0  };
+  assign operand = { \port$4270$0 , \port$4269$0  };
+  assign \operand$65  = { \port$4270$0 , \port$4269$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -50553,13 +50510,13 @@ module \talos.vector.lanes.lane_0 (\port$4279$0 , \port$4280$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -50599,8 +50556,8 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -50629,18 +50586,18 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$182  = 0;
   input enable;
   wire enable;
@@ -50648,8 +50605,8 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -50683,7 +50640,7 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -50712,19 +50669,19 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_0.multiplier (\port$4694$0 , \port$4695$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$4694$0 ;
-  wire [22:0] \port$4694$0 ;
-  input \port$4695$0 ;
-  wire \port$4695$0 ;
+module \talos.vector.lanes.lane_0.multiplier (\port$4684$0 , \port$4685$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4684$0 ;
+  wire [22:0] \port$4684$0 ;
+  input \port$4685$0 ;
+  wire \port$4685$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -50768,7 +50725,7 @@ module \talos.vector.lanes.lane_0.multiplier (\port$4694$0 , \port$4695$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$4695$0 , \port$4694$0  };
+    a <= { \port$4685$0 , \port$4684$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -50791,30 +50748,30 @@ module \talos.vector.lanes.lane_0.multiplier (\port$4694$0 , \port$4695$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4695$0 , \port$4694$0  };
+  assign \a$3  = { \port$4685$0 , \port$4684$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer (\port$4279$0 , \port$4280$0 , \addend$14 , \port$4694$0 , \port$4695$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer (\port$4269$0 , \port$4270$0 , \addend$14 , \port$4684$0 , \port$4685$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$183  = 0;
-  input [7:0] \port$4279$0 ;
-  wire [7:0] \port$4279$0 ;
-  input [23:0] \port$4280$0 ;
-  wire [23:0] \port$4280$0 ;
+  input [7:0] \port$4269$0 ;
+  wire [7:0] \port$4269$0 ;
+  input [23:0] \port$4270$0 ;
+  wire [23:0] \port$4270$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4694$0 ;
-  wire [22:0] \port$4694$0 ;
-  output \port$4695$0 ;
-  wire \port$4695$0 ;
+  output [22:0] \port$4684$0 ;
+  wire [22:0] \port$4684$0 ;
+  output \port$4685$0 ;
+  wire \port$4685$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -51002,11 +50959,11 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4279$0 , \port$4280$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4279$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4279$0 [6:0] } : { \port$4280$0 , \port$4279$0  };
+  assign \$4  = ~ \port$4269$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4269$0 [6:0] } : { \port$4270$0 , \port$4269$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -51114,7 +51071,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4279$0 , \port$4280$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -51126,7 +51083,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4279$0 , \port$4280$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -51196,7 +51153,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4279$0 , \port$4280$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -51214,31 +51171,31 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4279$0 , \port$4280$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4280$0 , \port$4279$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4270$0 , \port$4269$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$4694$0  = rounded[22:0];
-  assign \port$4695$0  = \$124 ;
+  assign \port$4684$0  = rounded[22:0];
+  assign \port$4685$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -51264,12 +51221,12 @@ module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -52014,11 +51971,11 @@ module \talos.vector.lanes.lane_0.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_1 (\port$4285$0 , \port$4286$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4285$0 ;
-  wire [7:0] \port$4285$0 ;
-  input [23:0] \port$4286$0 ;
-  wire [23:0] \port$4286$0 ;
+module \talos.vector.lanes.lane_1 (\port$4275$0 , \port$4276$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4275$0 ;
+  wire [7:0] \port$4275$0 ;
+  input [23:0] \port$4276$0 ;
+  wire [23:0] \port$4276$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -52316,14 +52273,14 @@ module \talos.vector.lanes.lane_1 (\port$4285$0 , \port$4286$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -52332,8 +52289,8 @@ module \talos.vector.lanes.lane_1 (\port$4285$0 , \port$4286$0 , addend, stoppin
   \talos.vector.lanes.lane_1.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5110$0 (\$7 ),
-    .\port$5111$0 (\$8 ),
+    .\port$5100$0 (\$7 ),
+    .\port$5101$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -52345,11 +52302,11 @@ module \talos.vector.lanes.lane_1 (\port$4285$0 , \port$4286$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4285$0 (\port$4285$0 ),
-    .\port$4286$0 (\port$4286$0 ),
-    .\port$5110$0 (\$7 ),
-    .\port$5111$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4275$0 (\port$4275$0 ),
+    .\port$4276$0 (\port$4276$0 ),
+    .\port$5100$0 (\$7 ),
+    .\port$5101$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -52367,8 +52324,8 @@ module \talos.vector.lanes.lane_1 (\port$4285$0 , \port$4286$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4286$0 , \port$4285$0  };
-  assign \operand$65  = { \port$4286$0 , \port$4285$0  };
+  assign operand = { \port$4276$0 , \port$4275$0  };
+  assign \operand$65  = { \port$4276$0 , \port$4275$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -52429,13 +52386,13 @@ module \talos.vector.lanes.lane_1 (\port$4285$0 , \port$4286$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -52475,8 +52432,8 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -52505,18 +52462,18 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$184  = 0;
   input enable;
   wire enable;
@@ -52524,8 +52481,8 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -52559,7 +52516,7 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -52588,19 +52545,19 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_1.multiplier (\port$5110$0 , \port$5111$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5110$0 ;
-  wire [22:0] \port$5110$0 ;
-  input \port$5111$0 ;
-  wire \port$5111$0 ;
+module \talos.vector.lanes.lane_1.multiplier (\port$5100$0 , \port$5101$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5100$0 ;
+  wire [22:0] \port$5100$0 ;
+  input \port$5101$0 ;
+  wire \port$5101$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -52644,7 +52601,7 @@ module \talos.vector.lanes.lane_1.multiplier (\port$5110$0 , \port$5111$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5111$0 , \port$5110$0  };
+    a <= { \port$5101$0 , \port$5100$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -52667,30 +52624,30 @@ module \talos.vector.lanes.lane_1.multiplier (\port$5110$0 , \port$5111$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5111$0 , \port$5110$0  };
+  assign \a$3  = { \port$5101$0 , \port$5100$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer (\port$4285$0 , \port$4286$0 , \addend$14 , \port$5110$0 , \port$5111$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer (\port$4275$0 , \port$4276$0 , \addend$14 , \port$5100$0 , \port$5101$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$185  = 0;
-  input [7:0] \port$4285$0 ;
-  wire [7:0] \port$4285$0 ;
-  input [23:0] \port$4286$0 ;
-  wire [23:0] \port$4286$0 ;
+  input [7:0] \port$4275$0 ;
+  wire [7:0] \port$4275$0 ;
+  input [23:0] \port$4276$0 ;
+  wire [23:0] \port$4276$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5110$0 ;
-  wire [22:0] \port$5110$0 ;
-  output \port$5111$0 ;
-  wire \port$5111$0 ;
+  output [22:0] \port$5100$0 ;
+  wire [22:0] \port$5100$0 ;
+  output \port$5101$0 ;
+  wire \port$5101$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -52878,11 +52835,11 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4285$0 , \port$4286$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4285$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4285$0 [6:0] } : { \port$4286$0 , \port$4285$0  };
+  assign \$4  = ~ \port$4275$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4275$0 [6:0] } : { \port$4276$0 , \port$4275$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -52990,7 +52947,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4285$0 , \port$4286$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -53002,7 +52959,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4285$0 , \port$4286$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -53072,7 +53029,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4285$0 , \port$4286$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -53090,31 +53047,31 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4285$0 , \port$4286$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4286$0 , \port$4285$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4276$0 , \port$4275$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5110$0  = rounded[22:0];
-  assign \port$5111$0  = \$124 ;
+  assign \port$5100$0  = rounded[22:0];
+  assign \port$5101$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -53140,12 +53097,12 @@ module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -53890,11 +53847,11 @@ module \talos.vector.lanes.lane_1.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_10 (\port$4339$0 , \port$4340$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4339$0 ;
-  wire [7:0] \port$4339$0 ;
-  input [23:0] \port$4340$0 ;
-  wire [23:0] \port$4340$0 ;
+module \talos.vector.lanes.lane_10 (\port$4329$0 , \port$4330$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4329$0 ;
+  wire [7:0] \port$4329$0 ;
+  input [23:0] \port$4330$0 ;
+  wire [23:0] \port$4330$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -54192,14 +54149,14 @@ module \talos.vector.lanes.lane_10 (\port$4339$0 , \port$4340$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_10.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -54208,8 +54165,8 @@ module \talos.vector.lanes.lane_10 (\port$4339$0 , \port$4340$0 , addend, stoppi
   \talos.vector.lanes.lane_10.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8854$0 (\$7 ),
-    .\port$8855$0 (\$8 ),
+    .\port$8844$0 (\$7 ),
+    .\port$8845$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -54221,11 +54178,11 @@ module \talos.vector.lanes.lane_10 (\port$4339$0 , \port$4340$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4339$0 (\port$4339$0 ),
-    .\port$4340$0 (\port$4340$0 ),
-    .\port$8854$0 (\$7 ),
-    .\port$8855$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4329$0 (\port$4329$0 ),
+    .\port$4330$0 (\port$4330$0 ),
+    .\port$8844$0 (\$7 ),
+    .\port$8845$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -54243,8 +54200,8 @@ module \talos.vector.lanes.lane_10 (\port$4339$0 , \port$4340$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4340$0 , \port$4339$0  };
-  assign \operand$65  = { \port$4340$0 , \port$4339$0  };
+  assign operand = { \port$4330$0 , \port$4329$0  };
+  assign \operand$65  = { \port$4330$0 , \port$4329$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -54305,13 +54262,13 @@ module \talos.vector.lanes.lane_10 (\port$4339$0 , \port$4340$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -54351,8 +54308,8 @@ module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$15317$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -54381,18 +54338,18 @@ module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$15317$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$186  = 0;
   input enable;
   wire enable;
@@ -54400,8 +54357,8 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -54435,7 +54392,7 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -54464,19 +54421,19 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_10.multiplier (\port$8854$0 , \port$8855$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8854$0 ;
-  wire [22:0] \port$8854$0 ;
-  input \port$8855$0 ;
-  wire \port$8855$0 ;
+module \talos.vector.lanes.lane_10.multiplier (\port$8844$0 , \port$8845$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8844$0 ;
+  wire [22:0] \port$8844$0 ;
+  input \port$8845$0 ;
+  wire \port$8845$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -54520,7 +54477,7 @@ module \talos.vector.lanes.lane_10.multiplier (\port$8854$0 , \port$8855$0 , sto
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8855$0 , \port$8854$0  };
+    a <= { \port$8845$0 , \port$8844$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -54543,30 +54500,30 @@ module \talos.vector.lanes.lane_10.multiplier (\port$8854$0 , \port$8855$0 , sto
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8855$0 , \port$8854$0  };
+  assign \a$3  = { \port$8845$0 , \port$8844$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_10.normalizer (\port$4339$0 , \port$4340$0 , \addend$14 , \port$8854$0 , \port$8855$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_10.normalizer (\port$4329$0 , \port$4330$0 , \addend$14 , \port$8844$0 , \port$8845$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$187  = 0;
-  input [7:0] \port$4339$0 ;
-  wire [7:0] \port$4339$0 ;
-  input [23:0] \port$4340$0 ;
-  wire [23:0] \port$4340$0 ;
+  input [7:0] \port$4329$0 ;
+  wire [7:0] \port$4329$0 ;
+  input [23:0] \port$4330$0 ;
+  wire [23:0] \port$4330$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8854$0 ;
-  wire [22:0] \port$8854$0 ;
-  output \port$8855$0 ;
-  wire \port$8855$0 ;
+  output [22:0] \port$8844$0 ;
+  wire [22:0] \port$8844$0 ;
+  output \port$8845$0 ;
+  wire \port$8845$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -54754,11 +54711,11 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4339$0 , \port$4340$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4339$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4339$0 [6:0] } : { \port$4340$0 , \port$4339$0  };
+  assign \$4  = ~ \port$4329$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4329$0 [6:0] } : { \port$4330$0 , \port$4329$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -54866,7 +54823,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4339$0 , \port$4340$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -54878,7 +54835,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4339$0 , \port$4340$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -54948,7 +54905,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4339$0 , \port$4340$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -54966,31 +54923,31 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4339$0 , \port$4340$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4340$0 , \port$4339$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4330$0 , \port$4329$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8854$0  = rounded[22:0];
-  assign \port$8855$0  = \$124 ;
+  assign \port$8844$0  = rounded[22:0];
+  assign \port$8845$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -55016,12 +54973,12 @@ module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -55766,11 +55723,11 @@ module \talos.vector.lanes.lane_10.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_11 (\port$4345$0 , \port$4346$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4345$0 ;
-  wire [7:0] \port$4345$0 ;
-  input [23:0] \port$4346$0 ;
-  wire [23:0] \port$4346$0 ;
+module \talos.vector.lanes.lane_11 (\port$4335$0 , \port$4336$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4335$0 ;
+  wire [7:0] \port$4335$0 ;
+  input [23:0] \port$4336$0 ;
+  wire [23:0] \port$4336$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -56068,14 +56025,14 @@ module \talos.vector.lanes.lane_11 (\port$4345$0 , \port$4346$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_11.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -56084,8 +56041,8 @@ module \talos.vector.lanes.lane_11 (\port$4345$0 , \port$4346$0 , addend, stoppi
   \talos.vector.lanes.lane_11.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$9270$0 (\$7 ),
-    .\port$9271$0 (\$8 ),
+    .\port$9260$0 (\$7 ),
+    .\port$9261$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -56097,11 +56054,11 @@ module \talos.vector.lanes.lane_11 (\port$4345$0 , \port$4346$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4345$0 (\port$4345$0 ),
-    .\port$4346$0 (\port$4346$0 ),
-    .\port$9270$0 (\$7 ),
-    .\port$9271$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4335$0 (\port$4335$0 ),
+    .\port$4336$0 (\port$4336$0 ),
+    .\port$9260$0 (\$7 ),
+    .\port$9261$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -56119,8 +56076,8 @@ module \talos.vector.lanes.lane_11 (\port$4345$0 , \port$4346$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4346$0 , \port$4345$0  };
-  assign \operand$65  = { \port$4346$0 , \port$4345$0  };
+  assign operand = { \port$4336$0 , \port$4335$0  };
+  assign \operand$65  = { \port$4336$0 , \port$4335$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -56181,13 +56138,13 @@ module \talos.vector.lanes.lane_11 (\port$4345$0 , \port$4346$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -56227,8 +56184,8 @@ module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$15317$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -56257,18 +56214,18 @@ module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$15317$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$188  = 0;
   input enable;
   wire enable;
@@ -56276,8 +56233,8 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -56311,7 +56268,7 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -56340,19 +56297,19 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_11.multiplier (\port$9270$0 , \port$9271$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$9270$0 ;
-  wire [22:0] \port$9270$0 ;
-  input \port$9271$0 ;
-  wire \port$9271$0 ;
+module \talos.vector.lanes.lane_11.multiplier (\port$9260$0 , \port$9261$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$9260$0 ;
+  wire [22:0] \port$9260$0 ;
+  input \port$9261$0 ;
+  wire \port$9261$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -56396,7 +56353,7 @@ module \talos.vector.lanes.lane_11.multiplier (\port$9270$0 , \port$9271$0 , sto
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$9271$0 , \port$9270$0  };
+    a <= { \port$9261$0 , \port$9260$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -56419,30 +56376,30 @@ module \talos.vector.lanes.lane_11.multiplier (\port$9270$0 , \port$9271$0 , sto
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$9271$0 , \port$9270$0  };
+  assign \a$3  = { \port$9261$0 , \port$9260$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_11.normalizer (\port$4345$0 , \port$4346$0 , \addend$14 , \port$9270$0 , \port$9271$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_11.normalizer (\port$4335$0 , \port$4336$0 , \addend$14 , \port$9260$0 , \port$9261$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$189  = 0;
-  input [7:0] \port$4345$0 ;
-  wire [7:0] \port$4345$0 ;
-  input [23:0] \port$4346$0 ;
-  wire [23:0] \port$4346$0 ;
+  input [7:0] \port$4335$0 ;
+  wire [7:0] \port$4335$0 ;
+  input [23:0] \port$4336$0 ;
+  wire [23:0] \port$4336$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$9270$0 ;
-  wire [22:0] \port$9270$0 ;
-  output \port$9271$0 ;
-  wire \port$9271$0 ;
+  output [22:0] \port$9260$0 ;
+  wire [22:0] \port$9260$0 ;
+  output \port$9261$0 ;
+  wire \port$9261$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -56630,11 +56587,11 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4345$0 , \port$4346$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4345$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4345$0 [6:0] } : { \port$4346$0 , \port$4345$0  };
+  assign \$4  = ~ \port$4335$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4335$0 [6:0] } : { \port$4336$0 , \port$4335$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -56742,7 +56699,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4345$0 , \port$4346$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -56754,7 +56711,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4345$0 , \port$4346$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -56824,7 +56781,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4345$0 , \port$4346$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -56842,31 +56799,31 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4345$0 , \port$4346$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4346$0 , \port$4345$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4336$0 , \port$4335$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$9270$0  = rounded[22:0];
-  assign \port$9271$0  = \$124 ;
+  assign \port$9260$0  = rounded[22:0];
+  assign \port$9261$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -56892,12 +56849,12 @@ module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -57642,11 +57599,11 @@ module \talos.vector.lanes.lane_11.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_12 (\port$4351$0 , \port$4352$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4351$0 ;
-  wire [7:0] \port$4351$0 ;
-  input [23:0] \port$4352$0 ;
-  wire [23:0] \port$4352$0 ;
+module \talos.vector.lanes.lane_12 (\port$4341$0 , \port$4342$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4341$0 ;
+  wire [7:0] \port$4341$0 ;
+  input [23:0] \port$4342$0 ;
+  wire [23:0] \port$4342$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -57944,14 +57901,14 @@ module \talos.vector.lanes.lane_12 (\port$4351$0 , \port$4352$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_12.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -57960,8 +57917,8 @@ module \talos.vector.lanes.lane_12 (\port$4351$0 , \port$4352$0 , addend, stoppi
   \talos.vector.lanes.lane_12.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$9686$0 (\$7 ),
-    .\port$9687$0 (\$8 ),
+    .\port$9676$0 (\$7 ),
+    .\port$9677$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -57973,11 +57930,11 @@ module \talos.vector.lanes.lane_12 (\port$4351$0 , \port$4352$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4351$0 (\port$4351$0 ),
-    .\port$4352$0 (\port$4352$0 ),
-    .\port$9686$0 (\$7 ),
-    .\port$9687$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4341$0 (\port$4341$0 ),
+    .\port$4342$0 (\port$4342$0 ),
+    .\port$9676$0 (\$7 ),
+    .\port$9677$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -57995,8 +57952,8 @@ module \talos.vector.lanes.lane_12 (\port$4351$0 , \port$4352$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4352$0 , \port$4351$0  };
-  assign \operand$65  = { \port$4352$0 , \port$4351$0  };
+  assign operand = { \port$4342$0 , \port$4341$0  };
+  assign \operand$65  = { \port$4342$0 , \port$4341$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -58057,13 +58014,13 @@ module \talos.vector.lanes.lane_12 (\port$4351$0 , \port$4352$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -58103,8 +58060,8 @@ module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$15317$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -58133,18 +58090,18 @@ module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$15317$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$190  = 0;
   input enable;
   wire enable;
@@ -58152,8 +58109,8 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -58187,7 +58144,7 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -58216,19 +58173,19 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_12.multiplier (\port$9686$0 , \port$9687$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$9686$0 ;
-  wire [22:0] \port$9686$0 ;
-  input \port$9687$0 ;
-  wire \port$9687$0 ;
+module \talos.vector.lanes.lane_12.multiplier (\port$9676$0 , \port$9677$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$9676$0 ;
+  wire [22:0] \port$9676$0 ;
+  input \port$9677$0 ;
+  wire \port$9677$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -58272,7 +58229,7 @@ module \talos.vector.lanes.lane_12.multiplier (\port$9686$0 , \port$9687$0 , sto
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$9687$0 , \port$9686$0  };
+    a <= { \port$9677$0 , \port$9676$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -58295,30 +58252,30 @@ module \talos.vector.lanes.lane_12.multiplier (\port$9686$0 , \port$9687$0 , sto
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$9687$0 , \port$9686$0  };
+  assign \a$3  = { \port$9677$0 , \port$9676$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_12.normalizer (\port$4351$0 , \port$4352$0 , \addend$14 , \port$9686$0 , \port$9687$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_12.normalizer (\port$4341$0 , \port$4342$0 , \addend$14 , \port$9676$0 , \port$9677$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$191  = 0;
-  input [7:0] \port$4351$0 ;
-  wire [7:0] \port$4351$0 ;
-  input [23:0] \port$4352$0 ;
-  wire [23:0] \port$4352$0 ;
+  input [7:0] \port$4341$0 ;
+  wire [7:0] \port$4341$0 ;
+  input [23:0] \port$4342$0 ;
+  wire [23:0] \port$4342$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$9686$0 ;
-  wire [22:0] \port$9686$0 ;
-  output \port$9687$0 ;
-  wire \port$9687$0 ;
+  output [22:0] \port$9676$0 ;
+  wire [22:0] \port$9676$0 ;
+  output \port$9677$0 ;
+  wire \port$9677$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -58506,11 +58463,11 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4351$0 , \port$4352$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4351$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4351$0 [6:0] } : { \port$4352$0 , \port$4351$0  };
+  assign \$4  = ~ \port$4341$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4341$0 [6:0] } : { \port$4342$0 , \port$4341$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -58618,7 +58575,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4351$0 , \port$4352$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -58630,7 +58587,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4351$0 , \port$4352$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -58700,7 +58657,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4351$0 , \port$4352$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -58718,31 +58675,31 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4351$0 , \port$4352$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4352$0 , \port$4351$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4342$0 , \port$4341$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$9686$0  = rounded[22:0];
-  assign \port$9687$0  = \$124 ;
+  assign \port$9676$0  = rounded[22:0];
+  assign \port$9677$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -58768,12 +58725,12 @@ module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -59518,11 +59475,11 @@ module \talos.vector.lanes.lane_12.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_13 (\port$4357$0 , \port$4358$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4357$0 ;
-  wire [7:0] \port$4357$0 ;
-  input [23:0] \port$4358$0 ;
-  wire [23:0] \port$4358$0 ;
+module \talos.vector.lanes.lane_13 (\port$4347$0 , \port$4348$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4347$0 ;
+  wire [7:0] \port$4347$0 ;
+  input [23:0] \port$4348$0 ;
+  wire [23:0] \port$4348$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -59820,14 +59777,14 @@ module \talos.vector.lanes.lane_13 (\port$4357$0 , \port$4358$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_13.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -59836,8 +59793,8 @@ module \talos.vector.lanes.lane_13 (\port$4357$0 , \port$4358$0 , addend, stoppi
   \talos.vector.lanes.lane_13.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10102$0 (\$7 ),
-    .\port$10103$0 (\$8 ),
+    .\port$10092$0 (\$7 ),
+    .\port$10093$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -59849,11 +59806,11 @@ module \talos.vector.lanes.lane_13 (\port$4357$0 , \port$4358$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10102$0 (\$7 ),
-    .\port$10103$0 (\$8 ),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4357$0 (\port$4357$0 ),
-    .\port$4358$0 (\port$4358$0 ),
+    .\port$10092$0 (\$7 ),
+    .\port$10093$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4347$0 (\port$4347$0 ),
+    .\port$4348$0 (\port$4348$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -59871,8 +59828,8 @@ module \talos.vector.lanes.lane_13 (\port$4357$0 , \port$4358$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4358$0 , \port$4357$0  };
-  assign \operand$65  = { \port$4358$0 , \port$4357$0  };
+  assign operand = { \port$4348$0 , \port$4347$0  };
+  assign \operand$65  = { \port$4348$0 , \port$4347$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -59933,13 +59890,13 @@ module \talos.vector.lanes.lane_13 (\port$4357$0 , \port$4358$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -59979,8 +59936,8 @@ module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$15317$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -60009,18 +59966,18 @@ module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$15317$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$192  = 0;
   input enable;
   wire enable;
@@ -60028,8 +59985,8 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -60063,7 +60020,7 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -60092,19 +60049,19 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_13.multiplier (\port$10102$0 , \port$10103$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10102$0 ;
-  wire [22:0] \port$10102$0 ;
-  input \port$10103$0 ;
-  wire \port$10103$0 ;
+module \talos.vector.lanes.lane_13.multiplier (\port$10092$0 , \port$10093$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10092$0 ;
+  wire [22:0] \port$10092$0 ;
+  input \port$10093$0 ;
+  wire \port$10093$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -60148,7 +60105,7 @@ module \talos.vector.lanes.lane_13.multiplier (\port$10102$0 , \port$10103$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10103$0 , \port$10102$0  };
+    a <= { \port$10093$0 , \port$10092$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -60171,30 +60128,30 @@ module \talos.vector.lanes.lane_13.multiplier (\port$10102$0 , \port$10103$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10103$0 , \port$10102$0  };
+  assign \a$3  = { \port$10093$0 , \port$10092$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_13.normalizer (\port$4357$0 , \port$4358$0 , \addend$14 , \port$10102$0 , \port$10103$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_13.normalizer (\port$4347$0 , \port$4348$0 , \addend$14 , \port$10092$0 , \port$10093$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$193  = 0;
-  input [7:0] \port$4357$0 ;
-  wire [7:0] \port$4357$0 ;
-  input [23:0] \port$4358$0 ;
-  wire [23:0] \port$4358$0 ;
+  input [7:0] \port$4347$0 ;
+  wire [7:0] \port$4347$0 ;
+  input [23:0] \port$4348$0 ;
+  wire [23:0] \port$4348$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10102$0 ;
-  wire [22:0] \port$10102$0 ;
-  output \port$10103$0 ;
-  wire \port$10103$0 ;
+  output [22:0] \port$10092$0 ;
+  wire [22:0] \port$10092$0 ;
+  output \port$10093$0 ;
+  wire \port$10093$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -60382,11 +60339,11 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4357$0 , \port$4358$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4357$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4357$0 [6:0] } : { \port$4358$0 , \port$4357$0  };
+  assign \$4  = ~ \port$4347$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4347$0 [6:0] } : { \port$4348$0 , \port$4347$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -60494,7 +60451,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4357$0 , \port$4358$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -60506,7 +60463,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4357$0 , \port$4358$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -60576,7 +60533,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4357$0 , \port$4358$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -60594,31 +60551,31 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4357$0 , \port$4358$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4358$0 , \port$4357$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4348$0 , \port$4347$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10102$0  = rounded[22:0];
-  assign \port$10103$0  = \$124 ;
+  assign \port$10092$0  = rounded[22:0];
+  assign \port$10093$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -60644,12 +60601,12 @@ module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -61394,11 +61351,11 @@ module \talos.vector.lanes.lane_13.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_14 (\port$4363$0 , \port$4364$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4363$0 ;
-  wire [7:0] \port$4363$0 ;
-  input [23:0] \port$4364$0 ;
-  wire [23:0] \port$4364$0 ;
+module \talos.vector.lanes.lane_14 (\port$4353$0 , \port$4354$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4353$0 ;
+  wire [7:0] \port$4353$0 ;
+  input [23:0] \port$4354$0 ;
+  wire [23:0] \port$4354$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -61696,14 +61653,14 @@ module \talos.vector.lanes.lane_14 (\port$4363$0 , \port$4364$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_14.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -61712,8 +61669,8 @@ module \talos.vector.lanes.lane_14 (\port$4363$0 , \port$4364$0 , addend, stoppi
   \talos.vector.lanes.lane_14.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10518$0 (\$7 ),
-    .\port$10519$0 (\$8 ),
+    .\port$10508$0 (\$7 ),
+    .\port$10509$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -61725,11 +61682,11 @@ module \talos.vector.lanes.lane_14 (\port$4363$0 , \port$4364$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10518$0 (\$7 ),
-    .\port$10519$0 (\$8 ),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4363$0 (\port$4363$0 ),
-    .\port$4364$0 (\port$4364$0 ),
+    .\port$10508$0 (\$7 ),
+    .\port$10509$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4353$0 (\port$4353$0 ),
+    .\port$4354$0 (\port$4354$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -61747,8 +61704,8 @@ module \talos.vector.lanes.lane_14 (\port$4363$0 , \port$4364$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4364$0 , \port$4363$0  };
-  assign \operand$65  = { \port$4364$0 , \port$4363$0  };
+  assign operand = { \port$4354$0 , \port$4353$0  };
+  assign \operand$65  = { \port$4354$0 , \port$4353$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -61809,13 +61766,13 @@ module \talos.vector.lanes.lane_14 (\port$4363$0 , \port$4364$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -61855,8 +61812,8 @@ module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$15317$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -61885,18 +61842,18 @@ module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$15317$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$194  = 0;
   input enable;
   wire enable;
@@ -61904,8 +61861,8 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -61939,7 +61896,7 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -61968,19 +61925,19 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_14.multiplier (\port$10518$0 , \port$10519$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10518$0 ;
-  wire [22:0] \port$10518$0 ;
-  input \port$10519$0 ;
-  wire \port$10519$0 ;
+module \talos.vector.lanes.lane_14.multiplier (\port$10508$0 , \port$10509$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10508$0 ;
+  wire [22:0] \port$10508$0 ;
+  input \port$10509$0 ;
+  wire \port$10509$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -62024,7 +61981,7 @@ module \talos.vector.lanes.lane_14.multiplier (\port$10518$0 , \port$10519$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10519$0 , \port$10518$0  };
+    a <= { \port$10509$0 , \port$10508$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -62047,30 +62004,30 @@ module \talos.vector.lanes.lane_14.multiplier (\port$10518$0 , \port$10519$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10519$0 , \port$10518$0  };
+  assign \a$3  = { \port$10509$0 , \port$10508$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_14.normalizer (\port$4363$0 , \port$4364$0 , \addend$14 , \port$10518$0 , \port$10519$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_14.normalizer (\port$4353$0 , \port$4354$0 , \addend$14 , \port$10508$0 , \port$10509$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$195  = 0;
-  input [7:0] \port$4363$0 ;
-  wire [7:0] \port$4363$0 ;
-  input [23:0] \port$4364$0 ;
-  wire [23:0] \port$4364$0 ;
+  input [7:0] \port$4353$0 ;
+  wire [7:0] \port$4353$0 ;
+  input [23:0] \port$4354$0 ;
+  wire [23:0] \port$4354$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10518$0 ;
-  wire [22:0] \port$10518$0 ;
-  output \port$10519$0 ;
-  wire \port$10519$0 ;
+  output [22:0] \port$10508$0 ;
+  wire [22:0] \port$10508$0 ;
+  output \port$10509$0 ;
+  wire \port$10509$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -62258,11 +62215,11 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4363$0 , \port$4364$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4363$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4363$0 [6:0] } : { \port$4364$0 , \port$4363$0  };
+  assign \$4  = ~ \port$4353$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4353$0 [6:0] } : { \port$4354$0 , \port$4353$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -62370,7 +62327,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4363$0 , \port$4364$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -62382,7 +62339,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4363$0 , \port$4364$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -62452,7 +62409,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4363$0 , \port$4364$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -62470,31 +62427,31 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4363$0 , \port$4364$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4364$0 , \port$4363$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4354$0 , \port$4353$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10518$0  = rounded[22:0];
-  assign \port$10519$0  = \$124 ;
+  assign \port$10508$0  = rounded[22:0];
+  assign \port$10509$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -62520,12 +62477,12 @@ module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -63270,11 +63227,11 @@ module \talos.vector.lanes.lane_14.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_15 (\port$4369$0 , \port$4370$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4369$0 ;
-  wire [7:0] \port$4369$0 ;
-  input [23:0] \port$4370$0 ;
-  wire [23:0] \port$4370$0 ;
+module \talos.vector.lanes.lane_15 (\port$4359$0 , \port$4360$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4359$0 ;
+  wire [7:0] \port$4359$0 ;
+  input [23:0] \port$4360$0 ;
+  wire [23:0] \port$4360$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -63572,14 +63529,14 @@ module \talos.vector.lanes.lane_15 (\port$4369$0 , \port$4370$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_15.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -63588,8 +63545,8 @@ module \talos.vector.lanes.lane_15 (\port$4369$0 , \port$4370$0 , addend, stoppi
   \talos.vector.lanes.lane_15.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10934$0 (\$7 ),
-    .\port$10935$0 (\$8 ),
+    .\port$10924$0 (\$7 ),
+    .\port$10925$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -63601,11 +63558,11 @@ module \talos.vector.lanes.lane_15 (\port$4369$0 , \port$4370$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10934$0 (\$7 ),
-    .\port$10935$0 (\$8 ),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4369$0 (\port$4369$0 ),
-    .\port$4370$0 (\port$4370$0 ),
+    .\port$10924$0 (\$7 ),
+    .\port$10925$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4359$0 (\port$4359$0 ),
+    .\port$4360$0 (\port$4360$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -63623,8 +63580,8 @@ module \talos.vector.lanes.lane_15 (\port$4369$0 , \port$4370$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4370$0 , \port$4369$0  };
-  assign \operand$65  = { \port$4370$0 , \port$4369$0  };
+  assign operand = { \port$4360$0 , \port$4359$0  };
+  assign \operand$65  = { \port$4360$0 , \port$4359$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -63685,13 +63642,13 @@ module \talos.vector.lanes.lane_15 (\port$4369$0 , \port$4370$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -63731,8 +63688,8 @@ module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$15317$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -63761,18 +63718,18 @@ module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$15317$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$196  = 0;
   input enable;
   wire enable;
@@ -63780,8 +63737,8 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -63815,7 +63772,7 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -63844,19 +63801,19 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_15.multiplier (\port$10934$0 , \port$10935$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10934$0 ;
-  wire [22:0] \port$10934$0 ;
-  input \port$10935$0 ;
-  wire \port$10935$0 ;
+module \talos.vector.lanes.lane_15.multiplier (\port$10924$0 , \port$10925$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10924$0 ;
+  wire [22:0] \port$10924$0 ;
+  input \port$10925$0 ;
+  wire \port$10925$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -63900,7 +63857,7 @@ module \talos.vector.lanes.lane_15.multiplier (\port$10934$0 , \port$10935$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10935$0 , \port$10934$0  };
+    a <= { \port$10925$0 , \port$10924$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -63923,30 +63880,30 @@ module \talos.vector.lanes.lane_15.multiplier (\port$10934$0 , \port$10935$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10935$0 , \port$10934$0  };
+  assign \a$3  = { \port$10925$0 , \port$10924$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_15.normalizer (\port$4369$0 , \port$4370$0 , \addend$14 , \port$10934$0 , \port$10935$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_15.normalizer (\port$4359$0 , \port$4360$0 , \addend$14 , \port$10924$0 , \port$10925$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$197  = 0;
-  input [7:0] \port$4369$0 ;
-  wire [7:0] \port$4369$0 ;
-  input [23:0] \port$4370$0 ;
-  wire [23:0] \port$4370$0 ;
+  input [7:0] \port$4359$0 ;
+  wire [7:0] \port$4359$0 ;
+  input [23:0] \port$4360$0 ;
+  wire [23:0] \port$4360$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10934$0 ;
-  wire [22:0] \port$10934$0 ;
-  output \port$10935$0 ;
-  wire \port$10935$0 ;
+  output [22:0] \port$10924$0 ;
+  wire [22:0] \port$10924$0 ;
+  output \port$10925$0 ;
+  wire \port$10925$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -64134,11 +64091,11 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4369$0 , \port$4370$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4369$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4369$0 [6:0] } : { \port$4370$0 , \port$4369$0  };
+  assign \$4  = ~ \port$4359$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4359$0 [6:0] } : { \port$4360$0 , \port$4359$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -64246,7 +64203,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4369$0 , \port$4370$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -64258,7 +64215,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4369$0 , \port$4370$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -64328,7 +64285,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4369$0 , \port$4370$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -64346,31 +64303,31 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4369$0 , \port$4370$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4370$0 , \port$4369$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4360$0 , \port$4359$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10934$0  = rounded[22:0];
-  assign \port$10935$0  = \$124 ;
+  assign \port$10924$0  = rounded[22:0];
+  assign \port$10925$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -64396,12 +64353,12 @@ module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -65146,11 +65103,11 @@ module \talos.vector.lanes.lane_15.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_2 (\port$4291$0 , \port$4292$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4291$0 ;
-  wire [7:0] \port$4291$0 ;
-  input [23:0] \port$4292$0 ;
-  wire [23:0] \port$4292$0 ;
+module \talos.vector.lanes.lane_2 (\port$4281$0 , \port$4282$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4281$0 ;
+  wire [7:0] \port$4281$0 ;
+  input [23:0] \port$4282$0 ;
+  wire [23:0] \port$4282$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -65448,14 +65405,14 @@ module \talos.vector.lanes.lane_2 (\port$4291$0 , \port$4292$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -65464,8 +65421,8 @@ module \talos.vector.lanes.lane_2 (\port$4291$0 , \port$4292$0 , addend, stoppin
   \talos.vector.lanes.lane_2.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5526$0 (\$7 ),
-    .\port$5527$0 (\$8 ),
+    .\port$5516$0 (\$7 ),
+    .\port$5517$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -65477,11 +65434,11 @@ module \talos.vector.lanes.lane_2 (\port$4291$0 , \port$4292$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4291$0 (\port$4291$0 ),
-    .\port$4292$0 (\port$4292$0 ),
-    .\port$5526$0 (\$7 ),
-    .\port$5527$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4281$0 (\port$4281$0 ),
+    .\port$4282$0 (\port$4282$0 ),
+    .\port$5516$0 (\$7 ),
+    .\port$5517$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -65499,8 +65456,8 @@ module \talos.vector.lanes.lane_2 (\port$4291$0 , \port$4292$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4292$0 , \port$4291$0  };
-  assign \operand$65  = { \port$4292$0 , \port$4291$0  };
+  assign operand = { \port$4282$0 , \port$4281$0  };
+  assign \operand$65  = { \port$4282$0 , \port$4281$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -65561,13 +65518,13 @@ module \talos.vector.lanes.lane_2 (\port$4291$0 , \port$4292$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -65607,8 +65564,8 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -65637,18 +65594,18 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$198  = 0;
   input enable;
   wire enable;
@@ -65656,8 +65613,8 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -65691,7 +65648,7 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -65720,19 +65677,19 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_2.multiplier (\port$5526$0 , \port$5527$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5526$0 ;
-  wire [22:0] \port$5526$0 ;
-  input \port$5527$0 ;
-  wire \port$5527$0 ;
+module \talos.vector.lanes.lane_2.multiplier (\port$5516$0 , \port$5517$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5516$0 ;
+  wire [22:0] \port$5516$0 ;
+  input \port$5517$0 ;
+  wire \port$5517$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -65776,7 +65733,7 @@ module \talos.vector.lanes.lane_2.multiplier (\port$5526$0 , \port$5527$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5527$0 , \port$5526$0  };
+    a <= { \port$5517$0 , \port$5516$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -65799,30 +65756,30 @@ module \talos.vector.lanes.lane_2.multiplier (\port$5526$0 , \port$5527$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5527$0 , \port$5526$0  };
+  assign \a$3  = { \port$5517$0 , \port$5516$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer (\port$4291$0 , \port$4292$0 , \addend$14 , \port$5526$0 , \port$5527$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer (\port$4281$0 , \port$4282$0 , \addend$14 , \port$5516$0 , \port$5517$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$199  = 0;
-  input [7:0] \port$4291$0 ;
-  wire [7:0] \port$4291$0 ;
-  input [23:0] \port$4292$0 ;
-  wire [23:0] \port$4292$0 ;
+  input [7:0] \port$4281$0 ;
+  wire [7:0] \port$4281$0 ;
+  input [23:0] \port$4282$0 ;
+  wire [23:0] \port$4282$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5526$0 ;
-  wire [22:0] \port$5526$0 ;
-  output \port$5527$0 ;
-  wire \port$5527$0 ;
+  output [22:0] \port$5516$0 ;
+  wire [22:0] \port$5516$0 ;
+  output \port$5517$0 ;
+  wire \port$5517$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -66010,11 +65967,11 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4291$0 , \port$4292$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4291$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4291$0 [6:0] } : { \port$4292$0 , \port$4291$0  };
+  assign \$4  = ~ \port$4281$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4281$0 [6:0] } : { \port$4282$0 , \port$4281$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -66122,7 +66079,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4291$0 , \port$4292$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -66134,7 +66091,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4291$0 , \port$4292$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -66204,7 +66161,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4291$0 , \port$4292$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -66222,31 +66179,31 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4291$0 , \port$4292$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4292$0 , \port$4291$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4282$0 , \port$4281$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5526$0  = rounded[22:0];
-  assign \port$5527$0  = \$124 ;
+  assign \port$5516$0  = rounded[22:0];
+  assign \port$5517$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -66272,12 +66229,12 @@ module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -67022,11 +66979,11 @@ module \talos.vector.lanes.lane_2.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_3 (\port$4297$0 , \port$4298$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4297$0 ;
-  wire [7:0] \port$4297$0 ;
-  input [23:0] \port$4298$0 ;
-  wire [23:0] \port$4298$0 ;
+module \talos.vector.lanes.lane_3 (\port$4287$0 , \port$4288$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4287$0 ;
+  wire [7:0] \port$4287$0 ;
+  input [23:0] \port$4288$0 ;
+  wire [23:0] \port$4288$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -67324,14 +67281,14 @@ module \talos.vector.lanes.lane_3 (\port$4297$0 , \port$4298$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -67340,8 +67297,8 @@ module \talos.vector.lanes.lane_3 (\port$4297$0 , \port$4298$0 , addend, stoppin
   \talos.vector.lanes.lane_3.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5942$0 (\$7 ),
-    .\port$5943$0 (\$8 ),
+    .\port$5932$0 (\$7 ),
+    .\port$5933$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -67353,11 +67310,11 @@ module \talos.vector.lanes.lane_3 (\port$4297$0 , \port$4298$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4297$0 (\port$4297$0 ),
-    .\port$4298$0 (\port$4298$0 ),
-    .\port$5942$0 (\$7 ),
-    .\port$5943$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4287$0 (\port$4287$0 ),
+    .\port$4288$0 (\port$4288$0 ),
+    .\port$5932$0 (\$7 ),
+    .\port$5933$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -67375,8 +67332,8 @@ module \talos.vector.lanes.lane_3 (\port$4297$0 , \port$4298$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4298$0 , \port$4297$0  };
-  assign \operand$65  = { \port$4298$0 , \port$4297$0  };
+  assign operand = { \port$4288$0 , \port$4287$0  };
+  assign \operand$65  = { \port$4288$0 , \port$4287$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -67437,13 +67394,13 @@ module \talos.vector.lanes.lane_3 (\port$4297$0 , \port$4298$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -67483,8 +67440,8 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -67513,18 +67470,18 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$200  = 0;
   input enable;
   wire enable;
@@ -67532,8 +67489,8 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -67567,7 +67524,7 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -67596,19 +67553,19 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_3.multiplier (\port$5942$0 , \port$5943$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5942$0 ;
-  wire [22:0] \port$5942$0 ;
-  input \port$5943$0 ;
-  wire \port$5943$0 ;
+module \talos.vector.lanes.lane_3.multiplier (\port$5932$0 , \port$5933$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5932$0 ;
+  wire [22:0] \port$5932$0 ;
+  input \port$5933$0 ;
+  wire \port$5933$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -67652,7 +67609,7 @@ module \talos.vector.lanes.lane_3.multiplier (\port$5942$0 , \port$5943$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5943$0 , \port$5942$0  };
+    a <= { \port$5933$0 , \port$5932$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -67675,30 +67632,30 @@ module \talos.vector.lanes.lane_3.multiplier (\port$5942$0 , \port$5943$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5943$0 , \port$5942$0  };
+  assign \a$3  = { \port$5933$0 , \port$5932$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer (\port$4297$0 , \port$4298$0 , \addend$14 , \port$5942$0 , \port$5943$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer (\port$4287$0 , \port$4288$0 , \addend$14 , \port$5932$0 , \port$5933$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$201  = 0;
-  input [7:0] \port$4297$0 ;
-  wire [7:0] \port$4297$0 ;
-  input [23:0] \port$4298$0 ;
-  wire [23:0] \port$4298$0 ;
+  input [7:0] \port$4287$0 ;
+  wire [7:0] \port$4287$0 ;
+  input [23:0] \port$4288$0 ;
+  wire [23:0] \port$4288$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5942$0 ;
-  wire [22:0] \port$5942$0 ;
-  output \port$5943$0 ;
-  wire \port$5943$0 ;
+  output [22:0] \port$5932$0 ;
+  wire [22:0] \port$5932$0 ;
+  output \port$5933$0 ;
+  wire \port$5933$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -67886,11 +67843,11 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4297$0 , \port$4298$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4297$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4297$0 [6:0] } : { \port$4298$0 , \port$4297$0  };
+  assign \$4  = ~ \port$4287$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4287$0 [6:0] } : { \port$4288$0 , \port$4287$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -67998,7 +67955,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4297$0 , \port$4298$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -68010,7 +67967,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4297$0 , \port$4298$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -68080,7 +68037,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4297$0 , \port$4298$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -68098,31 +68055,31 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4297$0 , \port$4298$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4298$0 , \port$4297$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4288$0 , \port$4287$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5942$0  = rounded[22:0];
-  assign \port$5943$0  = \$124 ;
+  assign \port$5932$0  = rounded[22:0];
+  assign \port$5933$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -68148,12 +68105,12 @@ module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -68898,11 +68855,11 @@ module \talos.vector.lanes.lane_3.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_4 (\port$4303$0 , \port$4304$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4303$0 ;
-  wire [7:0] \port$4303$0 ;
-  input [23:0] \port$4304$0 ;
-  wire [23:0] \port$4304$0 ;
+module \talos.vector.lanes.lane_4 (\port$4293$0 , \port$4294$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4293$0 ;
+  wire [7:0] \port$4293$0 ;
+  input [23:0] \port$4294$0 ;
+  wire [23:0] \port$4294$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -69200,14 +69157,14 @@ module \talos.vector.lanes.lane_4 (\port$4303$0 , \port$4304$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_4.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -69216,8 +69173,8 @@ module \talos.vector.lanes.lane_4 (\port$4303$0 , \port$4304$0 , addend, stoppin
   \talos.vector.lanes.lane_4.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6358$0 (\$7 ),
-    .\port$6359$0 (\$8 ),
+    .\port$6348$0 (\$7 ),
+    .\port$6349$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -69229,11 +69186,11 @@ module \talos.vector.lanes.lane_4 (\port$4303$0 , \port$4304$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4303$0 (\port$4303$0 ),
-    .\port$4304$0 (\port$4304$0 ),
-    .\port$6358$0 (\$7 ),
-    .\port$6359$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4293$0 (\port$4293$0 ),
+    .\port$4294$0 (\port$4294$0 ),
+    .\port$6348$0 (\$7 ),
+    .\port$6349$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -69251,8 +69208,8 @@ module \talos.vector.lanes.lane_4 (\port$4303$0 , \port$4304$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4304$0 , \port$4303$0  };
-  assign \operand$65  = { \port$4304$0 , \port$4303$0  };
+  assign operand = { \port$4294$0 , \port$4293$0  };
+  assign \operand$65  = { \port$4294$0 , \port$4293$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -69313,13 +69270,13 @@ module \talos.vector.lanes.lane_4 (\port$4303$0 , \port$4304$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -69359,8 +69316,8 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -69389,18 +69346,18 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$202  = 0;
   input enable;
   wire enable;
@@ -69408,8 +69365,8 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -69443,7 +69400,7 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -69472,19 +69429,19 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_4.multiplier (\port$6358$0 , \port$6359$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6358$0 ;
-  wire [22:0] \port$6358$0 ;
-  input \port$6359$0 ;
-  wire \port$6359$0 ;
+module \talos.vector.lanes.lane_4.multiplier (\port$6348$0 , \port$6349$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6348$0 ;
+  wire [22:0] \port$6348$0 ;
+  input \port$6349$0 ;
+  wire \port$6349$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -69528,7 +69485,7 @@ module \talos.vector.lanes.lane_4.multiplier (\port$6358$0 , \port$6359$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6359$0 , \port$6358$0  };
+    a <= { \port$6349$0 , \port$6348$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -69551,30 +69508,30 @@ module \talos.vector.lanes.lane_4.multiplier (\port$6358$0 , \port$6359$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6359$0 , \port$6358$0  };
+  assign \a$3  = { \port$6349$0 , \port$6348$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer (\port$4303$0 , \port$4304$0 , \addend$14 , \port$6358$0 , \port$6359$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer (\port$4293$0 , \port$4294$0 , \addend$14 , \port$6348$0 , \port$6349$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$203  = 0;
-  input [7:0] \port$4303$0 ;
-  wire [7:0] \port$4303$0 ;
-  input [23:0] \port$4304$0 ;
-  wire [23:0] \port$4304$0 ;
+  input [7:0] \port$4293$0 ;
+  wire [7:0] \port$4293$0 ;
+  input [23:0] \port$4294$0 ;
+  wire [23:0] \port$4294$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6358$0 ;
-  wire [22:0] \port$6358$0 ;
-  output \port$6359$0 ;
-  wire \port$6359$0 ;
+  output [22:0] \port$6348$0 ;
+  wire [22:0] \port$6348$0 ;
+  output \port$6349$0 ;
+  wire \port$6349$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -69762,11 +69719,11 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4303$0 , \port$4304$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4303$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4303$0 [6:0] } : { \port$4304$0 , \port$4303$0  };
+  assign \$4  = ~ \port$4293$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4293$0 [6:0] } : { \port$4294$0 , \port$4293$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -69874,7 +69831,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4303$0 , \port$4304$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -69886,7 +69843,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4303$0 , \port$4304$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -69956,7 +69913,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4303$0 , \port$4304$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -69974,31 +69931,31 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4303$0 , \port$4304$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4304$0 , \port$4303$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4294$0 , \port$4293$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6358$0  = rounded[22:0];
-  assign \port$6359$0  = \$124 ;
+  assign \port$6348$0  = rounded[22:0];
+  assign \port$6349$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -70024,12 +69981,12 @@ module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -70774,11 +70731,11 @@ module \talos.vector.lanes.lane_4.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_5 (\port$4309$0 , \port$4310$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4309$0 ;
-  wire [7:0] \port$4309$0 ;
-  input [23:0] \port$4310$0 ;
-  wire [23:0] \port$4310$0 ;
+module \talos.vector.lanes.lane_5 (\port$4299$0 , \port$4300$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4299$0 ;
+  wire [7:0] \port$4299$0 ;
+  input [23:0] \port$4300$0 ;
+  wire [23:0] \port$4300$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -71076,14 +71033,14 @@ module \talos.vector.lanes.lane_5 (\port$4309$0 , \port$4310$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_5.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -71092,8 +71049,8 @@ module \talos.vector.lanes.lane_5 (\port$4309$0 , \port$4310$0 , addend, stoppin
   \talos.vector.lanes.lane_5.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6774$0 (\$7 ),
-    .\port$6775$0 (\$8 ),
+    .\port$6764$0 (\$7 ),
+    .\port$6765$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -71105,11 +71062,11 @@ module \talos.vector.lanes.lane_5 (\port$4309$0 , \port$4310$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4309$0 (\port$4309$0 ),
-    .\port$4310$0 (\port$4310$0 ),
-    .\port$6774$0 (\$7 ),
-    .\port$6775$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4299$0 (\port$4299$0 ),
+    .\port$4300$0 (\port$4300$0 ),
+    .\port$6764$0 (\$7 ),
+    .\port$6765$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -71127,8 +71084,8 @@ module \talos.vector.lanes.lane_5 (\port$4309$0 , \port$4310$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4310$0 , \port$4309$0  };
-  assign \operand$65  = { \port$4310$0 , \port$4309$0  };
+  assign operand = { \port$4300$0 , \port$4299$0  };
+  assign \operand$65  = { \port$4300$0 , \port$4299$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -71189,13 +71146,13 @@ module \talos.vector.lanes.lane_5 (\port$4309$0 , \port$4310$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -71235,8 +71192,8 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -71265,18 +71222,18 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$204  = 0;
   input enable;
   wire enable;
@@ -71284,8 +71241,8 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -71319,7 +71276,7 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -71348,19 +71305,19 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_5.multiplier (\port$6774$0 , \port$6775$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6774$0 ;
-  wire [22:0] \port$6774$0 ;
-  input \port$6775$0 ;
-  wire \port$6775$0 ;
+module \talos.vector.lanes.lane_5.multiplier (\port$6764$0 , \port$6765$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6764$0 ;
+  wire [22:0] \port$6764$0 ;
+  input \port$6765$0 ;
+  wire \port$6765$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -71404,7 +71361,7 @@ module \talos.vector.lanes.lane_5.multiplier (\port$6774$0 , \port$6775$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6775$0 , \port$6774$0  };
+    a <= { \port$6765$0 , \port$6764$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -71427,30 +71384,30 @@ module \talos.vector.lanes.lane_5.multiplier (\port$6774$0 , \port$6775$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6775$0 , \port$6774$0  };
+  assign \a$3  = { \port$6765$0 , \port$6764$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer (\port$4309$0 , \port$4310$0 , \addend$14 , \port$6774$0 , \port$6775$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer (\port$4299$0 , \port$4300$0 , \addend$14 , \port$6764$0 , \port$6765$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$205  = 0;
-  input [7:0] \port$4309$0 ;
-  wire [7:0] \port$4309$0 ;
-  input [23:0] \port$4310$0 ;
-  wire [23:0] \port$4310$0 ;
+  input [7:0] \port$4299$0 ;
+  wire [7:0] \port$4299$0 ;
+  input [23:0] \port$4300$0 ;
+  wire [23:0] \port$4300$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6774$0 ;
-  wire [22:0] \port$6774$0 ;
-  output \port$6775$0 ;
-  wire \port$6775$0 ;
+  output [22:0] \port$6764$0 ;
+  wire [22:0] \port$6764$0 ;
+  output \port$6765$0 ;
+  wire \port$6765$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -71638,11 +71595,11 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4309$0 , \port$4310$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4309$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4309$0 [6:0] } : { \port$4310$0 , \port$4309$0  };
+  assign \$4  = ~ \port$4299$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4299$0 [6:0] } : { \port$4300$0 , \port$4299$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -71750,7 +71707,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4309$0 , \port$4310$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -71762,7 +71719,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4309$0 , \port$4310$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -71832,7 +71789,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4309$0 , \port$4310$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -71850,31 +71807,31 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4309$0 , \port$4310$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4310$0 , \port$4309$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4300$0 , \port$4299$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6774$0  = rounded[22:0];
-  assign \port$6775$0  = \$124 ;
+  assign \port$6764$0  = rounded[22:0];
+  assign \port$6765$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -71900,12 +71857,12 @@ module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -72650,11 +72607,11 @@ module \talos.vector.lanes.lane_5.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_6 (\port$4315$0 , \port$4316$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4315$0 ;
-  wire [7:0] \port$4315$0 ;
-  input [23:0] \port$4316$0 ;
-  wire [23:0] \port$4316$0 ;
+module \talos.vector.lanes.lane_6 (\port$4305$0 , \port$4306$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4305$0 ;
+  wire [7:0] \port$4305$0 ;
+  input [23:0] \port$4306$0 ;
+  wire [23:0] \port$4306$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -72952,14 +72909,14 @@ module \talos.vector.lanes.lane_6 (\port$4315$0 , \port$4316$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_6.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -72968,8 +72925,8 @@ module \talos.vector.lanes.lane_6 (\port$4315$0 , \port$4316$0 , addend, stoppin
   \talos.vector.lanes.lane_6.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$7190$0 (\$7 ),
-    .\port$7191$0 (\$8 ),
+    .\port$7180$0 (\$7 ),
+    .\port$7181$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -72981,11 +72938,11 @@ module \talos.vector.lanes.lane_6 (\port$4315$0 , \port$4316$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4315$0 (\port$4315$0 ),
-    .\port$4316$0 (\port$4316$0 ),
-    .\port$7190$0 (\$7 ),
-    .\port$7191$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4305$0 (\port$4305$0 ),
+    .\port$4306$0 (\port$4306$0 ),
+    .\port$7180$0 (\$7 ),
+    .\port$7181$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -73003,8 +72960,8 @@ module \talos.vector.lanes.lane_6 (\port$4315$0 , \port$4316$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4316$0 , \port$4315$0  };
-  assign \operand$65  = { \port$4316$0 , \port$4315$0  };
+  assign operand = { \port$4306$0 , \port$4305$0  };
+  assign \operand$65  = { \port$4306$0 , \port$4305$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -73065,13 +73022,13 @@ module \talos.vector.lanes.lane_6 (\port$4315$0 , \port$4316$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -73111,8 +73068,8 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -73141,18 +73098,18 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$206  = 0;
   input enable;
   wire enable;
@@ -73160,8 +73117,8 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -73195,7 +73152,7 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -73224,19 +73181,19 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_6.multiplier (\port$7190$0 , \port$7191$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$7190$0 ;
-  wire [22:0] \port$7190$0 ;
-  input \port$7191$0 ;
-  wire \port$7191$0 ;
+module \talos.vector.lanes.lane_6.multiplier (\port$7180$0 , \port$7181$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$7180$0 ;
+  wire [22:0] \port$7180$0 ;
+  input \port$7181$0 ;
+  wire \port$7181$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -73280,7 +73237,7 @@ module \talos.vector.lanes.lane_6.multiplier (\port$7190$0 , \port$7191$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$7191$0 , \port$7190$0  };
+    a <= { \port$7181$0 , \port$7180$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -73303,30 +73260,30 @@ module \talos.vector.lanes.lane_6.multiplier (\port$7190$0 , \port$7191$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$7191$0 , \port$7190$0  };
+  assign \a$3  = { \port$7181$0 , \port$7180$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer (\port$4315$0 , \port$4316$0 , \addend$14 , \port$7190$0 , \port$7191$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer (\port$4305$0 , \port$4306$0 , \addend$14 , \port$7180$0 , \port$7181$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$207  = 0;
-  input [7:0] \port$4315$0 ;
-  wire [7:0] \port$4315$0 ;
-  input [23:0] \port$4316$0 ;
-  wire [23:0] \port$4316$0 ;
+  input [7:0] \port$4305$0 ;
+  wire [7:0] \port$4305$0 ;
+  input [23:0] \port$4306$0 ;
+  wire [23:0] \port$4306$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$7190$0 ;
-  wire [22:0] \port$7190$0 ;
-  output \port$7191$0 ;
-  wire \port$7191$0 ;
+  output [22:0] \port$7180$0 ;
+  wire [22:0] \port$7180$0 ;
+  output \port$7181$0 ;
+  wire \port$7181$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -73514,11 +73471,11 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4315$0 , \port$4316$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4315$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4315$0 [6:0] } : { \port$4316$0 , \port$4315$0  };
+  assign \$4  = ~ \port$4305$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4305$0 [6:0] } : { \port$4306$0 , \port$4305$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -73626,7 +73583,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4315$0 , \port$4316$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -73638,7 +73595,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4315$0 , \port$4316$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -73708,7 +73665,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4315$0 , \port$4316$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -73726,31 +73683,31 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4315$0 , \port$4316$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4316$0 , \port$4315$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4306$0 , \port$4305$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$7190$0  = rounded[22:0];
-  assign \port$7191$0  = \$124 ;
+  assign \port$7180$0  = rounded[22:0];
+  assign \port$7181$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -73776,12 +73733,12 @@ module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -74526,11 +74483,11 @@ module \talos.vector.lanes.lane_6.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_7 (\port$4321$0 , \port$4322$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4321$0 ;
-  wire [7:0] \port$4321$0 ;
-  input [23:0] \port$4322$0 ;
-  wire [23:0] \port$4322$0 ;
+module \talos.vector.lanes.lane_7 (\port$4311$0 , \port$4312$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4311$0 ;
+  wire [7:0] \port$4311$0 ;
+  input [23:0] \port$4312$0 ;
+  wire [23:0] \port$4312$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -74828,14 +74785,14 @@ module \talos.vector.lanes.lane_7 (\port$4321$0 , \port$4322$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_7.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -74844,8 +74801,8 @@ module \talos.vector.lanes.lane_7 (\port$4321$0 , \port$4322$0 , addend, stoppin
   \talos.vector.lanes.lane_7.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$7606$0 (\$7 ),
-    .\port$7607$0 (\$8 ),
+    .\port$7596$0 (\$7 ),
+    .\port$7597$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -74857,11 +74814,11 @@ module \talos.vector.lanes.lane_7 (\port$4321$0 , \port$4322$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4321$0 (\port$4321$0 ),
-    .\port$4322$0 (\port$4322$0 ),
-    .\port$7606$0 (\$7 ),
-    .\port$7607$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4311$0 (\port$4311$0 ),
+    .\port$4312$0 (\port$4312$0 ),
+    .\port$7596$0 (\$7 ),
+    .\port$7597$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -74879,8 +74836,8 @@ module \talos.vector.lanes.lane_7 (\port$4321$0 , \port$4322$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4322$0 , \port$4321$0  };
-  assign \operand$65  = { \port$4322$0 , \port$4321$0  };
+  assign operand = { \port$4312$0 , \port$4311$0  };
+  assign \operand$65  = { \port$4312$0 , \port$4311$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -74941,13 +74898,13 @@ module \talos.vector.lanes.lane_7 (\port$4321$0 , \port$4322$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -74987,8 +74944,8 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -75017,18 +74974,18 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$208  = 0;
   input enable;
   wire enable;
@@ -75036,8 +74993,8 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -75071,7 +75028,7 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -75100,19 +75057,19 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_7.multiplier (\port$7606$0 , \port$7607$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$7606$0 ;
-  wire [22:0] \port$7606$0 ;
-  input \port$7607$0 ;
-  wire \port$7607$0 ;
+module \talos.vector.lanes.lane_7.multiplier (\port$7596$0 , \port$7597$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$7596$0 ;
+  wire [22:0] \port$7596$0 ;
+  input \port$7597$0 ;
+  wire \port$7597$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -75156,7 +75113,7 @@ module \talos.vector.lanes.lane_7.multiplier (\port$7606$0 , \port$7607$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$7607$0 , \port$7606$0  };
+    a <= { \port$7597$0 , \port$7596$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -75179,30 +75136,30 @@ module \talos.vector.lanes.lane_7.multiplier (\port$7606$0 , \port$7607$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$7607$0 , \port$7606$0  };
+  assign \a$3  = { \port$7597$0 , \port$7596$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer (\port$4321$0 , \port$4322$0 , \addend$14 , \port$7606$0 , \port$7607$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer (\port$4311$0 , \port$4312$0 , \addend$14 , \port$7596$0 , \port$7597$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$209  = 0;
-  input [7:0] \port$4321$0 ;
-  wire [7:0] \port$4321$0 ;
-  input [23:0] \port$4322$0 ;
-  wire [23:0] \port$4322$0 ;
+  input [7:0] \port$4311$0 ;
+  wire [7:0] \port$4311$0 ;
+  input [23:0] \port$4312$0 ;
+  wire [23:0] \port$4312$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$7606$0 ;
-  wire [22:0] \port$7606$0 ;
-  output \port$7607$0 ;
-  wire \port$7607$0 ;
+  output [22:0] \port$7596$0 ;
+  wire [22:0] \port$7596$0 ;
+  output \port$7597$0 ;
+  wire \port$7597$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -75390,11 +75347,11 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4321$0 , \port$4322$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4321$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4321$0 [6:0] } : { \port$4322$0 , \port$4321$0  };
+  assign \$4  = ~ \port$4311$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4311$0 [6:0] } : { \port$4312$0 , \port$4311$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -75502,7 +75459,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4321$0 , \port$4322$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -75514,7 +75471,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4321$0 , \port$4322$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -75584,7 +75541,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4321$0 , \port$4322$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -75602,31 +75559,31 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4321$0 , \port$4322$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4322$0 , \port$4321$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4312$0 , \port$4311$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$7606$0  = rounded[22:0];
-  assign \port$7607$0  = \$124 ;
+  assign \port$7596$0  = rounded[22:0];
+  assign \port$7597$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -75652,12 +75609,12 @@ module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -76402,11 +76359,11 @@ module \talos.vector.lanes.lane_7.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_8 (\port$4327$0 , \port$4328$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4327$0 ;
-  wire [7:0] \port$4327$0 ;
-  input [23:0] \port$4328$0 ;
-  wire [23:0] \port$4328$0 ;
+module \talos.vector.lanes.lane_8 (\port$4317$0 , \port$4318$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4317$0 ;
+  wire [7:0] \port$4317$0 ;
+  input [23:0] \port$4318$0 ;
+  wire [23:0] \port$4318$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -76704,14 +76661,14 @@ module \talos.vector.lanes.lane_8 (\port$4327$0 , \port$4328$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_8.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -76720,8 +76677,8 @@ module \talos.vector.lanes.lane_8 (\port$4327$0 , \port$4328$0 , addend, stoppin
   \talos.vector.lanes.lane_8.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8022$0 (\$7 ),
-    .\port$8023$0 (\$8 ),
+    .\port$8012$0 (\$7 ),
+    .\port$8013$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -76733,11 +76690,11 @@ module \talos.vector.lanes.lane_8 (\port$4327$0 , \port$4328$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4327$0 (\port$4327$0 ),
-    .\port$4328$0 (\port$4328$0 ),
-    .\port$8022$0 (\$7 ),
-    .\port$8023$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4317$0 (\port$4317$0 ),
+    .\port$4318$0 (\port$4318$0 ),
+    .\port$8012$0 (\$7 ),
+    .\port$8013$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -76755,8 +76712,8 @@ module \talos.vector.lanes.lane_8 (\port$4327$0 , \port$4328$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4328$0 , \port$4327$0  };
-  assign \operand$65  = { \port$4328$0 , \port$4327$0  };
+  assign operand = { \port$4318$0 , \port$4317$0  };
+  assign \operand$65  = { \port$4318$0 , \port$4317$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -76817,13 +76774,13 @@ module \talos.vector.lanes.lane_8 (\port$4327$0 , \port$4328$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -76863,8 +76820,8 @@ module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -76893,18 +76850,18 @@ module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$210  = 0;
   input enable;
   wire enable;
@@ -76912,8 +76869,8 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -76947,7 +76904,7 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -76976,19 +76933,19 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_8.multiplier (\port$8022$0 , \port$8023$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8022$0 ;
-  wire [22:0] \port$8022$0 ;
-  input \port$8023$0 ;
-  wire \port$8023$0 ;
+module \talos.vector.lanes.lane_8.multiplier (\port$8012$0 , \port$8013$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8012$0 ;
+  wire [22:0] \port$8012$0 ;
+  input \port$8013$0 ;
+  wire \port$8013$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -77032,7 +76989,7 @@ module \talos.vector.lanes.lane_8.multiplier (\port$8022$0 , \port$8023$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8023$0 , \port$8022$0  };
+    a <= { \port$8013$0 , \port$8012$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -77055,30 +77012,30 @@ module \talos.vector.lanes.lane_8.multiplier (\port$8022$0 , \port$8023$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8023$0 , \port$8022$0  };
+  assign \a$3  = { \port$8013$0 , \port$8012$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_8.normalizer (\port$4327$0 , \port$4328$0 , \addend$14 , \port$8022$0 , \port$8023$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_8.normalizer (\port$4317$0 , \port$4318$0 , \addend$14 , \port$8012$0 , \port$8013$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$211  = 0;
-  input [7:0] \port$4327$0 ;
-  wire [7:0] \port$4327$0 ;
-  input [23:0] \port$4328$0 ;
-  wire [23:0] \port$4328$0 ;
+  input [7:0] \port$4317$0 ;
+  wire [7:0] \port$4317$0 ;
+  input [23:0] \port$4318$0 ;
+  wire [23:0] \port$4318$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8022$0 ;
-  wire [22:0] \port$8022$0 ;
-  output \port$8023$0 ;
-  wire \port$8023$0 ;
+  output [22:0] \port$8012$0 ;
+  wire [22:0] \port$8012$0 ;
+  output \port$8013$0 ;
+  wire \port$8013$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -77266,11 +77223,11 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4327$0 , \port$4328$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4327$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4327$0 [6:0] } : { \port$4328$0 , \port$4327$0  };
+  assign \$4  = ~ \port$4317$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4317$0 [6:0] } : { \port$4318$0 , \port$4317$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -77378,7 +77335,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4327$0 , \port$4328$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -77390,7 +77347,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4327$0 , \port$4328$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -77460,7 +77417,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4327$0 , \port$4328$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -77478,31 +77435,31 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4327$0 , \port$4328$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4328$0 , \port$4327$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4318$0 , \port$4317$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8022$0  = rounded[22:0];
-  assign \port$8023$0  = \$124 ;
+  assign \port$8012$0  = rounded[22:0];
+  assign \port$8013$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -77528,12 +77485,12 @@ module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -78278,11 +78235,11 @@ module \talos.vector.lanes.lane_8.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_9 (\port$4333$0 , \port$4334$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4333$0 ;
-  wire [7:0] \port$4333$0 ;
-  input [23:0] \port$4334$0 ;
-  wire [23:0] \port$4334$0 ;
+module \talos.vector.lanes.lane_9 (\port$4323$0 , \port$4324$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4323$0 ;
+  wire [7:0] \port$4323$0 ;
+  input [23:0] \port$4324$0 ;
+  wire [23:0] \port$4324$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -78580,14 +78537,14 @@ module \talos.vector.lanes.lane_9 (\port$4333$0 , \port$4334$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15317$1 (table_write[39:1]),
+    .\port$15307$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_9.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15317$2 (table_write[17:2]),
+    .\port$15307$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -78596,8 +78553,8 @@ module \talos.vector.lanes.lane_9 (\port$4333$0 , \port$4334$0 , addend, stoppin
   \talos.vector.lanes.lane_9.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8438$0 (\$7 ),
-    .\port$8439$0 (\$8 ),
+    .\port$8428$0 (\$7 ),
+    .\port$8429$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -78609,11 +78566,11 @@ module \talos.vector.lanes.lane_9 (\port$4333$0 , \port$4334$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15128$24 (constants[46:24]),
-    .\port$4333$0 (\port$4333$0 ),
-    .\port$4334$0 (\port$4334$0 ),
-    .\port$8438$0 (\$7 ),
-    .\port$8439$0 (\$8 ),
+    .\port$15118$24 (constants[46:24]),
+    .\port$4323$0 (\port$4323$0 ),
+    .\port$4324$0 (\port$4324$0 ),
+    .\port$8428$0 (\$7 ),
+    .\port$8429$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -78631,8 +78588,8 @@ module \talos.vector.lanes.lane_9 (\port$4333$0 , \port$4334$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4334$0 , \port$4333$0  };
-  assign \operand$65  = { \port$4334$0 , \port$4333$0  };
+  assign operand = { \port$4324$0 , \port$4323$0  };
+  assign \operand$65  = { \port$4324$0 , \port$4323$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -78693,13 +78650,13 @@ module \talos.vector.lanes.lane_9 (\port$4333$0 , \port$4334$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$15317$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15317$1 ;
-  wire [38:0] \port$15317$1 ;
+  input [38:0] \port$15307$1 ;
+  wire [38:0] \port$15307$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -78739,8 +78696,8 @@ module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$15317$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15317$1 [0])
-      memory[\port$15317$1 [8:1]] <= \port$15317$1 [38:9];
+    if (\port$15307$1 [0])
+      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -78769,18 +78726,18 @@ module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$15317$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15317$1 [0];
-  assign write = \port$15317$1 [0];
-  assign writing__addr = \port$15317$1 [8:1];
-  assign index = \port$15317$1 [8:1];
-  assign writing__data = \port$15317$1 [38:9];
-  assign entry = \port$15317$1 [38:9];
+  assign writing__en = \port$15307$1 [0];
+  assign write = \port$15307$1 [0];
+  assign writing__addr = \port$15307$1 [8:1];
+  assign index = \port$15307$1 [8:1];
+  assign writing__data = \port$15307$1 [38:9];
+  assign entry = \port$15307$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__en, \port$15317$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$212  = 0;
   input enable;
   wire enable;
@@ -78788,8 +78745,8 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15317$2 ;
-  wire [15:0] \port$15317$2 ;
+  input [15:0] \port$15307$2 ;
+  wire [15:0] \port$15307$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -78823,7 +78780,7 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15317$2 [7:0]] <= \port$15317$2 [15:8];
+      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -78852,19 +78809,19 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15317$2 [7:0];
-  assign index = \port$15317$2 [7:0];
-  assign writing__data = \port$15317$2 [15:8];
-  assign entry = \port$15317$2 [15:8];
+  assign writing__addr = \port$15307$2 [7:0];
+  assign index = \port$15307$2 [7:0];
+  assign writing__data = \port$15307$2 [15:8];
+  assign entry = \port$15307$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_9.multiplier (\port$8438$0 , \port$8439$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8438$0 ;
-  wire [22:0] \port$8438$0 ;
-  input \port$8439$0 ;
-  wire \port$8439$0 ;
+module \talos.vector.lanes.lane_9.multiplier (\port$8428$0 , \port$8429$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8428$0 ;
+  wire [22:0] \port$8428$0 ;
+  input \port$8429$0 ;
+  wire \port$8429$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -78908,7 +78865,7 @@ module \talos.vector.lanes.lane_9.multiplier (\port$8438$0 , \port$8439$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8439$0 , \port$8438$0  };
+    a <= { \port$8429$0 , \port$8428$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -78931,30 +78888,30 @@ module \talos.vector.lanes.lane_9.multiplier (\port$8438$0 , \port$8439$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8439$0 , \port$8438$0  };
+  assign \a$3  = { \port$8429$0 , \port$8428$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_9.normalizer (\port$4333$0 , \port$4334$0 , \addend$14 , \port$8438$0 , \port$8439$0 , \bias$12 , stopping_rst, \port$15128$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_9.normalizer (\port$4323$0 , \port$4324$0 , \addend$14 , \port$8428$0 , \port$8429$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$213  = 0;
-  input [7:0] \port$4333$0 ;
-  wire [7:0] \port$4333$0 ;
-  input [23:0] \port$4334$0 ;
-  wire [23:0] \port$4334$0 ;
+  input [7:0] \port$4323$0 ;
+  wire [7:0] \port$4323$0 ;
+  input [23:0] \port$4324$0 ;
+  wire [23:0] \port$4324$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8438$0 ;
-  wire [22:0] \port$8438$0 ;
-  output \port$8439$0 ;
-  wire \port$8439$0 ;
+  output [22:0] \port$8428$0 ;
+  wire [22:0] \port$8428$0 ;
+  output \port$8429$0 ;
+  wire \port$8429$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15128$24 ;
-  wire [22:0] \port$15128$24 ;
+  input [22:0] \port$15118$24 ;
+  wire [22:0] \port$15118$24 ;
   input add;
   wire add;
   output negative_4;
@@ -79142,11 +79099,11 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4333$0 , \port$4334$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15128$24 [5];
-  assign \$2  = ~ \port$15128$24 [6];
+  assign \$1  = add & \port$15118$24 [5];
+  assign \$2  = ~ \port$15118$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4333$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4333$0 [6:0] } : { \port$4334$0 , \port$4333$0  };
+  assign \$4  = ~ \port$4323$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4323$0 [6:0] } : { \port$4324$0 , \port$4323$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -79254,7 +79211,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4333$0 , \port$4334$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15128$24 [4:0] + 4'h8;
+  assign \$113  = \port$15118$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -79266,7 +79223,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4333$0 , \port$4334$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15128$24 [6];
+  assign \$123  = add_3 & \port$15118$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -79336,7 +79293,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4333$0 , \port$4334$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15128$31 (\port$15128$24 [22:7]),
+    .\port$15118$31 (\port$15118$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -79354,31 +79311,31 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4333$0 , \port$4334$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15128$24 [5];
-  assign multiply = \port$15128$24 [6];
-  assign \operand$10  = { \port$4334$0 , \port$4333$0  };
-  assign align = \port$15128$24 [4:0];
+  assign \unsigned  = \port$15118$24 [5];
+  assign multiply = \port$15118$24 [6];
+  assign \operand$10  = { \port$4324$0 , \port$4323$0  };
+  assign align = \port$15118$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15128$24 [14:7];
-  assign operand_zero = \port$15128$24 [14:7];
-  assign zero_b = \port$15128$24 [22:15];
-  assign addend_zero = \port$15128$24 [22:15];
+  assign zero_a = \port$15118$24 [14:7];
+  assign operand_zero = \port$15118$24 [14:7];
+  assign zero_b = \port$15118$24 [22:15];
+  assign addend_zero = \port$15118$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8438$0  = rounded[22:0];
-  assign \port$8439$0  = \$124 ;
+  assign \port$8428$0  = rounded[22:0];
+  assign \port$8429$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \port$15128$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15128$31 ;
-  wire [15:0] \port$15128$31 ;
+  input [15:0] \port$15118$31 ;
+  wire [15:0] \port$15118$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -79404,12 +79361,12 @@ module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15128$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15128$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15128$31 [7:0];
-  assign zero_b = \port$15128$31 [15:8];
+  assign zero_a = \port$15118$31 [7:0];
+  assign zero_b = \port$15118$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -80283,7 +80240,7 @@ module \talos.vector.lanes.residuals (o__ready, stopping_rst, write__data, i__va
   assign following = read__addr;
 endmodule
 
-module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15182$1 , values, stopping_clk);
+module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15172$1 , values, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$215  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -80291,8 +80248,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15182$1 , valu
   wire [127:0] data;
   input sum;
   wire sum;
-  input [1:0] \port$15182$1 ;
-  wire [1:0] \port$15182$1 ;
+  input [1:0] \port$15172$1 ;
+  wire [1:0] \port$15172$1 ;
   output [383:0] values;
   wire [383:0] values;
   input stopping_clk;
@@ -80578,7 +80535,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15182$1 , valu
   always @(posedge stopping_clk)
     valid <= \$81 ;
   always @(posedge stopping_clk)
-    first <= \port$15182$1 [1];
+    first <= \port$15172$1 [1];
   always @(posedge stopping_clk)
     so_far_0 <= \$82 ;
   always @(posedge stopping_clk)
@@ -80615,7 +80572,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15182$1 , valu
   assign \$2  = sum ? \$34 [7:0] : \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$215 ) begin end
-    \$81  = \port$15182$1 [0];
+    \$81  = \port$15172$1 [0];
     if (stopping_rst) begin
       \$81  = 1'h0;
     end
@@ -80732,8 +80689,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15182$1 , valu
       \$97  = { \$79 [23:8], \$32  };
     end
   end
-  assign \valid$5  = \port$15182$1 [0];
-  assign \first$7  = \port$15182$1 [1];
+  assign \valid$5  = \port$15172$1 [0];
+  assign \first$7  = \port$15172$1 [1];
   assign total_0 = \$34 [23:0];
   assign total_1 = \$37 [23:0];
   assign total_2 = \$40 [23:0];
@@ -81144,7 +81101,7 @@ module \talos.weights (ar__ready, i__valid, \wait , start, ar__valid, done, idle
     .burst__payload(ar__payload),
     .burst__ready(burst__ready),
     .i__valid(run_valid),
-    .\port$12856$62 (\$36 ),
+    .\port$12844$62 (\$36 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -81619,7 +81576,7 @@ module \talos.weights.fifo.near (o__ready, stopping_rst, i__valid, write__data, 
   assign o__valid = filled[0];
 endmodule
 
-module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$12856$62 , run__ready, stopping_clk);
+module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$12844$62 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$220  = 0;
   input burst__ready;
   wire burst__ready;
@@ -81633,8 +81590,8 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [4:0] \port$12856$62 ;
-  wire [4:0] \port$12856$62 ;
+  output [4:0] \port$12844$62 ;
+  wire [4:0] \port$12844$62 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -81771,7 +81728,7 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   assign burst__valid = valid;
   assign \final  = now[62];
   assign tag = now[66:63];
-  assign \port$12856$62  = now[66:62];
+  assign \port$12844$62  = now[66:62];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];
@@ -82153,13 +82110,23 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   wire [7:0] \aw__payload.beats ;
   wire closing;
   wire entered;
+  (* init = 32'd0 *)
+  wire [31:0] m_axi_awaddr_payload;
   wire [1:0] m_axi_awburst;
   wire [3:0] m_axi_awcache;
+  (* init = 8'h00 *)
+  wire [7:0] m_axi_awlen_payload;
   wire [2:0] m_axi_awsize;
   wire m_axi_bready;
   wire m_axi_bvalid;
+  (* init = 128'h00000000000000000000000000000000 *)
+  wire [127:0] m_axi_wdata_payload;
+  (* init = 1'h0 *)
+  wire m_axi_wlast_payload;
+  (* init = 16'h0000 *)
+  wire [15:0] m_axi_wstrb_payload;
   reg [4:0] opened = 5'h00;
-  reg [4:0] \pending$23  = 5'h00;
+  reg [4:0] \pending$33  = 5'h00;
   reg some_opened = 1'h0;
   (* init = 1'h0 *)
   wire some_pending;
@@ -82177,8 +82144,8 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   assign \$6  = w__valid & w__ready;
   assign closing = \$6  & w__payload[144];
   assign \$7  = entered != answered;
-  assign \$8  = \pending$23  + { answered, answered, answered, answered, 1'h1 };
-  assign \$9  = \pending$23  != 1'h1;
+  assign \$8  = \pending$33  + { answered, answered, answered, answered, 1'h1 };
+  assign \$9  = \pending$33  != 1'h1;
   assign \$10  = entered | \$9 ;
   assign \$11  = entered != closing;
   assign \$12  = opened + { closing, closing, closing, closing, 1'h1 };
@@ -82186,7 +82153,7 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
   assign \$14  = entered | \$13 ;
   assign \$15  = entered | m_axi_awready;
   always @(posedge clk)
-    \pending$23  <= \$16 ;
+    \pending$33  <= \$16 ;
   always @(posedge clk)
     pending <= \$17 ;
   always @(posedge clk)
@@ -82213,7 +82180,7 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     m_axi_wvalid <= \$28 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$223 ) begin end
-    \$16  = \pending$23 ;
+    \$16  = \pending$33 ;
     if (\$7 ) begin
       \$16  = \$8 [4:0];
     end
@@ -82289,24 +82256,12 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (aw__ready) begin
       \$22  = aw__payload[31:0];
     end
-    if (core_reset) begin
-      \$22  = 32'd0;
-    end
-    if (rst) begin
-      \$22  = 32'd0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$223 ) begin end
     \$23  = m_axi_awlen;
     if (aw__ready) begin
       \$23  = aw__payload[39:32];
-    end
-    if (core_reset) begin
-      \$23  = 8'h00;
-    end
-    if (rst) begin
-      \$23  = 8'h00;
     end
   end
   always @* begin
@@ -82328,12 +82283,6 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (w__ready) begin
       \$25  = w__payload[127:0];
     end
-    if (core_reset) begin
-      \$25  = 128'h00000000000000000000000000000000;
-    end
-    if (rst) begin
-      \$25  = 128'h00000000000000000000000000000000;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$223 ) begin end
@@ -82341,24 +82290,12 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
     if (w__ready) begin
       \$26  = w__payload[143:128];
     end
-    if (core_reset) begin
-      \$26  = 16'h0000;
-    end
-    if (rst) begin
-      \$26  = 16'h0000;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$223 ) begin end
     \$27  = m_axi_wlast;
     if (w__ready) begin
       \$27  = w__payload[144];
-    end
-    if (core_reset) begin
-      \$27  = 1'h0;
-    end
-    if (rst) begin
-      \$27  = 1'h0;
     end
   end
   always @* begin
@@ -82376,6 +82313,11 @@ module \talos.write (m_axi_wready, m_axi_bresp, answered, clk, rst, aw__ready, w
       \$28  = 1'h0;
     end
   end
+  assign m_axi_awaddr_payload = m_axi_awaddr;
+  assign m_axi_awlen_payload = m_axi_awlen;
+  assign m_axi_wdata_payload = m_axi_wdata;
+  assign m_axi_wstrb_payload = m_axi_wstrb;
+  assign m_axi_wlast_payload = m_axi_wlast;
   assign m_axi_awsize = 3'h4;
   assign m_axi_awburst = 2'h1;
   assign m_axi_awcache = 4'h3;

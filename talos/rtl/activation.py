@@ -27,6 +27,14 @@ def _rotate_bytes(m: Module, value: Value, amount: Value, name: str, *, unit: in
     return value
 
 
+def _select(values: Sequence[Value], index: Value) -> Value:
+    """`values[index]`, 2 ** len(index) of them, as multiplexers of two: not decoded first, as those of a Switch are."""
+    for bit in index:
+        values = [Mux(bit, high, low) for low, high in zip(values[::2], values[1::2], strict=True)]
+    (value,) = values
+    return value
+
+
 def _extract_bytes(m: Module, value: Value, amount: Value, count: int, name: str) -> Value:
     """Bytes `amount` … `amount` + `count` − 1 of `value`."""
     for level in reversed(range(len(amount))):
@@ -208,14 +216,12 @@ class ActivationMemory(wiring.Component):
             second = Signal(bits, name=f"{name}_second", reset_less=True)
             offset = Signal.like(place.offset, name=f"{name}_offset", reset_less=True)
             content = Signal(len(port.data), name=f"{name}_data", reset_less=True)
-            with m.Switch(Cat(place.parity, place.bank)[: exact_log2(2 * geometry.banks)]):
-                for bank, parity in geometry.sub_banks:
-                    with m.Case(2 * bank + parity):
-                        m.d.sync += first.eq(lines[bank, parity])
-            with m.Switch(Cat(place.parity, place.next_bank)[: exact_log2(2 * geometry.banks)]):
-                for bank, parity in geometry.sub_banks:
-                    with m.Case(2 * bank + parity):
-                        m.d.sync += second.eq(lines[bank, 1 - parity])
+            at = Cat(place.parity, place.bank)[: exact_log2(2 * geometry.banks)]
+            after = Cat(place.parity, place.next_bank)[: exact_log2(2 * geometry.banks)]
+            m.d.sync += [
+                first.eq(_select([lines[bank, parity] for bank, parity in geometry.sub_banks], at)),
+                second.eq(_select([lines[bank, 1 - parity] for bank, parity in geometry.sub_banks], after)),
+            ]
             m.d.sync += [
                 offset.eq(place.offset),
                 content.eq(_extract_bytes(m, Cat(first, second), offset, len(port.data) // 8, f"{name}_shift")),
@@ -236,7 +242,8 @@ class ActivationMemory(wiring.Component):
             crosses = Signal(name=f"{name}_crosses_1", reset_less=True)
             even_row = Signal.like(access.even_row, name=f"{name}_even_row_1", reset_less=True)
             odd_row = Signal.like(access.odd_row, name=f"{name}_odd_row_1", reset_less=True)
-            count = Signal.like(port.count, name=f"{name}_count_1", reset_less=True)
+            wanted = Signal(line_bytes, name=f"{name}_wanted_1", reset_less=True)  # a bit for each byte of `content`
+            upper = Signal(line_bytes, name=f"{name}_upper_1", reset_less=True)  # bytes that belong to the first line
             content = Signal(8 * line_bytes, name=f"{name}_data_1", reset_less=True)
             m.d.sync += [
                 place.eq(access.place),
@@ -244,14 +251,11 @@ class ActivationMemory(wiring.Component):
                 crosses.eq(access.crosses),
                 even_row.eq(access.even_row),
                 odd_row.eq(access.odd_row),
-                count.eq(port.count),
+                wanted.eq(Cat(port.count > i for i in range(len(port.data) // 8))),
+                upper.eq(Cat(*(access.place.offset <= i for i in range(line_bytes - 1)), 1)),
                 content.eq(port.data),
             ]
-            wanted = Signal(line_bytes, name=f"{name}_wanted")  # a bit for each byte of `content`
-            m.d.comb += wanted.eq(Cat(count > i for i in range(len(port.data) // 8)))
             mask = _rotate_bytes(m, wanted, place.offset, f"{name}_mask", unit=1)
-            upper = Signal(line_bytes, name=f"{name}_upper")  # bytes that belong to the first line
-            m.d.comb += upper.eq(Cat(*(place.offset <= i for i in range(line_bytes - 1)), 1))
             rotated = Signal(8 * line_bytes, name=f"{name}_data_2", reset_less=True)
             m.d.sync += rotated.eq(_rotate_bytes(m, content, place.offset, f"{name}_rotate"))
             sub_banks = Signal(2 * geometry.banks, name=f"{name}_sub_banks_1")

@@ -45,7 +45,8 @@ class AxiReadMaster(wiring.Component):
     weights_urgent
         The weight stream comes before load.
     halt
-        No request enters AR, and beats are accepted and dropped, so that what is under way can end whatever the clients do.
+        No request enters AR, and beats are accepted and dropped, so that what is under way can end whatever the clients do. A dropped
+        beat is still offered, for one cycle: the clients must be in reset.
     pending
         A burst waits in AR or is not completely received (the dropped beats included).
     m_axi_ar*, m_axi_r*
@@ -170,7 +171,7 @@ class AxiReadMaster(wiring.Component):
             client = getattr(self, f"{name}_r")
             m.d.comb += [
                 client.payload.eq(skid.o.payload.beat),
-                client.valid.eq(skid.o.valid & (skid.o.payload.id == i) & ~self.halt),
+                client.valid.eq(skid.o.valid & (skid.o.payload.id == i)),
             ]
             with m.If((skid.o.payload.id == i) & client.ready):
                 m.d.comb += skid.o.ready.eq(1)

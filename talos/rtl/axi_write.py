@@ -78,6 +78,12 @@ class AxiWriteMaster(wiring.Component):
         entered = Signal()
         closing = Signal()
         answered = Signal()
+        payloads: list[Signal] = []  # of AW and W: registers without reset, which is their `valid`'s alone
+        for port in (self.m_axi_awaddr, self.m_axi_awlen, self.m_axi_wdata, self.m_axi_wstrb, self.m_axi_wlast):
+            payload = Signal.like(port, name_suffix="_payload", reset_less=True)
+            m.d.comb += port.eq(payload)
+            payloads.append(payload)
+        address, beats, content, strobe, last = payloads
         m.d.comb += [
             self.m_axi_awsize.eq((self.config.beat_bytes - 1).bit_length()),
             self.m_axi_awburst.eq(1),  # INCR
@@ -98,14 +104,14 @@ class AxiWriteMaster(wiring.Component):
             self.b.payload.eq(self.m_axi_bresp[1]),
         ]
         with m.If(self.aw.ready):
-            m.d.sync += [self.m_axi_awaddr.eq(self.aw.payload.address), self.m_axi_awlen.eq(self.aw.payload.beats)]
+            m.d.sync += [address.eq(self.aw.payload.address), beats.eq(self.aw.payload.beats)]
         with m.If(entered | self.m_axi_awready):
             m.d.sync += self.m_axi_awvalid.eq(entered)
         with m.If(self.w.ready):
             m.d.sync += [
-                self.m_axi_wdata.eq(self.w.payload.data),
-                self.m_axi_wstrb.eq(self.w.payload.strobe),
-                self.m_axi_wlast.eq(self.w.payload.last),
+                content.eq(self.w.payload.data),
+                strobe.eq(self.w.payload.strobe),
+                last.eq(self.w.payload.last),
                 self.m_axi_wvalid.eq(self.w.valid),
             ]
         with m.Elif(self.m_axi_wready):

@@ -106,6 +106,8 @@ class MatrixUnit(wiring.Component):
         active = Signal()
         free = Signal()
         asks = Signal()
+        waits = Signal(init=1)  # ~asks, in a register of its own: both have many readers, one in the activation memory, one here
+        next_asks = Signal()
         issue = Signal()
         tile_first = Signal(reset_less=True)  # the current pixel is the first of its tile
         tile_last = nest.lasts[_PIXEL_LOOPS].all()
@@ -120,7 +122,8 @@ class MatrixUnit(wiring.Component):
         m.d.comb += [
             self.act.address.eq(nest.address),
             self.act.valid.eq(asks),
-            issue.eq(asks & self.act.grant),
+            issue.eq(~waits & self.act.grant),
+            next_asks.eq(next_active & (~next_tile_first | (next_full & ~blocked))),
             next_active.eq(self.start | (active & ~(issue & nest.last))),
             next_tile_first.eq(free | Mux(issue, tile_last, tile_first)),
             # Where the unit becomes free: an issue in this cycle, or not.
@@ -136,7 +139,8 @@ class MatrixUnit(wiring.Component):
             active.eq(next_active),
             tile_first.eq(next_tile_first),
             full.eq(next_full),
-            asks.eq(next_active & (~next_tile_first | (next_full & ~blocked))),
+            asks.eq(next_asks),
+            waits.eq(~next_asks),
             recent.eq(Cat(issue, recent)),
         ]
         with m.If(free):

@@ -144,6 +144,7 @@ class ParameterFetch(wiring.Component):
         active = Signal()
         blocks = Signal(10, reset_less=True)
         column = Signal(range(cols))
+        at_last = Signal()  # column == cols - 1; there are two at least
         last = Signal()
         which = Signal(range(SETS))
         free = Signal(
@@ -153,13 +154,13 @@ class ParameterFetch(wiring.Component):
         request = Signal()
         m.d.comb += [
             request.eq(active & free[0]),
-            last.eq(request & (column == cols - 1)),
+            last.eq(request & at_last),
             self.ready.eq(ready[0] | last),
             self.ready_after.eq(ready[1] | (ready[0] & last)),
         ]
         m.d.sync += [free.eq(_counted(free, self.release, last)), ready.eq(_counted(ready, last, self.take))]
         with m.If(request):
-            m.d.sync += [address.eq(address + 1), column.eq(column + 1)]
+            m.d.sync += [address.eq(address + 1), column.eq(column + 1), at_last.eq(column == cols - 2)]
         with m.If(last):
             m.d.sync += [which.eq(which + 1), blocks.eq(blocks - 1), active.eq(blocks != 0)]
         with m.If(self.follow):

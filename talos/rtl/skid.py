@@ -53,6 +53,8 @@ class SkidBuffer(wiring.Component):
             with m.Else():
                 m.d.sync += [head.eq(spare), valid.eq(1)]
         with m.Elif(ready):
-            # Written whether or not it will be used: so a late `i.valid` enables nothing but `ready`.
-            m.d.sync += [spare.eq(self.i.payload), ready.eq(~self.i.valid)]
+            m.d.sync += ready.eq(~self.i.valid)
+        # Written whether or not it will be used: so neither a late `i.valid` nor a late `o.ready` enables it.
+        with m.If(ready):
+            m.d.sync += spare.eq(self.i.payload)
         return m
