@@ -593,7 +593,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .matrix_read__data(act__data),
     .matrix_read__grant(act__grant),
     .matrix_read__valid(matrix_read__valid),
-    .\port$13675$1 (\$31 ),
+    .\port$13687$1 (\$31 ),
     .store_read__address(store_read__address),
     .store_read__data(read__data),
     .store_read__grant(read__grant),
@@ -628,13 +628,13 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(idle),
     .irq(irq),
     .pending(pending),
-    .\port$12227$0 (\o__ready$348 ),
-    .\port$12231$0 (\done$374 ),
-    .\port$12258$0 (\busy$381 ),
-    .\port$12260$0 (\stall$395 ),
-    .\port$12264$0 (\sync$388 ),
-    .\port$13343$0 (\start$362 ),
-    .\port$13471$0 (\done$370 ),
+    .\port$12239$0 (\o__ready$348 ),
+    .\port$12243$0 (\done$374 ),
+    .\port$12270$0 (\busy$381 ),
+    .\port$12272$0 (\stall$395 ),
+    .\port$12276$0 (\sync$388 ),
+    .\port$13355$0 (\start$362 ),
+    .\port$13483$0 (\done$370 ),
     .\port$1726$0 (o__ready),
     .\port$1775$0 (\busy$377 ),
     .\port$1777$0 (\stall$391 ),
@@ -652,7 +652,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$4509$0 (\done$373 ),
     .\port$4514$0 (\sync$387 ),
     .\port$4516$0 (\busy$380 ),
-    .\port$4722$0 (\stall$394 ),
+    .\port$4738$0 (\stall$394 ),
     .\port$735$0 (\r__valid$150 ),
     .\port$866$0 (\stall$390 ),
     .post__0(post__1),
@@ -729,7 +729,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .instr__payload(instr__payload),
     .instr__valid(instr__valid),
     .param_valid(param_valid),
-    .\port$13675$1 (\$31 ),
+    .\port$13687$1 (\$31 ),
     .post(post__1),
     .r__payload(r__payload),
     .r__ready(load_r__ready),
@@ -769,7 +769,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(\idle$315 ),
     .instr__valid(\instr__valid$302 ),
     .issue(\busy$379 ),
-    .\port$21526$0 (\o__payload$305 ),
+    .\port$21538$0 (\o__payload$305 ),
     .post(post__3),
     .stall(\stall$393 ),
     .start(\o__ready$306 ),
@@ -794,7 +794,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$11$0 (\$10 ),
     .\port$12$0 (\$11 ),
     .\port$13$0 (\$12 ),
-    .\port$13357$0 (\i__payload$319 [241:0]),
+    .\port$13369$0 (\i__payload$319 [241:0]),
     .\port$14$0 (\$13 ),
     .\port$15$0 (\$14 ),
     .\port$16$0 (\$15 ),
@@ -1286,7 +1286,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign idle[1] = \$2 ;
 endmodule
 
-module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$13675$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
+module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$13687$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$7  = 0;
   output matrix_read__grant;
@@ -1313,8 +1313,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   reg [127:0] vector_read__data = 128'h00000000000000000000000000000000;
   output [127:0] store_read__data;
   reg [127:0] store_read__data = 128'h00000000000000000000000000000000;
-  input [154:0] \port$13675$1 ;
-  wire [154:0] \port$13675$1 ;
+  input [154:0] \port$13687$1 ;
+  wire [154:0] \port$13687$1 ;
   input matrix_read__valid;
   wire matrix_read__valid;
   input [21:0] matrix_read__address;
@@ -2736,16 +2736,16 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$262  = \$261  & \$234 ;
   assign \$263  = vector_write_place[1:0] == 2'h3;
   assign \$264  = \$263  & \$235 ;
-  assign \$265  = & \port$13675$1 [15:5];
-  assign \$266  = \port$13675$1 [4] & \$265 ;
-  assign \$267  = \port$13675$1 [17:16] + \$266 ;
-  assign \$268  = \port$13675$1 [15:5] + \port$13675$1 [4];
-  assign load_write_crosses = \port$13675$1 [3:0] > 1'h0;
-  assign \$269  = ~ \port$13675$1 [4];
+  assign \$265  = & \port$13687$1 [15:5];
+  assign \$266  = \port$13687$1 [4] & \$265 ;
+  assign \$267  = \port$13687$1 [17:16] + \$266 ;
+  assign \$268  = \port$13687$1 [15:5] + \port$13687$1 [4];
+  assign load_write_crosses = \port$13687$1 [3:0] > 1'h0;
+  assign \$269  = ~ \port$13687$1 [4];
   assign \$270  = \$269  | load_write_crosses;
-  assign \$271  = \port$13675$1 [4] | load_write_crosses;
-  assign \$272  = & \port$13675$1 [15:13];
-  assign load_write_near_end = \port$13675$1 [4] & \$272 ;
+  assign \$271  = \port$13687$1 [4] | load_write_crosses;
+  assign \$272  = & \port$13687$1 [15:13];
+  assign load_write_near_end = \port$13687$1 [4] & \$272 ;
   assign \$273  = ! load_write_place[1:0];
   assign \$274  = load_write_place[1:0] == 2'h3;
   assign \$275  = \$274  & load_write_near_end;
@@ -3057,22 +3057,22 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$573  = vector_write_place[8:5] <= 4'hd;
   assign \$574  = vector_write_place[8:5] <= 4'he;
   assign \$575  = load_write__valid & load_write__grant;
-  assign \$576  = \port$13675$1 [26:22] > 1'h0;
-  assign \$577  = \port$13675$1 [26:22] > 1'h1;
-  assign \$578  = \port$13675$1 [26:22] > 2'h2;
-  assign \$579  = \port$13675$1 [26:22] > 2'h3;
-  assign \$580  = \port$13675$1 [26:22] > 3'h4;
-  assign \$581  = \port$13675$1 [26:22] > 3'h5;
-  assign \$582  = \port$13675$1 [26:22] > 3'h6;
-  assign \$583  = \port$13675$1 [26:22] > 3'h7;
-  assign \$584  = \port$13675$1 [26:22] > 4'h8;
-  assign \$585  = \port$13675$1 [26:22] > 4'h9;
-  assign \$586  = \port$13675$1 [26:22] > 4'ha;
-  assign \$587  = \port$13675$1 [26:22] > 4'hb;
-  assign \$588  = \port$13675$1 [26:22] > 4'hc;
-  assign \$589  = \port$13675$1 [26:22] > 4'hd;
-  assign \$590  = \port$13675$1 [26:22] > 4'he;
-  assign \$591  = \port$13675$1 [26:22] > 4'hf;
+  assign \$576  = \port$13687$1 [26:22] > 1'h0;
+  assign \$577  = \port$13687$1 [26:22] > 1'h1;
+  assign \$578  = \port$13687$1 [26:22] > 2'h2;
+  assign \$579  = \port$13687$1 [26:22] > 2'h3;
+  assign \$580  = \port$13687$1 [26:22] > 3'h4;
+  assign \$581  = \port$13687$1 [26:22] > 3'h5;
+  assign \$582  = \port$13687$1 [26:22] > 3'h6;
+  assign \$583  = \port$13687$1 [26:22] > 3'h7;
+  assign \$584  = \port$13687$1 [26:22] > 4'h8;
+  assign \$585  = \port$13687$1 [26:22] > 4'h9;
+  assign \$586  = \port$13687$1 [26:22] > 4'ha;
+  assign \$587  = \port$13687$1 [26:22] > 4'hb;
+  assign \$588  = \port$13687$1 [26:22] > 4'hc;
+  assign \$589  = \port$13687$1 [26:22] > 4'hd;
+  assign \$590  = \port$13687$1 [26:22] > 4'he;
+  assign \$591  = \port$13687$1 [26:22] > 4'hf;
   assign \$592  = load_write_place[8:5] <= 1'h0;
   assign \$593  = load_write_place[8:5] <= 1'h1;
   assign \$594  = load_write_place[8:5] <= 2'h2;
@@ -3293,13 +3293,13 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     load_write_even_row_1 <= \$268 [10:0];
   always @(posedge ending_clk)
-    load_write_odd_row_1 <= \port$13675$1 [15:5];
+    load_write_odd_row_1 <= \port$13687$1 [15:5];
   always @(posedge ending_clk)
     load_write_wanted_1 <= { \$591 , \$590 , \$589 , \$588 , \$587 , \$586 , \$585 , \$584 , \$583 , \$582 , \$581 , \$580 , \$579 , \$578 , \$577 , \$576  };
   always @(posedge ending_clk)
     load_write_upper_1 <= { 1'h1, \$606 , \$605 , \$604 , \$603 , \$602 , \$601 , \$600 , \$599 , \$598 , \$597 , \$596 , \$595 , \$594 , \$593 , \$592  };
   always @(posedge ending_clk)
-    load_write_data_1 <= \port$13675$1 [154:27];
+    load_write_data_1 <= \port$13687$1 [154:27];
   always @(posedge ending_clk)
     load_write_data_2 <= load_write_rotate_3;
   always @(posedge ending_clk)
@@ -3714,9 +3714,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign vector_write_even_row = \$232 [10:0];
   assign vector_write_odd_row = vector_write__address[15:5];
   assign vector_write_touches = { \$235 , \$234  };
-  assign load_write__address = \port$13675$1 [21:0];
+  assign load_write__address = \port$13687$1 [21:0];
   assign load_write_even_row = \$268 [10:0];
-  assign load_write_odd_row = \port$13675$1 [15:5];
+  assign load_write_odd_row = \port$13687$1 [15:5];
   assign load_write_touches = { \$271 , \$270  };
   assign write_row_0_0 = \$signature__addr ;
   assign write_enable_0_0 = \$signature__en ;
@@ -3734,8 +3734,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign write_enable_3_0 = \$signature__en$168 ;
   assign write_row_3_1 = \$signature__addr$170 ;
   assign write_enable_3_1 = \$signature__en$174 ;
-  assign load_write__count = \port$13675$1 [26:22];
-  assign load_write__data = \port$13675$1 [154:27];
+  assign load_write__count = \port$13687$1 [26:22];
+  assign load_write__data = \port$13687$1 [154:27];
   assign \matrix_read_place.bank  = matrix_read_place[1:0];
   assign \matrix_read_place.next_bank  = matrix_read_place[3:2];
   assign \matrix_read_place.parity  = matrix_read_place[4];
@@ -3825,9 +3825,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign load_write_needs[1] = \$279 ;
   assign load_write_needs[0] = \$277 ;
   assign load_write_place[3:2] = \$267 [1:0];
-  assign load_write_place[1:0] = \port$13675$1 [17:16];
-  assign load_write_place[4] = \port$13675$1 [4];
-  assign load_write_place[8:5] = \port$13675$1 [3:0];
+  assign load_write_place[1:0] = \port$13687$1 [17:16];
+  assign load_write_place[4] = \port$13687$1 [4];
+  assign load_write_place[8:5] = \port$13687$1 [3:0];
   assign vector_write_needs[7] = \$264 ;
   assign vector_write_needs[6] = \$262 ;
   assign vector_write_needs[5] = \$257 ;
@@ -3910,9 +3910,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
 endmodule
 
 module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$735$0 , \port$866$0 , bad_opcode, wait__0, \port$1726$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 
-, \port$2167$0 , \port$2173$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2327$0 , \wait__1$72 , \port$2337$0 , \port$2339$0 , \port$2343$0 , wait__2, \port$4506$0 , \port$4509$0 , post__2, \port$4514$0 , \port$4516$0 , \port$4722$0 , \wait__3$84 , \port$12227$0 , \port$12231$0 , \port$12258$0 
-, \port$12260$0 , \port$12264$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
-, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$13343$0 , bad_index, \port$13471$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
+, \port$2167$0 , \port$2173$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2327$0 , \wait__1$72 , \port$2337$0 , \port$2339$0 , \port$2343$0 , wait__2, \port$4506$0 , \port$4509$0 , post__2, \port$4514$0 , \port$4516$0 , \port$4738$0 , \wait__3$84 , \port$12239$0 , \port$12243$0 , \port$12270$0 
+, \port$12272$0 , \port$12276$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
+, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$13355$0 , bad_index, \port$13483$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
   reg \$auto$verilog_backend.cc:2505:dump_module$8  = 0;
   input [2:0] s_axil_awprot;
   wire [2:0] s_axil_awprot;
@@ -3988,20 +3988,20 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire \port$4514$0 ;
   input \port$4516$0 ;
   wire \port$4516$0 ;
-  input \port$4722$0 ;
-  wire \port$4722$0 ;
+  input \port$4738$0 ;
+  wire \port$4738$0 ;
   input [3:0] \wait__3$84 ;
   wire [3:0] \wait__3$84 ;
-  input \port$12227$0 ;
-  wire \port$12227$0 ;
-  input \port$12231$0 ;
-  wire \port$12231$0 ;
-  input \port$12258$0 ;
-  wire \port$12258$0 ;
-  input \port$12260$0 ;
-  wire \port$12260$0 ;
-  input \port$12264$0 ;
-  wire \port$12264$0 ;
+  input \port$12239$0 ;
+  wire \port$12239$0 ;
+  input \port$12243$0 ;
+  wire \port$12243$0 ;
+  input \port$12270$0 ;
+  wire \port$12270$0 ;
+  input \port$12272$0 ;
+  wire \port$12272$0 ;
+  input \port$12276$0 ;
+  wire \port$12276$0 ;
   input [3:0] first__0;
   wire [3:0] first__0;
   input [3:0] \first__1$70 ;
@@ -4050,12 +4050,12 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire [31:0] s_axil_rdata;
   output s_axil_rvalid;
   wire s_axil_rvalid;
-  input \port$13343$0 ;
-  wire \port$13343$0 ;
+  input \port$13355$0 ;
+  wire \port$13355$0 ;
   input [31:0] bad_index;
   wire [31:0] bad_index;
-  input \port$13471$0 ;
-  wire \port$13471$0 ;
+  input \port$13483$0 ;
+  wire \port$13483$0 ;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] \post__1$74 ;
@@ -4549,10 +4549,10 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .counts__9(counts__9),
     .cycles(cycles),
     .enable(enable),
-    .\port$12258$0 (\port$12258$0 ),
-    .\port$12260$0 (\port$12260$0 ),
-    .\port$12264$0 (\port$12264$0 ),
-    .\port$13343$0 (\port$13343$0 ),
+    .\port$12270$0 (\port$12270$0 ),
+    .\port$12272$0 (\port$12272$0 ),
+    .\port$12276$0 (\port$12276$0 ),
+    .\port$13355$0 (\port$13355$0 ),
     .\port$1775$0 (\port$1775$0 ),
     .\port$1777$0 (\port$1777$0 ),
     .\port$1781$0 (\port$1781$0 ),
@@ -4563,7 +4563,7 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .\port$2343$0 (\port$2343$0 ),
     .\port$4514$0 (\port$4514$0 ),
     .\port$4516$0 (\port$4516$0 ),
-    .\port$4722$0 (\port$4722$0 ),
+    .\port$4738$0 (\port$4738$0 ),
     .\port$735$0 (\port$735$0 ),
     .\port$866$0 (\port$866$0 ),
     .rst(rst)
@@ -5291,8 +5291,8 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign region3_low = bases__3;
   assign first__1 = first__0;
   assign wait__1 = wait__0;
-  assign \start$64  = { \port$12227$0 , \port$4506$0 , \port$2327$0 , \port$2167$0 , \port$1726$0 , \port$13343$0  };
-  assign \done$66  = { \port$12231$0 , \port$4509$0 , \port$2337$0 , \port$2173$0 , \port$13471$0 , \port$13343$0  };
+  assign \start$64  = { \port$12239$0 , \port$4506$0 , \port$2327$0 , \port$2167$0 , \port$1726$0 , \port$13355$0  };
+  assign \done$66  = { \port$12243$0 , \port$4509$0 , \port$2337$0 , \port$2173$0 , \port$13483$0 , \port$13355$0  };
   assign post__1 = post__0;
   assign first__3 = \first__1$70 ;
   assign wait__3 = \wait__1$72 ;
@@ -5304,17 +5304,17 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign wait__5 = \wait__3$84 ;
   assign post__5 = \post__3$86 ;
   assign \begin  = clear;
-  assign busy = { \port$12258$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13343$0  };
-  assign \busy$95  = { \port$12258$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13343$0  };
-  assign sync = { \port$12264$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
-  assign \sync$97  = { \port$12264$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
-  assign stall = { \port$12260$0 , \port$4722$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
-  assign \stall$99  = { \port$12260$0 , \port$4722$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
-  assign done[3] = \port$12231$0 ;
+  assign busy = { \port$12270$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13355$0  };
+  assign \busy$95  = { \port$12270$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13355$0  };
+  assign sync = { \port$12276$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign \sync$97  = { \port$12276$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign stall = { \port$12272$0 , \port$4738$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign \stall$99  = { \port$12272$0 , \port$4738$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign done[3] = \port$12243$0 ;
   assign done[2] = \port$4509$0 ;
   assign done[1] = \port$2337$0 ;
-  assign done[0] = \port$13471$0 ;
-  assign start[3] = \port$12227$0 ;
+  assign done[0] = \port$13483$0 ;
+  assign start[3] = \port$12239$0 ;
   assign start[2] = \port$4506$0 ;
   assign start[1] = \port$2327$0 ;
   assign start[0] = \port$1726$0 ;
@@ -5571,8 +5571,8 @@ module \talos.control.axil (s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   end
 endmodule
 
-module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2339$0 , \port$2343$0 , \port$4514$0 , \port$4516$0 , \port$4722$0 , \port$12258$0 , \port$12260$0 , \port$12264$0 , clear, cycles, counts__0
-, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$13343$0 , clk);
+module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2339$0 , \port$2343$0 , \port$4514$0 , \port$4516$0 , \port$4738$0 , \port$12270$0 , \port$12272$0 , \port$12276$0 , clear, cycles, counts__0
+, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$13355$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$10  = 0;
   input rst;
   wire rst;
@@ -5602,14 +5602,14 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   wire \port$4514$0 ;
   input \port$4516$0 ;
   wire \port$4516$0 ;
-  input \port$4722$0 ;
-  wire \port$4722$0 ;
-  input \port$12258$0 ;
-  wire \port$12258$0 ;
-  input \port$12260$0 ;
-  wire \port$12260$0 ;
-  input \port$12264$0 ;
-  wire \port$12264$0 ;
+  input \port$4738$0 ;
+  wire \port$4738$0 ;
+  input \port$12270$0 ;
+  wire \port$12270$0 ;
+  input \port$12272$0 ;
+  wire \port$12272$0 ;
+  input \port$12276$0 ;
+  wire \port$12276$0 ;
   input clear;
   wire clear;
   output [63:0] cycles;
@@ -5650,8 +5650,8 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   reg [31:0] counts__16 = 32'd0;
   output [31:0] counts__17;
   reg [31:0] counts__17 = 32'd0;
-  input \port$13343$0 ;
-  wire \port$13343$0 ;
+  input \port$13355$0 ;
+  wire \port$13355$0 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -5992,7 +5992,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$45  = \port$13343$0 ;
+    \$45  = \port$13355$0 ;
     if (rst) begin
       \$45  = 1'h0;
     end
@@ -6370,7 +6370,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$87  = \port$4722$0 ;
+    \$87  = \port$4738$0 ;
     if (rst) begin
       \$87  = 1'h0;
     end
@@ -6397,7 +6397,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$90  = \port$12258$0 ;
+    \$90  = \port$12270$0 ;
     if (rst) begin
       \$90  = 1'h0;
     end
@@ -6424,7 +6424,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$93  = \port$12264$0 ;
+    \$93  = \port$12276$0 ;
     if (rst) begin
       \$93  = 1'h0;
     end
@@ -6451,7 +6451,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$96  = \port$12260$0 ;
+    \$96  = \port$12272$0 ;
     if (rst) begin
       \$96  = 1'h0;
     end
@@ -6476,9 +6476,9 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
       \$98  = 32'd0;
     end
   end
-  assign busy = { \port$12258$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13343$0  };
-  assign sync = { \port$12264$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
-  assign stall = { \port$12260$0 , \port$4722$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign busy = { \port$12270$0 , \port$4516$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$13355$0  };
+  assign sync = { \port$12276$0 , \port$4514$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign stall = { \port$12272$0 , \port$4738$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
 endmodule
 
 module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, ready, overflow, post__0, post__1, post__3, clk);
@@ -8927,7 +8927,7 @@ module \talos.fetch.instructions (i__valid, stopping_rst, write__data, o__ready,
 endmodule
 
 module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, stopping_rst, r__payload, error, done
-, post, ar__payload, ar__valid, \port$13675$1 , instr__valid, instr__payload, stopping_clk);
+, post, ar__payload, ar__valid, \port$13687$1 , instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$14  = 0;
   input burst__ready;
   wire burst__ready;
@@ -8977,8 +8977,8 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   wire [39:0] ar__payload;
   output ar__valid;
   wire ar__valid;
-  output [154:0] \port$13675$1 ;
-  wire [154:0] \port$13675$1 ;
+  output [154:0] \port$13687$1 ;
+  wire [154:0] \port$13687$1 ;
   input instr__valid;
   wire instr__valid;
   input [230:0] instr__payload;
@@ -9328,7 +9328,7 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   assign write__data = o__payload[155:28];
   assign param_address = o__payload[14:5];
   assign param_data = o__payload[155:28];
-  assign \port$13675$1  = o__payload[155:1];
+  assign \port$13687$1  = o__payload[155:1];
   assign \ar__payload.address  = ar__payload[31:0];
   assign \ar__payload.beats  = ar__payload[39:32];
   assign \burst__payload.address  = ar__payload[31:0];
@@ -9666,8 +9666,8 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$13537$0 (i__payload[95:0]),
-    .\port$13537$118 (i__payload[149:118]),
+    .\port$13549$0 (i__payload[95:0]),
+    .\port$13549$118 (i__payload[149:118]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -9676,7 +9676,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .burst__payload(burst__payload),
     .burst__ready(burst__ready),
     .i__valid(valid),
-    .\port$13528$52 (\$7 ),
+    .\port$13540$52 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -9746,7 +9746,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$13537$0 , \port$13537$118 , stopping_clk);
+module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$13549$0 , \port$13549$118 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$17  = 0;
   input follow;
   wire follow;
@@ -9758,10 +9758,10 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$13537$0 ;
-  wire [95:0] \port$13537$0 ;
-  input [31:0] \port$13537$118 ;
-  wire [31:0] \port$13537$118 ;
+  input [95:0] \port$13549$0 ;
+  wire [95:0] \port$13549$0 ;
+  input [31:0] \port$13549$118 ;
+  wire [31:0] \port$13549$118 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -9873,19 +9873,19 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$13537$118 [28];
-  assign \$31  = ~ \port$13537$118 [29];
+  assign \$28  = ~ \port$13549$118 [28];
+  assign \$31  = ~ \port$13549$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$13537$118 [28];
-  assign \$37  = ~ \port$13537$118 [29];
+  assign \$34  = ~ \port$13549$118 [28];
+  assign \$37  = ~ \port$13549$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$13537$118 [29:28];
+  assign \$41  = & \port$13549$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$13537$118 [28] ? \port$13537$0 [95:64] : \port$13537$0 [63:32];
+  assign \$45  = \port$13549$118 [28] ? \port$13549$0 [95:64] : \port$13549$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -9954,21 +9954,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$13537$118 [15:0];
+      \$54  = \port$13549$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$13537$118 [30], \port$13537$118 [28] };
+      \$55  = { \port$13549$118 [30], \port$13549$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$13537$118 [15:0];
+      \$56  = \port$13549$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -9979,14 +9979,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$13537$118 [30];
+      \$57 [0] = \port$13549$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$13537$118 [31];
+      \$57 [1] = \port$13549$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -10015,14 +10015,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$13537$118 [28];
+      \$59 [0] = \port$13549$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$13537$118 [29];
+      \$59 [1] = \port$13549$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -10033,21 +10033,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$13537$118 [27:16];
+      \$60  = \port$13549$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$13537$118 [31], \port$13537$118 [29] };
+      \$61  = { \port$13549$118 [31], \port$13549$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$13537$118 [27:16];
+      \$62  = \port$13549$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -10108,7 +10108,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$13537$0 [95:64];
+      \$69  = \port$13549$0 [95:64];
     end
   end
   always @* begin
@@ -10122,7 +10122,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$13537$0 [31:0];
+      \$71  = \port$13549$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -10133,14 +10133,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$13537$118 [15:0];
-  assign ones = \port$13537$118 [29:28];
-  assign twos = \port$13537$118 [31:30];
+  assign count_0 = \port$13549$118 [15:0];
+  assign ones = \port$13549$118 [29:28];
+  assign twos = \port$13549$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$13537$118 [27:16];
-  assign stride_0 = \port$13537$0 [63:32];
-  assign stride_1 = \port$13537$0 [95:64];
-  assign base = \port$13537$0 [31:0];
+  assign count_1 = \port$13549$118 [27:16];
+  assign stride_0 = \port$13549$0 [63:32];
+  assign stride_1 = \port$13549$0 [95:64];
+  assign base = \port$13549$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -10152,15 +10152,15 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$13537$118 [28];
+  assign \$30  = \port$13549$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$13537$118 [28];
+  assign \$36  = \port$13549$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$13528$52 , run__ready, stopping_clk);
+module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$13540$52 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$18  = 0;
   input burst__ready;
   wire burst__ready;
@@ -10174,8 +10174,8 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [2:0] \port$13528$52 ;
-  wire [2:0] \port$13528$52 ;
+  output [2:0] \port$13540$52 ;
+  wire [2:0] \port$13540$52 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -10312,7 +10312,7 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   assign burst__valid = valid;
   assign \final  = now[52];
   assign tag = now[54:53];
-  assign \port$13528$52  = now[54:52];
+  assign \port$13540$52  = now[54:52];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
@@ -10948,8 +10948,8 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   \talos.load.walker.locals  locals (
     .address(\address$30 ),
     .follow(load),
-    .\port$13551$22 (i__payload[53:22]),
-    .\port$13551$81 (i__payload[146:81]),
+    .\port$13563$22 (i__payload[53:22]),
+    .\port$13563$81 (i__payload[146:81]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -10958,7 +10958,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$13551$22 (i__payload[80:22]),
+    .\port$13563$22 (i__payload[80:22]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -11195,7 +11195,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   assign \i__payload$28 [8:0] = address;
 endmodule
 
-module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \port$13551$81 , address, stopping_clk);
+module \talos.load.walker.locals (follow, step, stopping_rst, \port$13563$22 , \port$13563$81 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$22  = 0;
   input follow;
   wire follow;
@@ -11203,10 +11203,10 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [31:0] \port$13551$22 ;
-  wire [31:0] \port$13551$22 ;
-  input [65:0] \port$13551$81 ;
-  wire [65:0] \port$13551$81 ;
+  input [31:0] \port$13563$22 ;
+  wire [31:0] \port$13563$22 ;
+  input [65:0] \port$13563$81 ;
+  wire [65:0] \port$13563$81 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input stopping_clk;
@@ -11321,19 +11321,19 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$13551$22 [28];
-  assign \$31  = ~ \port$13551$22 [29];
+  assign \$28  = ~ \port$13563$22 [28];
+  assign \$31  = ~ \port$13563$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$13551$22 [28];
-  assign \$37  = ~ \port$13551$22 [29];
+  assign \$34  = ~ \port$13563$22 [28];
+  assign \$37  = ~ \port$13563$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$13551$22 [29:28];
+  assign \$41  = & \port$13563$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$13551$22 [28] ? \port$13551$81 [65:44] : \port$13551$81 [43:22];
+  assign \$45  = \port$13563$22 [28] ? \port$13563$81 [65:44] : \port$13563$81 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11402,21 +11402,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$13551$22 [15:0];
+      \$54  = \port$13563$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$13551$22 [30], \port$13551$22 [28] };
+      \$55  = { \port$13563$22 [30], \port$13563$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$13551$22 [15:0];
+      \$56  = \port$13563$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11427,14 +11427,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$13551$22 [30];
+      \$57 [0] = \port$13563$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$13551$22 [31];
+      \$57 [1] = \port$13563$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11463,14 +11463,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$13551$22 [28];
+      \$59 [0] = \port$13563$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$13551$22 [29];
+      \$59 [1] = \port$13563$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11481,21 +11481,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$13551$22 [27:16];
+      \$60  = \port$13563$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$13551$22 [31], \port$13551$22 [29] };
+      \$61  = { \port$13563$22 [31], \port$13563$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$13551$22 [27:16];
+      \$62  = \port$13563$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11556,7 +11556,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$13551$81 [65:44];
+      \$69  = \port$13563$81 [65:44];
     end
   end
   always @* begin
@@ -11570,7 +11570,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$13551$81 [21:0];
+      \$71  = \port$13563$81 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -11581,14 +11581,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$13551$22 [15:0];
-  assign ones = \port$13551$22 [29:28];
-  assign twos = \port$13551$22 [31:30];
+  assign count_0 = \port$13563$22 [15:0];
+  assign ones = \port$13563$22 [29:28];
+  assign twos = \port$13563$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$13551$22 [27:16];
-  assign stride_0 = \port$13551$81 [43:22];
-  assign stride_1 = \port$13551$81 [65:44];
-  assign base = \port$13551$81 [21:0];
+  assign count_1 = \port$13563$22 [27:16];
+  assign stride_0 = \port$13563$81 [43:22];
+  assign stride_1 = \port$13563$81 [65:44];
+  assign base = \port$13563$81 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11600,15 +11600,15 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$13551$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$13551$22 [28];
+  assign \$30  = \port$13563$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$13551$22 [28];
+  assign \$36  = \port$13563$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , \last$15 , address, stopping_clk);
+module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13563$22 , \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$23  = 0;
   input follow;
   wire follow;
@@ -11616,8 +11616,8 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [58:0] \port$13551$22 ;
-  wire [58:0] \port$13551$22 ;
+  input [58:0] \port$13563$22 ;
+  wire [58:0] \port$13563$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [8:0] address;
@@ -11733,19 +11733,19 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$13551$22 [28];
-  assign \$31  = ~ \port$13551$22 [29];
+  assign \$28  = ~ \port$13563$22 [28];
+  assign \$31  = ~ \port$13563$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$13551$22 [28];
-  assign \$37  = ~ \port$13551$22 [29];
+  assign \$34  = ~ \port$13563$22 [28];
+  assign \$37  = ~ \port$13563$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$13551$22 [29:28];
+  assign \$41  = & \port$13563$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$13551$22 [28] ? \port$13551$22 [58:50] : \port$13551$22 [49:41];
+  assign \$45  = \port$13563$22 [28] ? \port$13563$22 [58:50] : \port$13563$22 [49:41];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11814,21 +11814,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$13551$22 [15:0];
+      \$54  = \port$13563$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$13551$22 [30], \port$13551$22 [28] };
+      \$55  = { \port$13563$22 [30], \port$13563$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$13551$22 [15:0];
+      \$56  = \port$13563$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11839,14 +11839,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$13551$22 [30];
+      \$57 [0] = \port$13563$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$13551$22 [31];
+      \$57 [1] = \port$13563$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11875,14 +11875,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$13551$22 [28];
+      \$59 [0] = \port$13563$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$13551$22 [29];
+      \$59 [1] = \port$13563$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11893,21 +11893,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$13551$22 [27:16];
+      \$60  = \port$13563$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$13551$22 [31], \port$13551$22 [29] };
+      \$61  = { \port$13563$22 [31], \port$13563$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$13551$22 [27:16];
+      \$62  = \port$13563$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11968,7 +11968,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$13551$22 [58:50];
+      \$69  = \port$13563$22 [58:50];
     end
   end
   always @* begin
@@ -11982,7 +11982,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$13551$22 [40:32];
+      \$71  = \port$13563$22 [40:32];
     end else if (step) begin
       \$71  = \$53 [8:0];
     end
@@ -11993,14 +11993,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$13551$22 [15:0];
-  assign ones = \port$13551$22 [29:28];
-  assign twos = \port$13551$22 [31:30];
+  assign count_0 = \port$13563$22 [15:0];
+  assign ones = \port$13563$22 [29:28];
+  assign twos = \port$13563$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$13551$22 [27:16];
-  assign stride_0 = \port$13551$22 [49:41];
-  assign stride_1 = \port$13551$22 [58:50];
-  assign base = \port$13551$22 [40:32];
+  assign count_1 = \port$13563$22 [27:16];
+  assign stride_0 = \port$13563$22 [49:41];
+  assign stride_1 = \port$13563$22 [58:50];
+  assign base = \port$13563$22 [40:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -12012,10 +12012,10 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$13551$22 , 
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$13551$22 [28];
+  assign \$30  = \port$13563$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$13551$22 [28];
+  assign \$36  = \port$13563$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -12265,7 +12265,7 @@ module \talos.load_queue (i__valid, o__ready, i__ready, first, stopping_rst, wri
 endmodule
 
 module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, stopping_rst, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid, drain__address
-, instr__valid, \port$21526$0 , stopping_clk);
+, instr__valid, \port$21538$0 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$26  = 0;
   input act__grant;
   wire act__grant;
@@ -12311,8 +12311,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire [15:0] drain__address;
   input instr__valid;
   wire instr__valid;
-  input [260:0] \port$21526$0 ;
-  wire [260:0] \port$21526$0 ;
+  input [260:0] \port$21538$0 ;
+  wire [260:0] \port$21538$0 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -12602,7 +12602,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign next_tile_first = free | \$10 ;
   assign \$11  = | recent[1:0];
   assign \$12  = active | \$11 ;
-  assign \$13  = \port$21526$0 [234] & \$12 ;
+  assign \$13  = \port$21538$0 [234] & \$12 ;
   assign \$14  = { 1'h0, tile_guard } & { recent, 1'h1 };
   assign \$15  = | \$14 ;
   assign \$16  = { 1'h0, guard } & { recent, 1'h0 };
@@ -12614,7 +12614,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign free = \$19  | \$20 ;
   assign \$21  = instr__valid & sync_ready;
   assign start = \$21  & free;
-  assign \wait  = instr__valid ? \port$21526$0 [7:4] : 4'h0;
+  assign \wait  = instr__valid ? \port$21538$0 [7:4] : 4'h0;
   assign \$22  = ~ active;
   assign follow = \$22  | last;
   assign switch = issue & tile_first;
@@ -12634,18 +12634,18 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \$30  = ! draining;
   assign idle = \$29  & \$30 ;
   assign \$31  = ~ next_asks;
-  assign \$33  = \port$21526$0 [257] & \$32 ;
-  assign \$35  = \port$21526$0 [254] & \$34 ;
+  assign \$33  = \port$21538$0 [257] & \$32 ;
+  assign \$35  = \port$21538$0 [254] & \$34 ;
   assign \$36  = \$33  | \$35 ;
-  assign \$37  = | \port$21526$0 [255:254];
-  assign \$38  = \port$21526$0 [257] & \$37 ;
-  assign \$39  = | \port$21526$0 [258:257];
-  assign \$40  = \port$21526$0 [254] & \$39 ;
+  assign \$37  = | \port$21538$0 [255:254];
+  assign \$38  = \port$21538$0 [257] & \$37 ;
+  assign \$39  = | \port$21538$0 [258:257];
+  assign \$40  = \port$21538$0 [254] & \$39 ;
   assign \$41  = \$38  | \$40 ;
-  assign \$42  = | \port$21526$0 [256:254];
-  assign \$43  = \port$21526$0 [257] & \$42 ;
-  assign \$44  = | \port$21526$0 [259:257];
-  assign \$45  = \port$21526$0 [254] & \$44 ;
+  assign \$42  = | \port$21538$0 [256:254];
+  assign \$43  = \port$21538$0 [257] & \$42 ;
+  assign \$44  = | \port$21538$0 [259:257];
+  assign \$45  = \port$21538$0 [254] & \$44 ;
   assign \$46  = \$43  | \$45 ;
   assign \$47  = | warmup;
   assign \$48  = warm_left - 1'h1;
@@ -12735,23 +12735,23 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .drain__grant(acc_read__grant),
     .drained(acc_read__data),
     .i_valid(valid_line[36]),
-    .\port$13794$432 (line[443:432]),
-    .\port$14296$0 (\$89 ),
-    .\port$14310$0 (\$90 ),
-    .\port$14323$0 (\$91 ),
-    .\port$14335$0 (\$92 ),
-    .\port$14346$0 (\$93 ),
-    .\port$14356$0 (\$94 ),
-    .\port$14365$0 (\$95 ),
-    .\port$14373$0 (\$96 ),
-    .\port$14380$0 (\$97 ),
-    .\port$14386$0 (\$98 ),
-    .\port$14391$0 (\$99 ),
-    .\port$14395$0 (\$100 ),
-    .\port$14398$0 (\$101 ),
-    .\port$14400$0 (\$102 ),
-    .\port$14401$0 (\$103 ),
-    .\port$17742$0 (\$104 ),
+    .\port$13806$432 (line[443:432]),
+    .\port$14308$0 (\$89 ),
+    .\port$14322$0 (\$90 ),
+    .\port$14335$0 (\$91 ),
+    .\port$14347$0 (\$92 ),
+    .\port$14358$0 (\$93 ),
+    .\port$14368$0 (\$94 ),
+    .\port$14377$0 (\$95 ),
+    .\port$14385$0 (\$96 ),
+    .\port$14392$0 (\$97 ),
+    .\port$14398$0 (\$98 ),
+    .\port$14403$0 (\$99 ),
+    .\port$14407$0 (\$100 ),
+    .\port$14410$0 (\$101 ),
+    .\port$14412$0 (\$102 ),
+    .\port$14413$0 (\$103 ),
+    .\port$17754$0 (\$104 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -12787,8 +12787,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .last(lasts),
     .\last$15 (last),
     .load(free),
-    .\port$21526$16 (\port$21526$0 [217:16]),
-    .\port$21526$242 (\port$21526$0 [253:242]),
+    .\port$21538$16 (\port$21538$0 [217:16]),
+    .\port$21538$242 (\port$21538$0 [253:242]),
     .step(issue),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -12832,7 +12832,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$75  = guard;
     if (free) begin
-      \$75  = { \port$21526$0 [234], \port$21526$0 [234], \port$21526$0 [234] };
+      \$75  = { \port$21538$0 [234], \port$21538$0 [234], \port$21538$0 [234] };
     end else if (issue) begin
       \$75  = tile_guard;
     end
@@ -12844,14 +12844,14 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$76  = accumulate;
     if (free) begin
-      \$76  = \port$21526$0 [234];
+      \$76  = \port$21538$0 [234];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$77  = \post$87 ;
     if (free) begin
-      \$77  = \port$21526$0 [11:8];
+      \$77  = \port$21538$0 [11:8];
     end
   end
   always @* begin
@@ -12867,21 +12867,21 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$79  = down;
     if (free) begin
-      \$79  = \port$21526$0 [235];
+      \$79  = \port$21538$0 [235];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$80  = warmup;
     if (free) begin
-      \$80  = \port$21526$0 [241:236];
+      \$80  = \port$21538$0 [241:236];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$81  = warm_left;
     if (free) begin
-      \$81  = \port$21526$0 [241:236];
+      \$81  = \port$21538$0 [241:236];
     end else if (issue) begin
       if (lasts[0]) begin
         \$81  = warmup;
@@ -12894,7 +12894,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$82  = warming;
     if (free) begin
-      \$82  = \port$21526$0 [260];
+      \$82  = \port$21538$0 [260];
     end else if (issue) begin
       if (lasts[0]) begin
         \$82  = \$47 ;
@@ -12907,7 +12907,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$83  = entry;
     if (free) begin
-      \$83  = \port$21526$0 [228:218];
+      \$83  = \port$21538$0 [228:218];
     end else if (\$51 ) begin
       (* full_case = 32'd1 *)
       if (\$55 ) begin
@@ -12921,7 +12921,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$84  = block_entry;
     if (free) begin
-      \$84  = \port$21526$0 [228:218];
+      \$84  = \port$21538$0 [228:218];
     end else if (\$51 ) begin
       (* full_case = 32'd1 *)
       if (\$55 ) begin
@@ -12973,26 +12973,26 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   end
   assign address = act__address;
   assign asks = act__valid;
-  assign instr__payload = \port$21526$0 [241:0];
+  assign instr__payload = \port$21538$0 [241:0];
   assign instr__ready = start;
   assign load = free;
-  assign ones = \port$21526$0 [247:242];
-  assign counts = \port$21526$0 [260:242];
-  assign twos = \port$21526$0 [253:248];
+  assign ones = \port$21538$0 [247:242];
+  assign counts = \port$21538$0 [260:242];
+  assign twos = \port$21538$0 [253:248];
   assign step = issue;
-  assign base = \port$21526$0 [37:16];
-  assign count_0 = \port$21526$0 [199:190];
-  assign stride_0 = \port$21526$0 [217:200];
-  assign count_1 = \port$21526$0 [167:158];
-  assign stride_1 = \port$21526$0 [189:168];
-  assign count_2 = \port$21526$0 [141:130];
-  assign stride_2 = \port$21526$0 [157:142];
-  assign count_3 = \port$21526$0 [107:100];
-  assign stride_3 = \port$21526$0 [129:108];
-  assign count_4 = \port$21526$0 [77:70];
-  assign stride_4 = \port$21526$0 [99:78];
-  assign count_5 = \port$21526$0 [47:38];
-  assign stride_5 = \port$21526$0 [69:48];
+  assign base = \port$21538$0 [37:16];
+  assign count_0 = \port$21538$0 [199:190];
+  assign stride_0 = \port$21538$0 [217:200];
+  assign count_1 = \port$21538$0 [167:158];
+  assign stride_1 = \port$21538$0 [189:168];
+  assign count_2 = \port$21538$0 [141:130];
+  assign stride_2 = \port$21538$0 [157:142];
+  assign count_3 = \port$21538$0 [107:100];
+  assign stride_3 = \port$21538$0 [129:108];
+  assign count_4 = \port$21538$0 [77:70];
+  assign stride_4 = \port$21538$0 [99:78];
+  assign count_5 = \port$21538$0 [47:38];
+  assign stride_5 = \port$21538$0 [69:48];
   assign act__data = i_acts;
   assign switch_in = i_switch;
   assign strobes = i_strobes;
@@ -13009,11 +13009,11 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign acc_read__valid = drain__valid;
   assign busy = issue;
   assign post = end_line[204:201];
-  assign \counts.ones  = \port$21526$0 [247:242];
-  assign \counts.twos  = \port$21526$0 [253:248];
-  assign \counts.few_columns  = \port$21526$0 [256:254];
-  assign \counts.few_rows  = \port$21526$0 [259:257];
-  assign \counts.warmup  = \port$21526$0 [260];
+  assign \counts.ones  = \port$21538$0 [247:242];
+  assign \counts.twos  = \port$21538$0 [253:248];
+  assign \counts.few_columns  = \port$21538$0 [256:254];
+  assign \counts.few_rows  = \port$21538$0 [259:257];
+  assign \counts.warmup  = \port$21538$0 [260];
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -13094,53 +13094,53 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \injection_3.strobe  = injection_3[1];
   assign \injection_3.slot  = injection_3[5:2];
   assign \injection_3.word  = injection_3[133:6];
-  assign \$32  = \port$21526$0 [254];
-  assign \$34  = \port$21526$0 [257];
+  assign \$32  = \port$21538$0 [254];
+  assign \$34  = \port$21538$0 [257];
 endmodule
 
-module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13794$432 , i_valid, \port$14296$0 , \port$14310$0 , \port$14323$0 , \port$14335$0 , \port$14346$0 , \port$14356$0 , \port$14365$0 , \port$14373$0 , \port$14380$0 , \port$14386$0 , \port$14391$0 , \port$14395$0 , \port$14398$0 , \port$14400$0 , \port$14401$0 , \port$17742$0 , drained
+module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13806$432 , i_valid, \port$14308$0 , \port$14322$0 , \port$14335$0 , \port$14347$0 , \port$14358$0 , \port$14368$0 , \port$14377$0 , \port$14385$0 , \port$14392$0 , \port$14398$0 , \port$14403$0 , \port$14407$0 , \port$14410$0 , \port$14412$0 , \port$14413$0 , \port$17754$0 , drained
 , drain__address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$27  = 0;
   output drain__grant;
   wire drain__grant;
   input stopping_rst;
   wire stopping_rst;
-  input [11:0] \port$13794$432 ;
-  wire [11:0] \port$13794$432 ;
+  input [11:0] \port$13806$432 ;
+  wire [11:0] \port$13806$432 ;
   input i_valid;
   wire i_valid;
-  input [19:0] \port$14296$0 ;
-  wire [19:0] \port$14296$0 ;
-  input [19:0] \port$14310$0 ;
-  wire [19:0] \port$14310$0 ;
-  input [19:0] \port$14323$0 ;
-  wire [19:0] \port$14323$0 ;
+  input [19:0] \port$14308$0 ;
+  wire [19:0] \port$14308$0 ;
+  input [19:0] \port$14322$0 ;
+  wire [19:0] \port$14322$0 ;
   input [19:0] \port$14335$0 ;
   wire [19:0] \port$14335$0 ;
-  input [19:0] \port$14346$0 ;
-  wire [19:0] \port$14346$0 ;
-  input [19:0] \port$14356$0 ;
-  wire [19:0] \port$14356$0 ;
-  input [19:0] \port$14365$0 ;
-  wire [19:0] \port$14365$0 ;
-  input [19:0] \port$14373$0 ;
-  wire [19:0] \port$14373$0 ;
-  input [19:0] \port$14380$0 ;
-  wire [19:0] \port$14380$0 ;
-  input [19:0] \port$14386$0 ;
-  wire [19:0] \port$14386$0 ;
-  input [19:0] \port$14391$0 ;
-  wire [19:0] \port$14391$0 ;
-  input [19:0] \port$14395$0 ;
-  wire [19:0] \port$14395$0 ;
+  input [19:0] \port$14347$0 ;
+  wire [19:0] \port$14347$0 ;
+  input [19:0] \port$14358$0 ;
+  wire [19:0] \port$14358$0 ;
+  input [19:0] \port$14368$0 ;
+  wire [19:0] \port$14368$0 ;
+  input [19:0] \port$14377$0 ;
+  wire [19:0] \port$14377$0 ;
+  input [19:0] \port$14385$0 ;
+  wire [19:0] \port$14385$0 ;
+  input [19:0] \port$14392$0 ;
+  wire [19:0] \port$14392$0 ;
   input [19:0] \port$14398$0 ;
   wire [19:0] \port$14398$0 ;
-  input [19:0] \port$14400$0 ;
-  wire [19:0] \port$14400$0 ;
-  input [19:0] \port$14401$0 ;
-  wire [19:0] \port$14401$0 ;
-  input [19:0] \port$17742$0 ;
-  wire [19:0] \port$17742$0 ;
+  input [19:0] \port$14403$0 ;
+  wire [19:0] \port$14403$0 ;
+  input [19:0] \port$14407$0 ;
+  wire [19:0] \port$14407$0 ;
+  input [19:0] \port$14410$0 ;
+  wire [19:0] \port$14410$0 ;
+  input [19:0] \port$14412$0 ;
+  wire [19:0] \port$14412$0 ;
+  input [19:0] \port$14413$0 ;
+  wire [19:0] \port$14413$0 ;
+  input [19:0] \port$17754$0 ;
+  wire [19:0] \port$17754$0 ;
   output [511:0] drained;
   reg [511:0] drained = 512'h00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   input [15:0] drain__address;
@@ -13314,25 +13314,25 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13794$432 , 
   assign \read__data$20  = _1_;
   assign \$35  = address_2[10] ? output_1[319:288] : output_0[319:288];
   assign \$36  = overwrite_2 ? 32'd0 : \$35 ;
-  assign \$37  = $signed(\$36 ) + $signed(\port$14386$0 );
+  assign \$37  = $signed(\$36 ) + $signed(\port$14398$0 );
   assign \$38  = address_2[10] ? output_1[351:320] : output_0[351:320];
   assign \$39  = overwrite_2 ? 32'd0 : \$38 ;
-  assign \$40  = $signed(\$39 ) + $signed(\port$14391$0 );
+  assign \$40  = $signed(\$39 ) + $signed(\port$14403$0 );
   assign \$41  = address_2[10] ? output_1[383:352] : output_0[383:352];
   assign \$42  = overwrite_2 ? 32'd0 : \$41 ;
-  assign \$43  = $signed(\$42 ) + $signed(\port$14395$0 );
+  assign \$43  = $signed(\$42 ) + $signed(\port$14407$0 );
   assign \$44  = address_2[10] ? output_1[415:384] : output_0[415:384];
   assign \$45  = overwrite_2 ? 32'd0 : \$44 ;
-  assign \$46  = $signed(\$45 ) + $signed(\port$14398$0 );
+  assign \$46  = $signed(\$45 ) + $signed(\port$14410$0 );
   assign \$47  = address_2[10] ? output_1[447:416] : output_0[447:416];
   assign \$48  = overwrite_2 ? 32'd0 : \$47 ;
-  assign \$49  = $signed(\$48 ) + $signed(\port$14400$0 );
+  assign \$49  = $signed(\$48 ) + $signed(\port$14412$0 );
   assign \$50  = address_2[10] ? output_1[479:448] : output_0[479:448];
   assign \$51  = overwrite_2 ? 32'd0 : \$50 ;
-  assign \$52  = $signed(\$51 ) + $signed(\port$14401$0 );
+  assign \$52  = $signed(\$51 ) + $signed(\port$14413$0 );
   assign \$53  = address_2[10] ? output_1[511:480] : output_0[511:480];
   assign \$54  = overwrite_2 ? 32'd0 : \$53 ;
-  assign \$55  = $signed(\$54 ) + $signed(\port$17742$0 );
+  assign \$55  = $signed(\$54 ) + $signed(\port$17754$0 );
   assign \$56  = from_half_1 ? output_1 : output_0;
   assign read__addr = reads_half[0] ? address_0[9:0] : drain__address[9:0];
   assign \$57  = ! address_3[10];
@@ -13350,7 +13350,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13794$432 , 
   always @(posedge stopping_clk)
     valid_3 <= \$63 ;
   always @(posedge stopping_clk)
-    address_0 <= \port$13794$432 [10:0];
+    address_0 <= \port$13806$432 [10:0];
   always @(posedge stopping_clk)
     address_1 <= address_0;
   always @(posedge stopping_clk)
@@ -13358,7 +13358,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13794$432 , 
   always @(posedge stopping_clk)
     address_3 <= address_2;
   always @(posedge stopping_clk)
-    overwrite_0 <= \port$13794$432 [11];
+    overwrite_0 <= \port$13806$432 [11];
   always @(posedge stopping_clk)
     overwrite_1 <= overwrite_0;
   always @(posedge stopping_clk)
@@ -13377,40 +13377,40 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13794$432 , 
     from_half_1 <= from_half_0;
   always @(posedge stopping_clk)
     drained <= \$56 ;
-  assign \$1  = ~ \port$13794$432 [11];
+  assign \$1  = ~ \port$13806$432 [11];
   assign \$2  = i_valid & \$1 ;
-  assign \$3  = ~ \port$13794$432 [10];
+  assign \$3  = ~ \port$13806$432 [10];
   assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ \port$13794$432 [11];
+  assign \$5  = ~ \port$13806$432 [11];
   assign \$6  = i_valid & \$5 ;
-  assign \$7  = \$6  & \port$13794$432 [10];
+  assign \$7  = \$6  & \port$13806$432 [10];
   assign \$8  = address_2[10] ? output_1[31:0] : output_0[31:0];
   assign \$9  = overwrite_2 ? 32'd0 : \$8 ;
-  assign \$10  = $signed(\$9 ) + $signed(\port$14296$0 );
+  assign \$10  = $signed(\$9 ) + $signed(\port$14308$0 );
   assign \$11  = address_2[10] ? output_1[63:32] : output_0[63:32];
   assign \$12  = overwrite_2 ? 32'd0 : \$11 ;
-  assign \$13  = $signed(\$12 ) + $signed(\port$14310$0 );
+  assign \$13  = $signed(\$12 ) + $signed(\port$14322$0 );
   assign \$14  = address_2[10] ? output_1[95:64] : output_0[95:64];
   assign \$15  = overwrite_2 ? 32'd0 : \$14 ;
-  assign \$16  = $signed(\$15 ) + $signed(\port$14323$0 );
+  assign \$16  = $signed(\$15 ) + $signed(\port$14335$0 );
   assign \$17  = address_2[10] ? output_1[127:96] : output_0[127:96];
   assign \$18  = overwrite_2 ? 32'd0 : \$17 ;
-  assign \$19  = $signed(\$18 ) + $signed(\port$14335$0 );
+  assign \$19  = $signed(\$18 ) + $signed(\port$14347$0 );
   assign \$20  = address_2[10] ? output_1[159:128] : output_0[159:128];
   assign \$21  = overwrite_2 ? 32'd0 : \$20 ;
-  assign \$22  = $signed(\$21 ) + $signed(\port$14346$0 );
+  assign \$22  = $signed(\$21 ) + $signed(\port$14358$0 );
   assign \$23  = address_2[10] ? output_1[191:160] : output_0[191:160];
   assign \$24  = overwrite_2 ? 32'd0 : \$23 ;
-  assign \$25  = $signed(\$24 ) + $signed(\port$14356$0 );
+  assign \$25  = $signed(\$24 ) + $signed(\port$14368$0 );
   assign \$26  = address_2[10] ? output_1[223:192] : output_0[223:192];
   assign \$27  = overwrite_2 ? 32'd0 : \$26 ;
-  assign \$28  = $signed(\$27 ) + $signed(\port$14365$0 );
+  assign \$28  = $signed(\$27 ) + $signed(\port$14377$0 );
   assign \$29  = address_2[10] ? output_1[255:224] : output_0[255:224];
   assign \$30  = overwrite_2 ? 32'd0 : \$29 ;
-  assign \$31  = $signed(\$30 ) + $signed(\port$14373$0 );
+  assign \$31  = $signed(\$30 ) + $signed(\port$14385$0 );
   assign \$32  = address_2[10] ? output_1[287:256] : output_0[287:256];
   assign \$33  = overwrite_2 ? 32'd0 : \$32 ;
-  assign \$34  = $signed(\$33 ) + $signed(\port$14380$0 );
+  assign \$34  = $signed(\$33 ) + $signed(\port$14392$0 );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$60  = i_valid;
@@ -13446,9 +13446,9 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13794$432 , 
       \$64  = 2'h0;
     end
   end
-  assign i_address = \port$13794$432 [10:0];
-  assign i_overwrite = \port$13794$432 [11];
-  assign i_sums = { \port$17742$0 , \port$14401$0 , \port$14400$0 , \port$14398$0 , \port$14395$0 , \port$14391$0 , \port$14386$0 , \port$14380$0 , \port$14373$0 , \port$14365$0 , \port$14356$0 , \port$14346$0 , \port$14335$0 , \port$14323$0 , \port$14310$0 , \port$14296$0  };
+  assign i_address = \port$13806$432 [10:0];
+  assign i_overwrite = \port$13806$432 [11];
+  assign i_sums = { \port$17754$0 , \port$14413$0 , \port$14412$0 , \port$14410$0 , \port$14407$0 , \port$14403$0 , \port$14398$0 , \port$14392$0 , \port$14385$0 , \port$14377$0 , \port$14368$0 , \port$14358$0 , \port$14347$0 , \port$14335$0 , \port$14322$0 , \port$14308$0  };
   assign write__addr = address_3[9:0];
   assign write__data = updated;
   assign \write__addr$32  = address_3[9:0];
@@ -13470,22 +13470,22 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$13794$432 , 
   assign \updated[13]  = updated[447:416];
   assign \updated[14]  = updated[479:448];
   assign \updated[15]  = updated[511:480];
-  assign \i_sums[0]  = \port$14296$0 ;
-  assign \i_sums[1]  = \port$14310$0 ;
-  assign \i_sums[2]  = \port$14323$0 ;
-  assign \i_sums[3]  = \port$14335$0 ;
-  assign \i_sums[4]  = \port$14346$0 ;
-  assign \i_sums[5]  = \port$14356$0 ;
-  assign \i_sums[6]  = \port$14365$0 ;
-  assign \i_sums[7]  = \port$14373$0 ;
-  assign \i_sums[8]  = \port$14380$0 ;
-  assign \i_sums[9]  = \port$14386$0 ;
-  assign \i_sums[10]  = \port$14391$0 ;
-  assign \i_sums[11]  = \port$14395$0 ;
-  assign \i_sums[12]  = \port$14398$0 ;
-  assign \i_sums[13]  = \port$14400$0 ;
-  assign \i_sums[14]  = \port$14401$0 ;
-  assign \i_sums[15]  = \port$17742$0 ;
+  assign \i_sums[0]  = \port$14308$0 ;
+  assign \i_sums[1]  = \port$14322$0 ;
+  assign \i_sums[2]  = \port$14335$0 ;
+  assign \i_sums[3]  = \port$14347$0 ;
+  assign \i_sums[4]  = \port$14358$0 ;
+  assign \i_sums[5]  = \port$14368$0 ;
+  assign \i_sums[6]  = \port$14377$0 ;
+  assign \i_sums[7]  = \port$14385$0 ;
+  assign \i_sums[8]  = \port$14392$0 ;
+  assign \i_sums[9]  = \port$14398$0 ;
+  assign \i_sums[10]  = \port$14403$0 ;
+  assign \i_sums[11]  = \port$14407$0 ;
+  assign \i_sums[12]  = \port$14410$0 ;
+  assign \i_sums[13]  = \port$14412$0 ;
+  assign \i_sums[14]  = \port$14413$0 ;
+  assign \i_sums[15]  = \port$17754$0 ;
   assign \$65 [511:480] = \$55 [31:0];
   assign \$65 [479:448] = \$52 [31:0];
   assign \$65 [447:416] = \$49 [31:0];
@@ -60243,7 +60243,7 @@ module \talos.matrix.array.pe_9_9.multiplier (i_a, stopping_rst, i_b, product, s
   assign o_product = product;
 endmodule
 
-module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$21526$16 , \port$21526$242 , stopping_clk);
+module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$21538$16 , \port$21538$242 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$284  = 0;
   input step;
   wire step;
@@ -60261,10 +60261,10 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input [201:0] \port$21526$16 ;
-  wire [201:0] \port$21526$16 ;
-  input [11:0] \port$21526$242 ;
-  wire [11:0] \port$21526$242 ;
+  input [201:0] \port$21538$16 ;
+  wire [201:0] \port$21538$16 ;
+  input [11:0] \port$21538$242 ;
+  wire [11:0] \port$21538$242 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -60605,48 +60605,48 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$71  = remaining_5 - 1'h1;
   assign \$72  = remaining_5 == 2'h2;
   assign \$74  = step & move[5];
-  assign \$76  = ~ \port$21526$242 [0];
-  assign \$79  = ~ \port$21526$242 [1];
+  assign \$76  = ~ \port$21538$242 [0];
+  assign \$79  = ~ \port$21538$242 [1];
   assign \$80  = \$78  & \$79 ;
-  assign \$81  = & \port$21526$242 [1:0];
-  assign \$82  = ~ \port$21526$242 [2];
+  assign \$81  = & \port$21538$242 [1:0];
+  assign \$82  = ~ \port$21538$242 [2];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$21526$242 [2:0];
-  assign \$85  = ~ \port$21526$242 [3];
+  assign \$84  = & \port$21538$242 [2:0];
+  assign \$85  = ~ \port$21538$242 [3];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$21526$242 [3:0];
-  assign \$88  = ~ \port$21526$242 [4];
+  assign \$87  = & \port$21538$242 [3:0];
+  assign \$88  = ~ \port$21538$242 [4];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$21526$242 [4:0];
-  assign \$91  = ~ \port$21526$242 [5];
+  assign \$90  = & \port$21538$242 [4:0];
+  assign \$91  = ~ \port$21538$242 [5];
   assign \$92  = \$90  & \$91 ;
-  assign \$94  = ~ \port$21526$242 [0];
-  assign \$97  = ~ \port$21526$242 [1];
+  assign \$94  = ~ \port$21538$242 [0];
+  assign \$97  = ~ \port$21538$242 [1];
   assign \$98  = \$96  & \$97 ;
-  assign \$99  = & \port$21526$242 [1:0];
-  assign \$100  = ~ \port$21526$242 [2];
+  assign \$99  = & \port$21538$242 [1:0];
+  assign \$100  = ~ \port$21538$242 [2];
   assign \$101  = \$99  & \$100 ;
-  assign \$102  = & \port$21526$242 [2:0];
-  assign \$103  = ~ \port$21526$242 [3];
+  assign \$102  = & \port$21538$242 [2:0];
+  assign \$103  = ~ \port$21538$242 [3];
   assign \$104  = \$102  & \$103 ;
-  assign \$105  = & \port$21526$242 [3:0];
-  assign \$106  = ~ \port$21526$242 [4];
+  assign \$105  = & \port$21538$242 [3:0];
+  assign \$106  = ~ \port$21538$242 [4];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = & \port$21526$242 [4:0];
-  assign \$109  = ~ \port$21526$242 [5];
+  assign \$108  = & \port$21538$242 [4:0];
+  assign \$109  = ~ \port$21538$242 [5];
   assign \$110  = \$108  & \$109 ;
   assign \$111  = leave ? { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  } : inner;
   assign \$112  = ~ leave;
-  assign \$113  = & \port$21526$242 [5:0];
+  assign \$113  = & \port$21538$242 [5:0];
   assign \$114  = last | inner;
   assign \$115  = & \$114 ;
   assign \$116  = leave & \$115 ;
-  assign \$117  = \port$21526$242 [4] ? \port$21526$16 [53:32] : \port$21526$16 [83:62];
-  assign \$118  = \port$21526$242 [2] ? \port$21526$16 [113:92] : { \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141], \port$21526$16 [141:126] };
-  assign \$119  = & \port$21526$242 [3:2];
+  assign \$117  = \port$21538$242 [4] ? \port$21538$16 [53:32] : \port$21538$16 [83:62];
+  assign \$118  = \port$21538$242 [2] ? \port$21538$16 [113:92] : { \port$21538$16 [141], \port$21538$16 [141], \port$21538$16 [141], \port$21538$16 [141], \port$21538$16 [141], \port$21538$16 [141], \port$21538$16 [141:126] };
+  assign \$119  = & \port$21538$242 [3:2];
   assign \$120  = ~ \$119 ;
-  assign \$121  = \port$21526$242 [0] ? \port$21526$16 [173:152] : { \port$21526$16 [201], \port$21526$16 [201], \port$21526$16 [201], \port$21526$16 [201], \port$21526$16 [201:184] };
-  assign \$122  = & \port$21526$242 [1:0];
+  assign \$121  = \port$21538$242 [0] ? \port$21538$16 [173:152] : { \port$21538$16 [201], \port$21538$16 [201], \port$21538$16 [201], \port$21538$16 [201], \port$21538$16 [201:184] };
+  assign \$122  = & \port$21538$242 [1:0];
   assign \$123  = ~ \$122 ;
   assign \$124  = move[1] | further[1];
   assign \$125  = step & \$124 ;
@@ -60778,21 +60778,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$158  = limit_0;
     if (follow) begin
-      \$158  = \port$21526$16 [183:174];
+      \$158  = \port$21538$16 [183:174];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$159  = limit_0_is;
     if (follow) begin
-      \$159  = { \port$21526$242 [6], \port$21526$242 [0] };
+      \$159  = { \port$21538$242 [6], \port$21538$242 [0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$160  = remaining_0;
     if (follow) begin
-      \$160  = \port$21526$16 [183:174];
+      \$160  = \port$21538$16 [183:174];
     end else if (\$39 ) begin
       \$160  = limit_0;
     end else if (\$40 ) begin
@@ -60803,42 +60803,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$161  = before_last;
     if (follow) begin
-      \$161 [0] = \port$21526$242 [6];
+      \$161 [0] = \port$21538$242 [6];
     end else if (\$39 ) begin
       \$161 [0] = limit_0_is[1];
     end else if (\$40 ) begin
       \$161 [0] = \$42 ;
     end
     if (follow) begin
-      \$161 [1] = \port$21526$242 [7];
+      \$161 [1] = \port$21538$242 [7];
     end else if (\$45 ) begin
       \$161 [1] = limit_1_is[1];
     end else if (\$46 ) begin
       \$161 [1] = \$48 ;
     end
     if (follow) begin
-      \$161 [2] = \port$21526$242 [8];
+      \$161 [2] = \port$21538$242 [8];
     end else if (\$51 ) begin
       \$161 [2] = limit_2_is[1];
     end else if (\$52 ) begin
       \$161 [2] = \$54 ;
     end
     if (follow) begin
-      \$161 [3] = \port$21526$242 [9];
+      \$161 [3] = \port$21538$242 [9];
     end else if (\$57 ) begin
       \$161 [3] = limit_3_is[1];
     end else if (\$58 ) begin
       \$161 [3] = \$60 ;
     end
     if (follow) begin
-      \$161 [4] = \port$21526$242 [10];
+      \$161 [4] = \port$21538$242 [10];
     end else if (\$63 ) begin
       \$161 [4] = limit_4_is[1];
     end else if (\$64 ) begin
       \$161 [4] = \$66 ;
     end
     if (follow) begin
-      \$161 [5] = \port$21526$242 [11];
+      \$161 [5] = \port$21538$242 [11];
     end else if (\$69 ) begin
       \$161 [5] = limit_5_is[1];
     end else if (\$70 ) begin
@@ -60895,42 +60895,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$163  = last;
     if (load) begin
-      \$163 [0] = \port$21526$242 [0];
+      \$163 [0] = \port$21538$242 [0];
     end else if (\$43 ) begin
       \$163 [0] = limit_0_is[0];
     end else if (\$44 ) begin
       \$163 [0] = before_last[0];
     end
     if (load) begin
-      \$163 [1] = \port$21526$242 [1];
+      \$163 [1] = \port$21538$242 [1];
     end else if (\$49 ) begin
       \$163 [1] = limit_1_is[0];
     end else if (\$50 ) begin
       \$163 [1] = before_last[1];
     end
     if (load) begin
-      \$163 [2] = \port$21526$242 [2];
+      \$163 [2] = \port$21538$242 [2];
     end else if (\$55 ) begin
       \$163 [2] = limit_2_is[0];
     end else if (\$56 ) begin
       \$163 [2] = before_last[2];
     end
     if (load) begin
-      \$163 [3] = \port$21526$242 [3];
+      \$163 [3] = \port$21538$242 [3];
     end else if (\$61 ) begin
       \$163 [3] = limit_3_is[0];
     end else if (\$62 ) begin
       \$163 [3] = before_last[3];
     end
     if (load) begin
-      \$163 [4] = \port$21526$242 [4];
+      \$163 [4] = \port$21538$242 [4];
     end else if (\$67 ) begin
       \$163 [4] = limit_4_is[0];
     end else if (\$68 ) begin
       \$163 [4] = before_last[4];
     end
     if (load) begin
-      \$163 [5] = \port$21526$242 [5];
+      \$163 [5] = \port$21538$242 [5];
     end else if (\$73 ) begin
       \$163 [5] = limit_5_is[0];
     end else if (\$74 ) begin
@@ -60941,21 +60941,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$164  = limit_1;
     if (follow) begin
-      \$164  = \port$21526$16 [151:142];
+      \$164  = \port$21538$16 [151:142];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$165  = limit_1_is;
     if (follow) begin
-      \$165  = { \port$21526$242 [7], \port$21526$242 [1] };
+      \$165  = { \port$21538$242 [7], \port$21538$242 [1] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$166  = remaining_1;
     if (follow) begin
-      \$166  = \port$21526$16 [151:142];
+      \$166  = \port$21538$16 [151:142];
     end else if (\$45 ) begin
       \$166  = limit_1;
     end else if (\$46 ) begin
@@ -60966,21 +60966,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$167  = limit_2;
     if (follow) begin
-      \$167  = \port$21526$16 [125:114];
+      \$167  = \port$21538$16 [125:114];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$168  = limit_2_is;
     if (follow) begin
-      \$168  = { \port$21526$242 [8], \port$21526$242 [2] };
+      \$168  = { \port$21538$242 [8], \port$21538$242 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$169  = remaining_2;
     if (follow) begin
-      \$169  = \port$21526$16 [125:114];
+      \$169  = \port$21538$16 [125:114];
     end else if (\$51 ) begin
       \$169  = limit_2;
     end else if (\$52 ) begin
@@ -60991,21 +60991,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$170  = limit_3;
     if (follow) begin
-      \$170  = \port$21526$16 [91:84];
+      \$170  = \port$21538$16 [91:84];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$171  = limit_3_is;
     if (follow) begin
-      \$171  = { \port$21526$242 [9], \port$21526$242 [3] };
+      \$171  = { \port$21538$242 [9], \port$21538$242 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$172  = remaining_3;
     if (follow) begin
-      \$172  = \port$21526$16 [91:84];
+      \$172  = \port$21538$16 [91:84];
     end else if (\$57 ) begin
       \$172  = limit_3;
     end else if (\$58 ) begin
@@ -61016,21 +61016,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$173  = limit_4;
     if (follow) begin
-      \$173  = \port$21526$16 [61:54];
+      \$173  = \port$21538$16 [61:54];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$174  = limit_4_is;
     if (follow) begin
-      \$174  = { \port$21526$242 [10], \port$21526$242 [4] };
+      \$174  = { \port$21538$242 [10], \port$21538$242 [4] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$175  = remaining_4;
     if (follow) begin
-      \$175  = \port$21526$16 [61:54];
+      \$175  = \port$21538$16 [61:54];
     end else if (\$63 ) begin
       \$175  = limit_4;
     end else if (\$64 ) begin
@@ -61041,21 +61041,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$176  = limit_5;
     if (follow) begin
-      \$176  = \port$21526$16 [31:22];
+      \$176  = \port$21538$16 [31:22];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$177  = limit_5_is;
     if (follow) begin
-      \$177  = { \port$21526$242 [11], \port$21526$242 [5] };
+      \$177  = { \port$21538$242 [11], \port$21538$242 [5] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$178  = remaining_5;
     if (follow) begin
-      \$178  = \port$21526$16 [31:22];
+      \$178  = \port$21538$16 [31:22];
     end else if (\$69 ) begin
       \$178  = limit_5;
     end else if (\$70 ) begin
@@ -61144,7 +61144,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$189  = held_stride_1;
     if (follow) begin
-      \$189  = \port$21526$16 [173:152];
+      \$189  = \port$21538$16 [173:152];
     end
   end
   always @* begin
@@ -61158,7 +61158,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$191  = held_stride_2;
     if (follow) begin
-      \$191  = \port$21526$16 [141:126];
+      \$191  = \port$21538$16 [141:126];
     end
   end
   always @* begin
@@ -61172,7 +61172,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$193  = held_stride_3;
     if (follow) begin
-      \$193  = \port$21526$16 [113:92];
+      \$193  = \port$21538$16 [113:92];
     end
   end
   always @* begin
@@ -61186,7 +61186,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$195  = held_stride_4;
     if (follow) begin
-      \$195  = \port$21526$16 [83:62];
+      \$195  = \port$21538$16 [83:62];
     end
   end
   always @* begin
@@ -61200,7 +61200,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$197  = held_stride_5;
     if (follow) begin
-      \$197  = \port$21526$16 [53:32];
+      \$197  = \port$21538$16 [53:32];
     end
   end
   always @* begin
@@ -61214,7 +61214,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$284 ) begin end
     \$199  = address;
     if (load) begin
-      \$199  = \port$21526$16 [21:0];
+      \$199  = \port$21538$16 [21:0];
     end else if (step) begin
       \$199  = \$157 [21:0];
     end
@@ -61225,21 +61225,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$21526$16 [183:174];
-  assign ones = \port$21526$242 [5:0];
-  assign twos = \port$21526$242 [11:6];
-  assign count_1 = \port$21526$16 [151:142];
-  assign count_2 = \port$21526$16 [125:114];
-  assign count_3 = \port$21526$16 [91:84];
-  assign count_4 = \port$21526$16 [61:54];
-  assign count_5 = \port$21526$16 [31:22];
-  assign stride_4 = \port$21526$16 [83:62];
-  assign stride_5 = \port$21526$16 [53:32];
-  assign stride_2 = \port$21526$16 [141:126];
-  assign stride_3 = \port$21526$16 [113:92];
-  assign stride_0 = \port$21526$16 [201:184];
-  assign stride_1 = \port$21526$16 [173:152];
-  assign base = \port$21526$16 [21:0];
+  assign count_0 = \port$21538$16 [183:174];
+  assign ones = \port$21538$242 [5:0];
+  assign twos = \port$21538$242 [11:6];
+  assign count_1 = \port$21538$16 [151:142];
+  assign count_2 = \port$21538$16 [125:114];
+  assign count_3 = \port$21538$16 [91:84];
+  assign count_4 = \port$21538$16 [61:54];
+  assign count_5 = \port$21538$16 [31:22];
+  assign stride_4 = \port$21538$16 [83:62];
+  assign stride_5 = \port$21538$16 [53:32];
+  assign stride_2 = \port$21538$16 [141:126];
+  assign stride_3 = \port$21538$16 [113:92];
+  assign stride_0 = \port$21538$16 [201:184];
+  assign stride_1 = \port$21538$16 [173:152];
+  assign base = \port$21538$16 [21:0];
   assign further[5] = \$6 ;
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
@@ -61255,16 +61255,16 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$73  = 1'h0;
   assign \$75  = 1'h1;
   assign \$77  = \$76 ;
-  assign \$78  = \port$21526$242 [0];
+  assign \$78  = \port$21538$242 [0];
   assign \$93  = 1'h1;
   assign \$95  = \$94 ;
-  assign \$96  = \port$21526$242 [0];
+  assign \$96  = \port$21538$242 [0];
   assign \$140  = move[5];
   assign \$148  = \$147 ;
 endmodule
 
 module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid, o__ready
-, i__ready, first, stopping_rst, \port$13357$0 , o__valid, o__payload, filled, stopping_clk);
+, i__ready, first, stopping_rst, \port$13369$0 , o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$285  = 0;
   input \port$6$0 ;
   wire \port$6$0 ;
@@ -61314,8 +61314,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   wire [260:0] first;
   input stopping_rst;
   wire stopping_rst;
-  input [241:0] \port$13357$0 ;
-  wire [241:0] \port$13357$0 ;
+  input [241:0] \port$13369$0 ;
+  wire [241:0] \port$13369$0 ;
   output o__valid;
   reg o__valid = 1'h0;
   output [260:0] o__payload;
@@ -61360,7 +61360,7 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   end
 `endif
   always @(posedge stopping_clk) begin
-    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13357$0  };
+    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13369$0  };
   end
   assign read__data = memory[read__addr];
   assign i__ready = ~ filled[7];
@@ -61439,8 +61439,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   assign valid = o__valid;
   assign head = o__payload;
   assign tail = write__addr;
-  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13357$0  };
-  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13357$0  };
+  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13369$0  };
+  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$13369$0  };
   assign write__en = 1'h1;
   assign place = read__addr;
 endmodule
@@ -63284,8 +63284,8 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$21330$0 (i__payload[95:0]),
-    .\port$21330$118 (i__payload[149:118]),
+    .\port$21342$0 (i__payload[95:0]),
+    .\port$21342$118 (i__payload[149:118]),
     .step(step)
   );
   \talos.store.requests.splitter  splitter (
@@ -63294,7 +63294,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .i__valid(valid),
-    .\port$21321$52 (\$7 ),
+    .\port$21333$52 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .valid(burst__valid)
@@ -63362,7 +63362,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$21330$0 , \port$21330$118 , ending_clk);
+module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$21342$0 , \port$21342$118 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$293  = 0;
   input follow;
   wire follow;
@@ -63374,10 +63374,10 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$21330$0 ;
-  wire [95:0] \port$21330$0 ;
-  input [31:0] \port$21330$118 ;
-  wire [31:0] \port$21330$118 ;
+  input [95:0] \port$21342$0 ;
+  wire [95:0] \port$21342$0 ;
+  input [31:0] \port$21342$118 ;
+  wire [31:0] \port$21342$118 ;
   input ending_clk;
   wire ending_clk;
   wire \$1 ;
@@ -63489,19 +63489,19 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$21330$118 [28];
-  assign \$31  = ~ \port$21330$118 [29];
+  assign \$28  = ~ \port$21342$118 [28];
+  assign \$31  = ~ \port$21342$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$21330$118 [28];
-  assign \$37  = ~ \port$21330$118 [29];
+  assign \$34  = ~ \port$21342$118 [28];
+  assign \$37  = ~ \port$21342$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$21330$118 [29:28];
+  assign \$41  = & \port$21342$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$21330$118 [28] ? \port$21330$0 [95:64] : \port$21330$0 [63:32];
+  assign \$45  = \port$21342$118 [28] ? \port$21342$0 [95:64] : \port$21342$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -63570,21 +63570,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$21330$118 [15:0];
+      \$54  = \port$21342$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$21330$118 [30], \port$21330$118 [28] };
+      \$55  = { \port$21342$118 [30], \port$21342$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$21330$118 [15:0];
+      \$56  = \port$21342$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -63595,14 +63595,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$21330$118 [30];
+      \$57 [0] = \port$21342$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$21330$118 [31];
+      \$57 [1] = \port$21342$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -63631,14 +63631,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$21330$118 [28];
+      \$59 [0] = \port$21342$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$21330$118 [29];
+      \$59 [1] = \port$21342$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -63649,21 +63649,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$21330$118 [27:16];
+      \$60  = \port$21342$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$21330$118 [31], \port$21330$118 [29] };
+      \$61  = { \port$21342$118 [31], \port$21342$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$21330$118 [27:16];
+      \$62  = \port$21342$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -63724,7 +63724,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$21330$0 [95:64];
+      \$69  = \port$21342$0 [95:64];
     end
   end
   always @* begin
@@ -63738,7 +63738,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$293 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$21330$0 [31:0];
+      \$71  = \port$21342$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -63749,14 +63749,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$21330$118 [15:0];
-  assign ones = \port$21330$118 [29:28];
-  assign twos = \port$21330$118 [31:30];
+  assign count_0 = \port$21342$118 [15:0];
+  assign ones = \port$21342$118 [29:28];
+  assign twos = \port$21342$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$21330$118 [27:16];
-  assign stride_0 = \port$21330$0 [63:32];
-  assign stride_1 = \port$21330$0 [95:64];
-  assign base = \port$21330$0 [31:0];
+  assign count_1 = \port$21342$118 [27:16];
+  assign stride_0 = \port$21342$0 [63:32];
+  assign stride_1 = \port$21342$0 [95:64];
+  assign base = \port$21342$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -63768,15 +63768,15 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$21330$118 [28];
+  assign \$30  = \port$21342$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$21330$118 [28];
+  assign \$36  = \port$21342$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$21321$52 , run__ready, ending_clk);
+module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$21333$52 , run__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$294  = 0;
   input burst__ready;
   wire burst__ready;
@@ -63790,8 +63790,8 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [5:0] \port$21321$52 ;
-  wire [5:0] \port$21321$52 ;
+  output [5:0] \port$21333$52 ;
+  wire [5:0] \port$21333$52 ;
   output run__ready;
   wire run__ready;
   input ending_clk;
@@ -63928,7 +63928,7 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   assign burst__valid = valid;
   assign \final  = now[52];
   assign tag = now[57:53];
-  assign \port$21321$52  = now[57:52];
+  assign \port$21333$52  = now[57:52];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
@@ -64709,8 +64709,8 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .follow(load),
-    .\port$21344$22 (i__payload[53:22]),
-    .\port$21344$81 (i__payload[146:81]),
+    .\port$21356$22 (i__payload[53:22]),
+    .\port$21356$81 (i__payload[146:81]),
     .step(step)
   );
   \talos.store.walker.offsets  offsets (
@@ -64719,7 +64719,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$21344$22 (i__payload[80:22]),
+    .\port$21356$22 (i__payload[80:22]),
     .step(step)
   );
   \talos.store.walker.spare  spare (
@@ -64954,7 +64954,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
   assign \i__payload$28 [8:0] = address;
 endmodule
 
-module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \port$21344$81 , address, ending_clk);
+module \talos.store.walker.locals (follow, step, ending_rst, \port$21356$22 , \port$21356$81 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$299  = 0;
   input follow;
   wire follow;
@@ -64962,10 +64962,10 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [31:0] \port$21344$22 ;
-  wire [31:0] \port$21344$22 ;
-  input [65:0] \port$21344$81 ;
-  wire [65:0] \port$21344$81 ;
+  input [31:0] \port$21356$22 ;
+  wire [31:0] \port$21356$22 ;
+  input [65:0] \port$21356$81 ;
+  wire [65:0] \port$21356$81 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input ending_clk;
@@ -65080,19 +65080,19 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$21344$22 [28];
-  assign \$31  = ~ \port$21344$22 [29];
+  assign \$28  = ~ \port$21356$22 [28];
+  assign \$31  = ~ \port$21356$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$21344$22 [28];
-  assign \$37  = ~ \port$21344$22 [29];
+  assign \$34  = ~ \port$21356$22 [28];
+  assign \$37  = ~ \port$21356$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$21344$22 [29:28];
+  assign \$41  = & \port$21356$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$21344$22 [28] ? \port$21344$81 [65:44] : \port$21344$81 [43:22];
+  assign \$45  = \port$21356$22 [28] ? \port$21356$81 [65:44] : \port$21356$81 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -65161,21 +65161,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$21344$22 [15:0];
+      \$54  = \port$21356$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$21344$22 [30], \port$21344$22 [28] };
+      \$55  = { \port$21356$22 [30], \port$21356$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$21344$22 [15:0];
+      \$56  = \port$21356$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -65186,14 +65186,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$21344$22 [30];
+      \$57 [0] = \port$21356$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$21344$22 [31];
+      \$57 [1] = \port$21356$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -65222,14 +65222,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$21344$22 [28];
+      \$59 [0] = \port$21356$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$21344$22 [29];
+      \$59 [1] = \port$21356$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -65240,21 +65240,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$21344$22 [27:16];
+      \$60  = \port$21356$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$21344$22 [31], \port$21344$22 [29] };
+      \$61  = { \port$21356$22 [31], \port$21356$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$21344$22 [27:16];
+      \$62  = \port$21356$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -65315,7 +65315,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$21344$81 [65:44];
+      \$69  = \port$21356$81 [65:44];
     end
   end
   always @* begin
@@ -65329,7 +65329,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$299 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$21344$81 [21:0];
+      \$71  = \port$21356$81 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -65340,14 +65340,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$21344$22 [15:0];
-  assign ones = \port$21344$22 [29:28];
-  assign twos = \port$21344$22 [31:30];
+  assign count_0 = \port$21356$22 [15:0];
+  assign ones = \port$21356$22 [29:28];
+  assign twos = \port$21356$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$21344$22 [27:16];
-  assign stride_0 = \port$21344$81 [43:22];
-  assign stride_1 = \port$21344$81 [65:44];
-  assign base = \port$21344$81 [21:0];
+  assign count_1 = \port$21356$22 [27:16];
+  assign stride_0 = \port$21356$81 [43:22];
+  assign stride_1 = \port$21356$81 [65:44];
+  assign base = \port$21356$81 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -65359,15 +65359,15 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$21344$22 , \p
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$21344$22 [28];
+  assign \$30  = \port$21356$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$21344$22 [28];
+  assign \$36  = \port$21356$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \last$15 , address, ending_clk);
+module \talos.store.walker.offsets (follow, step, ending_rst, \port$21356$22 , \last$15 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$300  = 0;
   input follow;
   wire follow;
@@ -65375,8 +65375,8 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [58:0] \port$21344$22 ;
-  wire [58:0] \port$21344$22 ;
+  input [58:0] \port$21356$22 ;
+  wire [58:0] \port$21356$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [8:0] address;
@@ -65492,19 +65492,19 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$21344$22 [28];
-  assign \$31  = ~ \port$21344$22 [29];
+  assign \$28  = ~ \port$21356$22 [28];
+  assign \$31  = ~ \port$21356$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$21344$22 [28];
-  assign \$37  = ~ \port$21344$22 [29];
+  assign \$34  = ~ \port$21356$22 [28];
+  assign \$37  = ~ \port$21356$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$21344$22 [29:28];
+  assign \$41  = & \port$21356$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$21344$22 [28] ? \port$21344$22 [58:50] : \port$21344$22 [49:41];
+  assign \$45  = \port$21356$22 [28] ? \port$21356$22 [58:50] : \port$21356$22 [49:41];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -65573,21 +65573,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$21344$22 [15:0];
+      \$54  = \port$21356$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$21344$22 [30], \port$21344$22 [28] };
+      \$55  = { \port$21356$22 [30], \port$21356$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$21344$22 [15:0];
+      \$56  = \port$21356$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -65598,14 +65598,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$21344$22 [30];
+      \$57 [0] = \port$21356$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$21344$22 [31];
+      \$57 [1] = \port$21356$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -65634,14 +65634,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$21344$22 [28];
+      \$59 [0] = \port$21356$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$21344$22 [29];
+      \$59 [1] = \port$21356$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -65652,21 +65652,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$21344$22 [27:16];
+      \$60  = \port$21356$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$21344$22 [31], \port$21344$22 [29] };
+      \$61  = { \port$21356$22 [31], \port$21356$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$21344$22 [27:16];
+      \$62  = \port$21356$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -65727,7 +65727,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$21344$22 [58:50];
+      \$69  = \port$21356$22 [58:50];
     end
   end
   always @* begin
@@ -65741,7 +65741,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$300 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$21344$22 [40:32];
+      \$71  = \port$21356$22 [40:32];
     end else if (step) begin
       \$71  = \$53 [8:0];
     end
@@ -65752,14 +65752,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$21344$22 [15:0];
-  assign ones = \port$21344$22 [29:28];
-  assign twos = \port$21344$22 [31:30];
+  assign count_0 = \port$21356$22 [15:0];
+  assign ones = \port$21356$22 [29:28];
+  assign twos = \port$21356$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$21344$22 [27:16];
-  assign stride_0 = \port$21344$22 [49:41];
-  assign stride_1 = \port$21344$22 [58:50];
-  assign base = \port$21344$22 [40:32];
+  assign count_1 = \port$21356$22 [27:16];
+  assign stride_0 = \port$21356$22 [49:41];
+  assign stride_1 = \port$21356$22 [58:50];
+  assign base = \port$21356$22 [40:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -65771,10 +65771,10 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$21344$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$21344$22 [28];
+  assign \$30  = \port$21356$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$21344$22 [28];
+  assign \$36  = \port$21356$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -66511,8 +66511,8 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
     .last(lasts),
     .\last$15 (last),
     .ones(flags[4:2]),
-    .\port$17778$268 (current[329:268]),
-    .\port$17778$38 (current[57:38]),
+    .\port$17790$268 (current[329:268]),
+    .\port$17790$38 (current[57:38]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -67004,7 +67004,7 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
   assign \$72  = current[19];
 endmodule
 
-module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$17778$38 , \port$17778$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
+module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$17790$38 , \port$17790$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$304  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -67012,10 +67012,10 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$17778$38 ;
-  wire [19:0] \port$17778$38 ;
-  input [61:0] \port$17778$268 ;
-  wire [61:0] \port$17778$268 ;
+  input [19:0] \port$17790$38 ;
+  wire [19:0] \port$17790$38 ;
+  input [61:0] \port$17790$268 ;
+  wire [61:0] \port$17790$268 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -67230,7 +67230,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$17778$268 [43:22] : { \port$17778$268 [61], \port$17778$268 [61], \port$17778$268 [61], \port$17778$268 [61], \port$17778$268 [61:44] };
+  assign \$64  = ones[0] ? \port$17790$268 [43:22] : { \port$17790$268 [61], \port$17790$268 [61], \port$17790$268 [61], \port$17790$268 [61], \port$17790$268 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -67304,7 +67304,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$17778$38 [19:10];
+      \$82  = \port$17790$38 [19:10];
     end
   end
   always @* begin
@@ -67318,7 +67318,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$17778$38 [19:10];
+      \$84  = \port$17790$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -67404,7 +67404,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$17778$38 [9:0];
+      \$88  = \port$17790$38 [9:0];
     end
   end
   always @* begin
@@ -67418,7 +67418,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$17778$38 [9:0];
+      \$90  = \port$17790$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -67518,7 +67518,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$17778$268 [43:22];
+      \$102  = \port$17790$268 [43:22];
     end
   end
   always @* begin
@@ -67546,7 +67546,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
     if (\$auto$verilog_backend.cc:2505:dump_module$304 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$17778$268 [21:0];
+      \$106  = \port$17790$268 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -67557,13 +67557,13 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1777
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$17778$38 [19:10];
+  assign count_0 = \port$17790$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$17778$38 [9:0];
+  assign count_1 = \port$17790$38 [9:0];
   assign stride_2 = 8'h10;
-  assign stride_0 = \port$17778$268 [61:44];
-  assign stride_1 = \port$17778$268 [43:22];
-  assign base = \port$17778$268 [21:0];
+  assign stride_0 = \port$17790$268 [61:44];
+  assign stride_1 = \port$17790$268 [43:22];
+  assign base = \port$17790$268 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -68167,46 +68167,58 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
-  reg \$100 ;
-  reg [26:0] \$101 ;
-  reg [26:0] \$102 ;
-  reg \$103 ;
-  reg \$104 ;
-  reg \$105 ;
-  reg \$106 ;
-  reg \$107 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire [27:0] \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
   reg \$108 ;
   reg \$109 ;
   wire \$11 ;
-  reg [15:0] \$110 ;
+  reg \$110 ;
   reg \$111 ;
   reg \$112 ;
-  reg [5:0] \$113 ;
-  reg [5:0] \$114 ;
-  reg [5:0] \$115 ;
-  reg [5:0] \$116 ;
-  reg [5:0] \$117 ;
-  reg [5:0] \$118 ;
+  reg [27:0] \$113 ;
+  reg [27:0] \$114 ;
+  reg \$115 ;
+  reg \$116 ;
+  reg \$117 ;
+  reg \$118 ;
   reg \$119 ;
-  wire \$12 ;
-  reg [5:0] \$120 ;
+  wire [27:0] \$12 ;
+  reg \$120 ;
+  reg \$121 ;
+  reg [15:0] \$122 ;
+  reg \$123 ;
+  reg \$124 ;
+  reg [5:0] \$125 ;
+  reg [5:0] \$126 ;
+  reg [5:0] \$127 ;
+  reg [5:0] \$128 ;
+  reg [5:0] \$129 ;
   wire \$13 ;
+  reg [5:0] \$130 ;
+  reg \$131 ;
+  reg [5:0] \$132 ;
   wire \$14 ;
-  wire \$15 ;
+  wire [27:0] \$15 ;
   wire \$16 ;
   wire \$17 ;
-  wire \$18 ;
+  wire [27:0] \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire \$21 ;
+  wire [27:0] \$21 ;
   wire \$22 ;
   wire \$23 ;
-  wire [1:0] \$24 ;
-  wire [16:0] \$25 ;
+  wire \$24 ;
+  wire \$25 ;
   wire \$26 ;
-  wire [1:0] \$27 ;
-  wire [5:0] \$28 ;
+  wire \$27 ;
+  wire \$28 ;
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
@@ -68217,12 +68229,12 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$35 ;
   wire \$36 ;
   wire \$37 ;
-  wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$38 ;
+  wire [16:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
+  wire [1:0] \$41 ;
+  wire [5:0] \$42 ;
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
@@ -68252,7 +68264,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire [27:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
@@ -68261,30 +68273,30 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire [26:0] \$78 ;
+  wire \$78 ;
   wire \$79 ;
-  wire \$8 ;
+  wire [27:0] \$8 ;
   wire \$80 ;
-  wire [26:0] \$81 ;
+  wire \$81 ;
   wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
-  wire [26:0] \$86 ;
+  wire \$86 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire [26:0] \$9 ;
-  wire [26:0] \$90 ;
+  wire [27:0] \$9 ;
+  wire \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  reg \$96 ;
-  reg \$97 ;
-  reg \$98 ;
-  reg \$99 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire [27:0] \$99 ;
   wire acc_if_0;
   wire acc_if_1;
   (* init = 16'h0000 *)
@@ -68295,6 +68307,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire act_read__valid;
   wire [21:0] address;
   wire [21:0] \address$75 ;
+  wire advance;
   (* init = 6'h00 *)
   wire [5:0] \arrival$88 ;
   wire \arrival$88.block_end ;
@@ -68321,6 +68334,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire [9:0] \count_2$68 ;
   wire [9:0] count_3;
   wire [9:0] count_4;
+  reg empty = 1'h1;
   wire [4:0] firsts;
   wire [4:0] \flags.ones ;
   wire [4:0] \flags.twos ;
@@ -68329,14 +68343,14 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire free;
   wire free_after_launch;
   reg from_accumulator = 1'h0;
-  reg [26:0] head = 27'h0000000;
+  reg [27:0] head = 28'h0000000;
   wire [21:0] \head.address ;
   wire \head.block_end ;
   wire \head.end ;
   wire \head.first ;
   wire \head.last ;
   wire \head.residual ;
-  reg head_valid = 1'h0;
+  wire \head.source ;
   wire idle_lanes;
   wire [21:0] \instruction.a ;
   wire signed [17:0] \instruction.a_pixel_stride ;
@@ -68385,30 +68399,31 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire launch;
   wire \load$44 ;
   wire \load$65 ;
-  reg [26:0] made;
+  reg [27:0] made;
   wire [21:0] \made.address ;
   wire \made.block_end ;
   wire \made.end ;
   wire \made.first ;
   wire \made.last ;
   wire \made.residual ;
+  wire \made.source ;
   reg making = 1'h0;
   wire next_second_valid;
   reg odd = 1'h0;
   wire [4:0] ones;
   wire [2:0] \ones$66 ;
-  wire pop;
   wire push;
   reg requantize = 1'h0;
   reg residual = 1'h0;
   reg room = 1'h1;
-  reg [26:0] second = 27'h0000000;
+  reg [27:0] second = 28'h0000000;
   wire [21:0] \second.address ;
   wire \second.block_end ;
   wire \second.end ;
   wire \second.first ;
   wire \second.last ;
   wire \second.residual ;
+  wire \second.source ;
   reg second_valid = 1'h0;
   reg slots = 1'h0;
   reg source = 1'h0;
@@ -68441,171 +68456,183 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   reg which = 1'h0;
   assign \$1  = ! instruction[17:16];
   assign \$2  = instruction[18] & instruction[19];
-  assign \$4  = push & made[26];
-  assign \$5  = made[24] & instruction[19];
+  assign \$4  = push & made[27];
+  assign \$5  = made[25] & instruction[19];
   assign \$6  = ~ second_valid;
-  assign \$7  = ~ head_valid;
-  assign \$8  = pop | \$7 ;
+  assign \$7  = second_valid ? second : made;
+  assign \$8  = second_valid ? second : made;
   assign \$9  = second_valid ? second : made;
   assign \$10  = second_valid | push;
-  assign \$11  = head_valid | push;
-  assign \$12  = pop ? \$10  : \$11 ;
-  assign \$13  = ~ next_second_valid;
-  assign \$14  = ~ acc_if_1;
-  assign \$15  = asks_if_1 & \$14 ;
-  assign \$16  = ~ acc_if_0;
-  assign \$17  = asks_if_0 & \$16 ;
-  assign \$18  = pop ? \$15  : \$17 ;
-  assign \$19  = asks_if_1 & acc_if_1;
-  assign \$20  = asks_if_0 & acc_if_0;
-  assign \$21  = pop ? \$19  : \$20 ;
-  assign \$22  = ~ odd;
-  assign \$24  = slots - 1'h1;
-  assign \$25  = acc + 1'h1;
-  assign \$26  = two_pass ? 1'h1 : 1'h0;
-  assign \$27  = which + 1'h1;
-  assign \$28  = source ? tag_2 : tag_6;
-  assign \$29  = | instruction[17:16];
-  assign \$30  = | instruction[17:16];
-  assign \$31  = | instruction[17:16];
-  assign \$32  = | instruction[17:16];
-  assign \$33  = | instruction[17:16];
-  assign \$34  = | instruction[17:16];
-  assign \$35  = | instruction[17:16];
-  assign \$36  = | instruction[17:16];
-  assign count_0 = instruction[73:66] & { \$36 , \$35 , \$34 , \$33 , \$32 , \$31 , \$30 , \$29  };
-  assign \$37  = | instruction[17:16];
-  assign \$38  = | instruction[17:16];
-  assign \$39  = | instruction[17:16];
-  assign \$40  = | instruction[17:16];
-  assign \$41  = | instruction[17:16];
-  assign \$42  = | instruction[17:16];
+  assign \$11  = \$9 [22] & \$10 ;
+  assign \$12  = second_valid ? second : made;
+  assign \$13  = second_valid | push;
+  assign \$14  = \$12 [23] & \$13 ;
+  assign \$15  = second_valid ? second : made;
+  assign \$16  = second_valid | push;
+  assign \$17  = \$15 [25] & \$16 ;
+  assign \$18  = second_valid ? second : made;
+  assign \$19  = second_valid | push;
+  assign \$20  = \$18 [26] & \$19 ;
+  assign \$21  = second_valid ? second : made;
+  assign \$22  = second_valid | push;
+  assign \$23  = \$21 [27] & \$22 ;
+  assign \$24  = second_valid | push;
+  assign \$25  = ~ \$24 ;
+  assign \$26  = advance & \$25 ;
+  assign \$27  = ~ next_second_valid;
+  assign \$28  = ~ acc_if_1;
+  assign \$29  = asks_if_1 & \$28 ;
+  assign \$30  = ~ acc_if_0;
+  assign \$31  = asks_if_0 & \$30 ;
+  assign \$32  = advance ? \$29  : \$31 ;
+  assign \$33  = asks_if_1 & acc_if_1;
+  assign \$34  = asks_if_0 & acc_if_0;
+  assign \$35  = advance ? \$33  : \$34 ;
+  assign \$36  = ~ odd;
+  assign \$38  = slots - 1'h1;
+  assign \$39  = acc + 1'h1;
+  assign \$40  = two_pass ? 1'h1 : 1'h0;
+  assign \$41  = which + 1'h1;
+  assign \$42  = source ? tag_2 : tag_6;
   assign \$43  = | instruction[17:16];
   assign \$44  = | instruction[17:16];
-  assign count_1 = instruction[65:58] & { \$44 , \$43 , \$42 , \$41 , \$40 , \$39 , \$38 , \$37  };
+  assign \$45  = | instruction[17:16];
+  assign \$46  = | instruction[17:16];
+  assign \$47  = | instruction[17:16];
+  assign \$48  = | instruction[17:16];
+  assign \$49  = | instruction[17:16];
+  assign \$50  = | instruction[17:16];
+  assign count_0 = instruction[73:66] & { \$50 , \$49 , \$48 , \$47 , \$46 , \$45 , \$44 , \$43  };
+  assign \$51  = | instruction[17:16];
+  assign \$52  = | instruction[17:16];
+  assign \$53  = | instruction[17:16];
+  assign \$54  = | instruction[17:16];
+  assign \$55  = | instruction[17:16];
+  assign \$56  = | instruction[17:16];
+  assign \$57  = | instruction[17:16];
+  assign \$58  = | instruction[17:16];
+  assign count_1 = instruction[65:58] & { \$58 , \$57 , \$56 , \$55 , \$54 , \$53 , \$52 , \$51  };
   assign push = making & room;
-  assign \$45  = ~ residual;
-  assign step = push & \$45 ;
-  assign \$46  = & firsts[1:0];
-  assign \$47  = ~ residual;
-  assign \$48  = & lasts[1:0];
-  assign \$49  = \$47  & \$48 ;
-  assign \$50  = ~ residual;
-  assign \$51  = & lasts[3:0];
-  assign \$52  = \$50  & \$51 ;
-  assign \$53  = \$52  & requantize;
-  assign \$54  = ~ residual;
-  assign \$55  = \$54  & last;
+  assign \$59  = ~ residual;
+  assign step = push & \$59 ;
+  assign \$60  = ~ residual;
+  assign \$61  = & firsts[1:0];
+  assign \$62  = ~ residual;
+  assign \$63  = & lasts[1:0];
+  assign \$64  = \$62  & \$63 ;
+  assign \$65  = ~ residual;
+  assign \$66  = & lasts[3:0];
+  assign \$67  = \$65  & \$66 ;
+  assign \$68  = \$67  & requantize;
+  assign \$69  = ~ residual;
+  assign \$70  = \$69  & last;
   assign \step$74  = push & residual;
-  assign \$56  = asks_act & act_read__grant;
-  assign \$57  = asks_acc & acc_read__grant;
-  assign pop = \$56  | \$57 ;
-  assign launch = pop & head[24];
-  assign take = pop & head[25];
-  assign \end  = pop & head[26];
-  assign \$58  = ~ act_read__grant;
-  assign \$59  = asks_act & \$58 ;
-  assign \$60  = ~ acc_read__grant;
-  assign \$61  = asks_acc & \$60 ;
-  assign stall = \$59  | \$61 ;
-  assign \$62  = ~ pop;
-  assign \$63  = \$62  & head_valid;
-  assign \$64  = second_valid | push;
-  assign next_second_valid = \$63  & \$64 ;
-  assign \$65  = ~ odd;
-  assign \$66  = two_pass & \$65 ;
-  assign \$67  = ~ \$66 ;
-  assign idle_lanes = load | \$68 ;
-  assign \$69  = ~ requantize;
-  assign \$70  = ready | \$69 ;
-  assign free = idle_lanes & \$70 ;
-  assign \$71  = ~ two_pass;
-  assign \$72  = head[25] ? ready_after : ready;
-  assign \$73  = ~ requantize;
-  assign \$74  = \$72  | \$73 ;
-  assign free_after_launch = \$71  & \$74 ;
-  assign \$75  = load | issuing;
-  assign \$76  = head_valid | push;
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = head_valid ? head : made;
-  assign \$79  = ~ \$78 [24];
-  assign \$80  = \$79  | free;
-  assign asks_if_0 = \$77  & \$80 ;
-  assign \$81  = head_valid ? head : made;
-  assign \$82  = ~ \$81 [22];
-  assign acc_if_0 = from_accumulator & \$82 ;
-  assign \$83  = ~ head[26];
-  assign \$84  = second_valid | push;
-  assign \$85  = \$83  & \$84 ;
-  assign \$86  = second_valid ? second : made;
-  assign \$87  = ~ \$86 [24];
-  assign \$88  = head[24] ? free_after_launch : free;
+  assign \$71  = asks_act & act_read__grant;
+  assign \$72  = asks_acc & acc_read__grant;
+  assign \$73  = \$71  | \$72 ;
+  assign advance = \$73  | empty;
+  assign launch = advance & head[25];
+  assign take = advance & head[26];
+  assign \end  = advance & head[27];
+  assign \$74  = ~ act_read__grant;
+  assign \$75  = asks_act & \$74 ;
+  assign \$76  = ~ acc_read__grant;
+  assign \$77  = asks_acc & \$76 ;
+  assign stall = \$75  | \$77 ;
+  assign \$78  = ~ advance;
+  assign \$79  = second_valid | push;
+  assign next_second_valid = \$78  & \$79 ;
+  assign \$80  = ~ odd;
+  assign \$81  = two_pass & \$80 ;
+  assign \$82  = ~ \$81 ;
+  assign idle_lanes = load | \$83 ;
+  assign \$84  = ~ requantize;
+  assign \$85  = ready | \$84 ;
+  assign free = idle_lanes & \$85 ;
+  assign \$86  = ~ two_pass;
+  assign \$87  = head[26] ? ready_after : ready;
+  assign \$88  = ~ requantize;
   assign \$89  = \$87  | \$88 ;
-  assign asks_if_1 = \$85  & \$89 ;
-  assign \$90  = second_valid ? second : made;
-  assign \$91  = ~ \$90 [22];
-  assign acc_if_1 = from_accumulator & \$91 ;
-  assign \$92  = pop & head[22];
-  assign \$93  = ~ head[22];
-  assign \$94  = pop & \$93 ;
-  assign \$95  = pop & head[24];
+  assign free_after_launch = \$86  & \$89 ;
+  assign \$90  = load | issuing;
+  assign \$91  = ~ head[25];
+  assign \$92  = \$91  | free;
+  assign asks_if_0 = \$90  & \$92 ;
+  assign \$93  = ~ head[23];
+  assign acc_if_0 = from_accumulator & \$93 ;
+  assign \$94  = load | issuing;
+  assign \$95  = ~ head[27];
+  assign \$96  = \$94  & \$95 ;
+  assign \$97  = second_valid | push;
+  assign \$98  = \$96  & \$97 ;
+  assign \$99  = second_valid ? second : made;
+  assign \$100  = ~ \$99 [25];
+  assign \$101  = head[25] ? free_after_launch : free;
+  assign \$102  = \$100  | \$101 ;
+  assign asks_if_1 = \$98  & \$102 ;
+  assign \$103  = second_valid ? second : made;
+  assign \$104  = ~ \$103 [23];
+  assign acc_if_1 = from_accumulator & \$104 ;
+  assign \$105  = advance & head[23];
+  assign \$106  = advance & head[22];
+  assign \$107  = advance & head[25];
   always @(posedge stopping_clk)
-    from_accumulator <= \$96 ;
+    from_accumulator <= \$108 ;
   always @(posedge stopping_clk)
-    requantize <= \$97 ;
+    requantize <= \$109 ;
   always @(posedge stopping_clk)
-    two_pass <= \$98 ;
+    two_pass <= \$110 ;
   always @(posedge stopping_clk)
-    making <= \$99 ;
+    making <= \$111 ;
   always @(posedge stopping_clk)
-    residual <= \$100 ;
+    residual <= \$112 ;
   always @(posedge stopping_clk)
-    second <= \$101 ;
+    second <= \$113 ;
   always @(posedge stopping_clk)
-    head <= \$102 ;
+    head <= \$114 ;
   always @(posedge stopping_clk)
-    head_valid <= \$103 ;
+    empty <= \$115 ;
   always @(posedge stopping_clk)
-    second_valid <= \$104 ;
+    second_valid <= \$116 ;
   always @(posedge stopping_clk)
-    room <= \$105 ;
+    room <= \$117 ;
   always @(posedge stopping_clk)
-    asks_act <= \$106 ;
+    asks_act <= \$118 ;
   always @(posedge stopping_clk)
-    asks_acc <= \$107 ;
+    asks_acc <= \$119 ;
   always @(posedge stopping_clk)
-    odd <= \$108 ;
+    odd <= \$120 ;
   always @(posedge stopping_clk)
-    slots <= \$109 ;
+    slots <= \$121 ;
   always @(posedge stopping_clk)
-    acc <= \$110 ;
+    acc <= \$122 ;
   always @(posedge stopping_clk)
-    which <= \$111 ;
+    which <= \$123 ;
   always @(posedge stopping_clk)
-    issuing <= \$112 ;
+    issuing <= \$124 ;
   always @(posedge stopping_clk)
-    tag_1 <= \$113 ;
+    tag_1 <= \$125 ;
   always @(posedge stopping_clk)
-    tag_2 <= \$114 ;
+    tag_2 <= \$126 ;
   always @(posedge stopping_clk)
-    tag_3 <= \$115 ;
+    tag_3 <= \$127 ;
   always @(posedge stopping_clk)
-    tag_4 <= \$116 ;
+    tag_4 <= \$128 ;
   always @(posedge stopping_clk)
-    tag_5 <= \$117 ;
+    tag_5 <= \$129 ;
   always @(posedge stopping_clk)
-    tag_6 <= \$118 ;
+    tag_6 <= \$130 ;
   always @(posedge stopping_clk)
-    source <= \$119 ;
+    source <= \$131 ;
   always @(posedge stopping_clk)
-    arrival <= \$120 ;
+    arrival <= \$132 ;
   \talos.vector.issue.residual_nest  residual_nest (
     .address(\address$75 ),
     .count_2(instruction[30:21]),
     .follow(prepare),
     .ones(flags[4:2]),
-    .\port$17778$206 (instruction[267:206]),
-    .\port$17778$38 (instruction[57:38]),
+    .\port$17790$206 (instruction[267:206]),
+    .\port$17790$38 (instruction[57:38]),
     .step(\step$74 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -68620,144 +68647,42 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
     .follow(prepare),
     .last(lasts),
     .\last$15 (last),
-    .\port$17778$104 (instruction[205:104]),
-    .\port$17778$38 (instruction[57:38]),
-    .\port$17780$0 (flags),
+    .\port$17790$104 (instruction[205:104]),
+    .\port$17790$38 (instruction[57:38]),
+    .\port$17792$0 (flags),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$96  = from_accumulator;
+    \$108  = from_accumulator;
     if (prepare) begin
-      \$96  = \$1 ;
+      \$108  = \$1 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$97  = requantize;
+    \$109  = requantize;
     if (prepare) begin
-      \$97  = instruction[18];
+      \$109  = instruction[18];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$98  = two_pass;
+    \$110  = two_pass;
     if (prepare) begin
-      \$98  = \$3 ;
+      \$110  = \$3 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$99  = making;
+    \$111  = making;
     if (\$4 ) begin
-      \$99  = 1'h0;
+      \$111  = 1'h0;
     end
     if (prepare) begin
-      \$99  = 1'h1;
-    end
-    if (stopping_rst) begin
-      \$99  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$100  = residual;
-    if (push) begin
-      \$100  = \$5 ;
-    end
-    if (prepare) begin
-      \$100  = instruction[19];
-    end
-    if (stopping_rst) begin
-      \$100  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$101  = second;
-    if (\$6 ) begin
-      \$101  = made;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$102  = head;
-    if (\$8 ) begin
-      \$102  = \$9 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$103  = \$12 ;
-    if (stopping_rst) begin
-      \$103  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$104  = next_second_valid;
-    if (stopping_rst) begin
-      \$104  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$105  = \$13 ;
-    if (stopping_rst) begin
-      \$105  = 1'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$106  = \$18 ;
-    if (stopping_rst) begin
-      \$106  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$107  = \$21 ;
-    if (stopping_rst) begin
-      \$107  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$108  = \$22 ;
-    if (load) begin
-      \$108  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$109  = slots;
-    if (\$23 ) begin
-      \$109  = \$24 [0];
-    end
-    if (launch) begin
-      \$109  = \$26 ;
-    end
-    if (load) begin
-      \$109  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$110  = acc;
-    if (launch) begin
-      \$110  = \$25 [15:0];
-    end
-    if (prepare) begin
-      \$110  = instruction[89:74];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$111  = which;
-    if (take) begin
-      \$111  = \$27 [0];
+      \$111  = 1'h1;
     end
     if (stopping_rst) begin
       \$111  = 1'h0;
@@ -68765,74 +68690,185 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$112  = issuing;
+    \$112  = residual;
+    if (push) begin
+      \$112  = \$5 ;
+    end
+    if (prepare) begin
+      \$112  = instruction[19];
+    end
+    if (stopping_rst) begin
+      \$112  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$113  = second;
+    if (\$6 ) begin
+      \$113  = made;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$114  = head;
+    if (advance) begin
+      \$114 [21:0] = \$7 [21:0];
+      \$114 [24] = \$8 [24];
+      \$114 [22] = \$11 ;
+      \$114 [23] = \$14 ;
+      \$114 [25] = \$17 ;
+      \$114 [26] = \$20 ;
+      \$114 [27] = \$23 ;
+    end
+    if (stopping_rst) begin
+      \$114  = 28'h0000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$115  = \$26 ;
+    if (stopping_rst) begin
+      \$115  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$116  = next_second_valid;
+    if (stopping_rst) begin
+      \$116  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$117  = \$27 ;
+    if (stopping_rst) begin
+      \$117  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$118  = \$32 ;
+    if (stopping_rst) begin
+      \$118  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$119  = \$35 ;
+    if (stopping_rst) begin
+      \$119  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$120  = \$36 ;
+    if (load) begin
+      \$120  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$121  = slots;
+    if (\$37 ) begin
+      \$121  = \$38 [0];
+    end
+    if (launch) begin
+      \$121  = \$40 ;
+    end
+    if (load) begin
+      \$121  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$122  = acc;
+    if (launch) begin
+      \$122  = \$39 [15:0];
+    end
+    if (prepare) begin
+      \$122  = instruction[89:74];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$123  = which;
+    if (take) begin
+      \$123  = \$41 [0];
+    end
+    if (stopping_rst) begin
+      \$123  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
+    \$124  = issuing;
     if (\end ) begin
-      \$112  = 1'h0;
+      \$124  = 1'h0;
     end
     if (load) begin
-      \$112  = 1'h1;
+      \$124  = 1'h1;
     end
     if (stopping_rst) begin
-      \$112  = 1'h0;
+      \$124  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$113  = tag;
+    \$125  = tag;
     if (stopping_rst) begin
-      \$113  = 6'h00;
+      \$125  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$114  = tag_1;
+    \$126  = tag_1;
     if (stopping_rst) begin
-      \$114  = 6'h00;
+      \$126  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$115  = tag_2;
+    \$127  = tag_2;
     if (stopping_rst) begin
-      \$115  = 6'h00;
+      \$127  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$116  = tag_3;
+    \$128  = tag_3;
     if (stopping_rst) begin
-      \$116  = 6'h00;
+      \$128  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$117  = tag_4;
+    \$129  = tag_4;
     if (stopping_rst) begin
-      \$117  = 6'h00;
+      \$129  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$118  = tag_5;
+    \$130  = tag_5;
     if (stopping_rst) begin
-      \$118  = 6'h00;
+      \$130  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$119  = source;
+    \$131  = source;
     if (load) begin
-      \$119  = from_accumulator;
+      \$131  = from_accumulator;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$306 ) begin end
-    \$120 [5:3] = \$28 [5:3];
-    \$120 [0] = tag_4[0];
-    \$120 [1] = tag_4[1];
-    \$120 [2] = tag_4[2];
+    \$132 [5:3] = \$42 [5:3];
+    \$132 [0] = tag_4[0];
+    \$132 [1] = tag_4[1];
+    \$132 [2] = tag_4[2];
     if (stopping_rst) begin
-      \$120  = 6'h00;
+      \$132  = 6'h00;
     end
   end
   always @* begin
@@ -68913,23 +68949,26 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \instruction.operand_zero_point  = instruction[426:419];
   assign \instruction.addend_zero_point  = instruction[434:427];
   assign \made.address  = made[21:0];
-  assign \made.residual  = made[22];
-  assign \made.first  = made[23];
-  assign \made.last  = made[24];
-  assign \made.block_end  = made[25];
-  assign \made.end  = made[26];
+  assign \made.source  = made[22];
+  assign \made.residual  = made[23];
+  assign \made.first  = made[24];
+  assign \made.last  = made[25];
+  assign \made.block_end  = made[26];
+  assign \made.end  = made[27];
   assign \second.address  = second[21:0];
-  assign \second.residual  = second[22];
-  assign \second.first  = second[23];
-  assign \second.last  = second[24];
-  assign \second.block_end  = second[25];
-  assign \second.end  = second[26];
+  assign \second.source  = second[22];
+  assign \second.residual  = second[23];
+  assign \second.first  = second[24];
+  assign \second.last  = second[25];
+  assign \second.block_end  = second[26];
+  assign \second.end  = second[27];
   assign \head.address  = head[21:0];
-  assign \head.residual  = head[22];
-  assign \head.first  = head[23];
-  assign \head.last  = head[24];
-  assign \head.block_end  = head[25];
-  assign \head.end  = head[26];
+  assign \head.source  = head[22];
+  assign \head.residual  = head[23];
+  assign \head.first  = head[24];
+  assign \head.last  = head[25];
+  assign \head.block_end  = head[26];
+  assign \head.end  = head[27];
   assign \tag.residual  = tag[0];
   assign \tag.window  = tag[1];
   assign \tag.first  = tag[2];
@@ -68950,28 +68989,30 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \arrival$88.launch  = arrival[3];
   assign \arrival$88.set  = arrival[4];
   assign \arrival$88.block_end  = arrival[5];
-  assign tag[5] = head[25];
+  assign tag[5] = head[26];
   assign tag[4] = which;
-  assign tag[3] = \$95 ;
-  assign tag[2] = head[23];
-  assign tag[1] = \$94 ;
-  assign tag[0] = \$92 ;
+  assign tag[3] = \$107 ;
+  assign tag[2] = head[24];
+  assign tag[1] = \$106 ;
+  assign tag[0] = \$105 ;
   always @*
-    made[26] = \$55 ;
+    made[27] = \$70 ;
   always @*
-    made[25] = \$53 ;
+    made[26] = \$68 ;
   always @*
-    made[24] = \$49 ;
+    made[25] = \$64 ;
   always @*
-    made[23] = \$46 ;
+    made[24] = \$61 ;
   always @*
-    made[22] = residual;
+    made[23] = residual;
+  always @*
+    made[22] = \$60 ;
   assign \$3  = \$2 ;
-  assign \$68  = \$67 ;
-  assign \$23  = slots;
+  assign \$83  = \$82 ;
+  assign \$37  = slots;
 endmodule
 
-module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$17778$38 , \port$17778$206 , ones, twos, address, stopping_clk);
+module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$17790$38 , \port$17790$206 , ones, twos, address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$307  = 0;
   input step;
   wire step;
@@ -68981,10 +69022,10 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$17778$38 ;
-  wire [19:0] \port$17778$38 ;
-  input [61:0] \port$17778$206 ;
-  wire [61:0] \port$17778$206 ;
+  input [19:0] \port$17790$38 ;
+  wire [19:0] \port$17790$38 ;
+  input [61:0] \port$17790$206 ;
+  wire [61:0] \port$17790$206 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -69195,7 +69236,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$17778$206 [43:22] : { \port$17778$206 [61], \port$17778$206 [61], \port$17778$206 [61], \port$17778$206 [61], \port$17778$206 [61:44] };
+  assign \$64  = ones[0] ? \port$17790$206 [43:22] : { \port$17790$206 [61], \port$17790$206 [61], \port$17790$206 [61], \port$17790$206 [61], \port$17790$206 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -69269,7 +69310,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$17778$38 [19:10];
+      \$82  = \port$17790$38 [19:10];
     end
   end
   always @* begin
@@ -69283,7 +69324,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$17778$38 [19:10];
+      \$84  = \port$17790$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -69369,7 +69410,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$17778$38 [9:0];
+      \$88  = \port$17790$38 [9:0];
     end
   end
   always @* begin
@@ -69383,7 +69424,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$17778$38 [9:0];
+      \$90  = \port$17790$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -69483,7 +69524,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$17778$206 [43:22];
+      \$102  = \port$17790$206 [43:22];
     end
   end
   always @* begin
@@ -69511,7 +69552,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$307 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$17778$206 [21:0];
+      \$106  = \port$17790$206 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -69522,13 +69563,13 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$17778$38 [19:10];
+  assign count_0 = \port$17790$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$17778$38 [9:0];
+  assign count_1 = \port$17790$38 [9:0];
   assign stride_2 = 8'h10;
-  assign stride_0 = \port$17778$206 [61:44];
-  assign stride_1 = \port$17778$206 [43:22];
-  assign base = \port$17778$206 [21:0];
+  assign stride_0 = \port$17790$206 [61:44];
+  assign stride_1 = \port$17790$206 [43:22];
+  assign base = \port$17790$206 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -69550,7 +69591,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$17778$38 , \port$17778$104 , \port$17780$0 , firsts, last, \last$15 , address, stopping_clk);
+module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$17790$38 , \port$17790$104 , \port$17792$0 , firsts, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$308  = 0;
   input [7:0] count_0;
   wire [7:0] count_0;
@@ -69564,12 +69605,12 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   wire follow;
   input [9:0] count_4;
   wire [9:0] count_4;
-  input [19:0] \port$17778$38 ;
-  wire [19:0] \port$17778$38 ;
-  input [101:0] \port$17778$104 ;
-  wire [101:0] \port$17778$104 ;
-  input [9:0] \port$17780$0 ;
-  wire [9:0] \port$17780$0 ;
+  input [19:0] \port$17790$38 ;
+  wire [19:0] \port$17790$38 ;
+  input [101:0] \port$17790$104 ;
+  wire [101:0] \port$17790$104 ;
+  input [9:0] \port$17792$0 ;
+  wire [9:0] \port$17792$0 ;
   output [4:0] firsts;
   reg [4:0] firsts = 5'h00;
   output [4:0] last;
@@ -69867,41 +69908,41 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$59  = remaining_4 - 1'h1;
   assign \$60  = remaining_4 == 2'h2;
   assign \$62  = step & move[4];
-  assign \$64  = ~ \port$17780$0 [0];
-  assign \$67  = ~ \port$17780$0 [1];
+  assign \$64  = ~ \port$17792$0 [0];
+  assign \$67  = ~ \port$17792$0 [1];
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = & \port$17780$0 [1:0];
-  assign \$70  = ~ \port$17780$0 [2];
+  assign \$69  = & \port$17792$0 [1:0];
+  assign \$70  = ~ \port$17792$0 [2];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = & \port$17780$0 [2:0];
-  assign \$73  = ~ \port$17780$0 [3];
+  assign \$72  = & \port$17792$0 [2:0];
+  assign \$73  = ~ \port$17792$0 [3];
   assign \$74  = \$72  & \$73 ;
-  assign \$75  = & \port$17780$0 [3:0];
-  assign \$76  = ~ \port$17780$0 [4];
+  assign \$75  = & \port$17792$0 [3:0];
+  assign \$76  = ~ \port$17792$0 [4];
   assign \$77  = \$75  & \$76 ;
-  assign \$79  = ~ \port$17780$0 [0];
-  assign \$82  = ~ \port$17780$0 [1];
+  assign \$79  = ~ \port$17792$0 [0];
+  assign \$82  = ~ \port$17792$0 [1];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$17780$0 [1:0];
-  assign \$85  = ~ \port$17780$0 [2];
+  assign \$84  = & \port$17792$0 [1:0];
+  assign \$85  = ~ \port$17792$0 [2];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$17780$0 [2:0];
-  assign \$88  = ~ \port$17780$0 [3];
+  assign \$87  = & \port$17792$0 [2:0];
+  assign \$88  = ~ \port$17792$0 [3];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$17780$0 [3:0];
-  assign \$91  = ~ \port$17780$0 [4];
+  assign \$90  = & \port$17792$0 [3:0];
+  assign \$91  = ~ \port$17792$0 [4];
   assign \$92  = \$90  & \$91 ;
   assign \$93  = leave ? { \$30 , \$25 , \$20 , \$15 , \$10  } : inner;
   assign \$94  = ~ leave;
-  assign \$95  = & \port$17780$0 [4:0];
+  assign \$95  = & \port$17792$0 [4:0];
   assign \$96  = last | inner;
   assign \$97  = & \$96 ;
   assign \$98  = leave & \$97 ;
-  assign \$100  = \port$17780$0 [2] ? \port$17778$104 [43:22] : { \port$17778$104 [61], \port$17778$104 [61], \port$17778$104 [61], \port$17778$104 [61], \port$17778$104 [61:44] };
-  assign \$101  = & \port$17780$0 [3:2];
+  assign \$100  = \port$17792$0 [2] ? \port$17790$104 [43:22] : { \port$17790$104 [61], \port$17790$104 [61], \port$17790$104 [61], \port$17790$104 [61], \port$17790$104 [61:44] };
+  assign \$101  = & \port$17792$0 [3:2];
   assign \$102  = ~ \$101 ;
-  assign \$103  = \port$17780$0 [0] ? \port$17778$104 [83:62] : { \port$17778$104 [101], \port$17778$104 [101], \port$17778$104 [101], \port$17778$104 [101], \port$17778$104 [101:84] };
-  assign \$104  = & \port$17780$0 [1:0];
+  assign \$103  = \port$17792$0 [0] ? \port$17790$104 [83:62] : { \port$17790$104 [101], \port$17790$104 [101], \port$17790$104 [101], \port$17790$104 [101], \port$17790$104 [101:84] };
+  assign \$104  = & \port$17792$0 [1:0];
   assign \$105  = ~ \$104 ;
   assign \$106  = move[1] | further[1];
   assign \$107  = step & \$106 ;
@@ -70022,7 +70063,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$135  = limit_0_is;
     if (follow) begin
-      \$135  = { \port$17780$0 [5], \port$17780$0 [0] };
+      \$135  = { \port$17792$0 [5], \port$17792$0 [0] };
     end
   end
   always @* begin
@@ -70040,35 +70081,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$137  = before_last;
     if (follow) begin
-      \$137 [0] = \port$17780$0 [5];
+      \$137 [0] = \port$17792$0 [5];
     end else if (\$33 ) begin
       \$137 [0] = limit_0_is[1];
     end else if (\$34 ) begin
       \$137 [0] = \$36 ;
     end
     if (follow) begin
-      \$137 [1] = \port$17780$0 [6];
+      \$137 [1] = \port$17792$0 [6];
     end else if (\$39 ) begin
       \$137 [1] = limit_1_is[1];
     end else if (\$40 ) begin
       \$137 [1] = \$42 ;
     end
     if (follow) begin
-      \$137 [2] = \port$17780$0 [7];
+      \$137 [2] = \port$17792$0 [7];
     end else if (\$45 ) begin
       \$137 [2] = limit_2_is[1];
     end else if (\$46 ) begin
       \$137 [2] = \$48 ;
     end
     if (follow) begin
-      \$137 [3] = \port$17780$0 [8];
+      \$137 [3] = \port$17792$0 [8];
     end else if (\$51 ) begin
       \$137 [3] = limit_3_is[1];
     end else if (\$52 ) begin
       \$137 [3] = \$54 ;
     end
     if (follow) begin
-      \$137 [4] = \port$17780$0 [9];
+      \$137 [4] = \port$17792$0 [9];
     end else if (\$57 ) begin
       \$137 [4] = limit_4_is[1];
     end else if (\$58 ) begin
@@ -70118,35 +70159,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$139  = last;
     if (follow) begin
-      \$139 [0] = \port$17780$0 [0];
+      \$139 [0] = \port$17792$0 [0];
     end else if (\$37 ) begin
       \$139 [0] = limit_0_is[0];
     end else if (\$38 ) begin
       \$139 [0] = before_last[0];
     end
     if (follow) begin
-      \$139 [1] = \port$17780$0 [1];
+      \$139 [1] = \port$17792$0 [1];
     end else if (\$43 ) begin
       \$139 [1] = limit_1_is[0];
     end else if (\$44 ) begin
       \$139 [1] = before_last[1];
     end
     if (follow) begin
-      \$139 [2] = \port$17780$0 [2];
+      \$139 [2] = \port$17792$0 [2];
     end else if (\$49 ) begin
       \$139 [2] = limit_2_is[0];
     end else if (\$50 ) begin
       \$139 [2] = before_last[2];
     end
     if (follow) begin
-      \$139 [3] = \port$17780$0 [3];
+      \$139 [3] = \port$17792$0 [3];
     end else if (\$55 ) begin
       \$139 [3] = limit_3_is[0];
     end else if (\$56 ) begin
       \$139 [3] = before_last[3];
     end
     if (follow) begin
-      \$139 [4] = \port$17780$0 [4];
+      \$139 [4] = \port$17792$0 [4];
     end else if (\$61 ) begin
       \$139 [4] = limit_4_is[0];
     end else if (\$62 ) begin
@@ -70164,7 +70205,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$141  = limit_1_is;
     if (follow) begin
-      \$141  = { \port$17780$0 [6], \port$17780$0 [1] };
+      \$141  = { \port$17792$0 [6], \port$17792$0 [1] };
     end
   end
   always @* begin
@@ -70182,21 +70223,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$143  = limit_2;
     if (follow) begin
-      \$143  = \port$17778$38 [19:10];
+      \$143  = \port$17790$38 [19:10];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$144  = limit_2_is;
     if (follow) begin
-      \$144  = { \port$17780$0 [7], \port$17780$0 [2] };
+      \$144  = { \port$17792$0 [7], \port$17792$0 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$145  = remaining_2;
     if (follow) begin
-      \$145  = \port$17778$38 [19:10];
+      \$145  = \port$17790$38 [19:10];
     end else if (\$45 ) begin
       \$145  = limit_2;
     end else if (\$46 ) begin
@@ -70207,21 +70248,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$146  = limit_3;
     if (follow) begin
-      \$146  = \port$17778$38 [9:0];
+      \$146  = \port$17790$38 [9:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$147  = limit_3_is;
     if (follow) begin
-      \$147  = { \port$17780$0 [8], \port$17780$0 [3] };
+      \$147  = { \port$17792$0 [8], \port$17792$0 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$148  = remaining_3;
     if (follow) begin
-      \$148  = \port$17778$38 [9:0];
+      \$148  = \port$17790$38 [9:0];
     end else if (\$51 ) begin
       \$148  = limit_3;
     end else if (\$52 ) begin
@@ -70239,7 +70280,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$150  = limit_4_is;
     if (follow) begin
-      \$150  = { \port$17780$0 [9], \port$17780$0 [4] };
+      \$150  = { \port$17792$0 [9], \port$17792$0 [4] };
     end
   end
   always @* begin
@@ -70335,7 +70376,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$162  = held_stride_1;
     if (follow) begin
-      \$162  = \port$17778$104 [83:62];
+      \$162  = \port$17790$104 [83:62];
     end
   end
   always @* begin
@@ -70349,7 +70390,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$164  = held_stride_2;
     if (follow) begin
-      \$164  = \port$17778$104 [61:44];
+      \$164  = \port$17790$104 [61:44];
     end
   end
   always @* begin
@@ -70363,7 +70404,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$166  = held_stride_3;
     if (follow) begin
-      \$166  = \port$17778$104 [43:22];
+      \$166  = \port$17790$104 [43:22];
     end
   end
   always @* begin
@@ -70391,7 +70432,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$308 ) begin end
     \$170  = address;
     if (follow) begin
-      \$170  = \port$17778$104 [21:0];
+      \$170  = \port$17790$104 [21:0];
     end else if (step) begin
       \$170  = \$133 [21:0];
     end
@@ -70402,17 +70443,17 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign ones = \port$17780$0 [4:0];
-  assign twos = \port$17780$0 [9:5];
+  assign ones = \port$17792$0 [4:0];
+  assign twos = \port$17792$0 [9:5];
   assign load = follow;
-  assign count_2 = \port$17778$38 [19:10];
-  assign count_3 = \port$17778$38 [9:0];
+  assign count_2 = \port$17790$38 [19:10];
+  assign count_3 = \port$17790$38 [9:0];
   assign stride_4 = 8'h10;
-  assign stride_2 = \port$17778$104 [61:44];
-  assign stride_3 = \port$17778$104 [43:22];
-  assign stride_0 = \port$17778$104 [101:84];
-  assign stride_1 = \port$17778$104 [83:62];
-  assign base = \port$17778$104 [21:0];
+  assign stride_2 = \port$17790$104 [61:44];
+  assign stride_3 = \port$17790$104 [43:22];
+  assign stride_0 = \port$17790$104 [101:84];
+  assign stride_1 = \port$17790$104 [83:62];
+  assign base = \port$17790$104 [21:0];
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
   assign further[2] = \$3 ;
@@ -70427,10 +70468,10 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$61  = 1'h0;
   assign \$63  = 1'h1;
   assign \$65  = \$64 ;
-  assign \$66  = \port$17780$0 [0];
+  assign \$66  = \port$17792$0 [0];
   assign \$78  = 1'h1;
   assign \$80  = \$79 ;
-  assign \$81  = \port$17780$0 [0];
+  assign \$81  = \port$17792$0 [0];
   assign \$99  = 8'h10;
   assign \$118  = move[4];
   assign \$126  = \$125 ;
@@ -71681,8 +71722,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(addend),
     .constants(constants),
-    .\port$5165$0 (code_0),
-    .\port$5166$0 (\$11 ),
+    .\port$5177$0 (code_0),
+    .\port$5178$0 (\$11 ),
     .record(record),
     .result(result),
     .set_index(set_index),
@@ -71696,8 +71737,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$49 ),
     .constants(constants),
-    .\port$5171$0 (code_1),
-    .\port$5172$0 (\$15 ),
+    .\port$5183$0 (code_1),
+    .\port$5184$0 (\$15 ),
     .record(record),
     .result(\result$46 ),
     .set_index(set_index),
@@ -71711,8 +71752,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$166 ),
     .constants(constants),
-    .\port$5225$0 (code_10),
-    .\port$5226$0 (\$51 ),
+    .\port$5237$0 (code_10),
+    .\port$5238$0 (\$51 ),
     .record(record),
     .result(\result$163 ),
     .set_index(set_index),
@@ -71726,8 +71767,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$179 ),
     .constants(constants),
-    .\port$5231$0 (code_11),
-    .\port$5232$0 (\$55 ),
+    .\port$5243$0 (code_11),
+    .\port$5244$0 (\$55 ),
     .record(record),
     .result(\result$176 ),
     .set_index(set_index),
@@ -71741,8 +71782,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$192 ),
     .constants(constants),
-    .\port$5237$0 (code_12),
-    .\port$5238$0 (\$59 ),
+    .\port$5249$0 (code_12),
+    .\port$5250$0 (\$59 ),
     .record(record),
     .result(\result$189 ),
     .set_index(set_index),
@@ -71756,8 +71797,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$205 ),
     .constants(constants),
-    .\port$5243$0 (code_13),
-    .\port$5244$0 (\$63 ),
+    .\port$5255$0 (code_13),
+    .\port$5256$0 (\$63 ),
     .record(record),
     .result(\result$202 ),
     .set_index(set_index),
@@ -71771,8 +71812,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$218 ),
     .constants(constants),
-    .\port$5249$0 (code_14),
-    .\port$5250$0 (\$67 ),
+    .\port$5261$0 (code_14),
+    .\port$5262$0 (\$67 ),
     .record(record),
     .result(\result$215 ),
     .set_index(set_index),
@@ -71786,8 +71827,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$231 ),
     .constants(constants),
-    .\port$5255$0 (code_15),
-    .\port$5256$0 (\$71 ),
+    .\port$5267$0 (code_15),
+    .\port$5268$0 (\$71 ),
     .record(record),
     .result(\result$228 ),
     .set_index(set_index),
@@ -71801,8 +71842,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$62 ),
     .constants(constants),
-    .\port$5177$0 (code_2),
-    .\port$5178$0 (\$19 ),
+    .\port$5189$0 (code_2),
+    .\port$5190$0 (\$19 ),
     .record(record),
     .result(\result$59 ),
     .set_index(set_index),
@@ -71816,8 +71857,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$75 ),
     .constants(constants),
-    .\port$5183$0 (code_3),
-    .\port$5184$0 (\$23 ),
+    .\port$5195$0 (code_3),
+    .\port$5196$0 (\$23 ),
     .record(record),
     .result(\result$72 ),
     .set_index(set_index),
@@ -71831,8 +71872,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$88 ),
     .constants(constants),
-    .\port$5189$0 (code_4),
-    .\port$5190$0 (\$27 ),
+    .\port$5201$0 (code_4),
+    .\port$5202$0 (\$27 ),
     .record(record),
     .result(\result$85 ),
     .set_index(set_index),
@@ -71846,8 +71887,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$101 ),
     .constants(constants),
-    .\port$5195$0 (code_5),
-    .\port$5196$0 (\$31 ),
+    .\port$5207$0 (code_5),
+    .\port$5208$0 (\$31 ),
     .record(record),
     .result(\result$98 ),
     .set_index(set_index),
@@ -71861,8 +71902,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$114 ),
     .constants(constants),
-    .\port$5201$0 (code_6),
-    .\port$5202$0 (\$35 ),
+    .\port$5213$0 (code_6),
+    .\port$5214$0 (\$35 ),
     .record(record),
     .result(\result$111 ),
     .set_index(set_index),
@@ -71876,8 +71917,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$127 ),
     .constants(constants),
-    .\port$5207$0 (code_7),
-    .\port$5208$0 (\$39 ),
+    .\port$5219$0 (code_7),
+    .\port$5220$0 (\$39 ),
     .record(record),
     .result(\result$124 ),
     .set_index(set_index),
@@ -71891,8 +71932,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$140 ),
     .constants(constants),
-    .\port$5213$0 (code_8),
-    .\port$5214$0 (\$43 ),
+    .\port$5225$0 (code_8),
+    .\port$5226$0 (\$43 ),
     .record(record),
     .result(\result$137 ),
     .set_index(set_index),
@@ -71906,8 +71947,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$153 ),
     .constants(constants),
-    .\port$5219$0 (code_9),
-    .\port$5220$0 (\$47 ),
+    .\port$5231$0 (code_9),
+    .\port$5232$0 (\$47 ),
     .record(record),
     .result(\result$150 ),
     .set_index(set_index),
@@ -71927,7 +71968,7 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   );
   \talos.vector.lanes.window  window (
     .data(data),
-    .\port$17848$1 (arrival[2:1]),
+    .\port$17860$1 (arrival[2:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
     .sum(modes[1]),
@@ -73011,11 +73052,11 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   assign \$77  = substep;
 endmodule
 
-module \talos.vector.lanes.lane_0 (\port$5165$0 , \port$5166$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5165$0 ;
-  wire [7:0] \port$5165$0 ;
-  input [23:0] \port$5166$0 ;
-  wire [23:0] \port$5166$0 ;
+module \talos.vector.lanes.lane_0 (\port$5177$0 , \port$5178$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5177$0 ;
+  wire [7:0] \port$5177$0 ;
+  input [23:0] \port$5178$0 ;
+  wire [23:0] \port$5178$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -73313,14 +73354,14 @@ module \talos.vector.lanes.lane_0 (\port$5165$0 , \port$5166$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -73329,8 +73370,8 @@ module \talos.vector.lanes.lane_0 (\port$5165$0 , \port$5166$0 , addend, stoppin
   \talos.vector.lanes.lane_0.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5580$0 (\$7 ),
-    .\port$5581$0 (\$8 ),
+    .\port$5592$0 (\$7 ),
+    .\port$5593$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -73342,11 +73383,11 @@ module \talos.vector.lanes.lane_0 (\port$5165$0 , \port$5166$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5165$0 (\port$5165$0 ),
-    .\port$5166$0 (\port$5166$0 ),
-    .\port$5580$0 (\$7 ),
-    .\port$5581$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5177$0 (\port$5177$0 ),
+    .\port$5178$0 (\port$5178$0 ),
+    .\port$5592$0 (\$7 ),
+    .\port$5593$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -73364,8 +73405,8 @@ module \talos.vector.lanes.lane_0 (\port$5165$0 , \port$5166$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5166$0 , \port$5165$0  };
-  assign \operand$65  = { \port$5166$0 , \port$5165$0  };
+  assign operand = { \port$5178$0 , \port$5177$0  };
+  assign \operand$65  = { \port$5178$0 , \port$5177$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -73426,13 +73467,13 @@ module \talos.vector.lanes.lane_0 (\port$5165$0 , \port$5166$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -73472,8 +73513,8 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -73502,18 +73543,18 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$310  = 0;
   input enable;
   wire enable;
@@ -73521,8 +73562,8 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -73556,7 +73597,7 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -73585,19 +73626,19 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_0.multiplier (\port$5580$0 , \port$5581$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5580$0 ;
-  wire [22:0] \port$5580$0 ;
-  input \port$5581$0 ;
-  wire \port$5581$0 ;
+module \talos.vector.lanes.lane_0.multiplier (\port$5592$0 , \port$5593$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5592$0 ;
+  wire [22:0] \port$5592$0 ;
+  input \port$5593$0 ;
+  wire \port$5593$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -73641,7 +73682,7 @@ module \talos.vector.lanes.lane_0.multiplier (\port$5580$0 , \port$5581$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5581$0 , \port$5580$0  };
+    a <= { \port$5593$0 , \port$5592$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -73664,30 +73705,30 @@ module \talos.vector.lanes.lane_0.multiplier (\port$5580$0 , \port$5581$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5581$0 , \port$5580$0  };
+  assign \a$3  = { \port$5593$0 , \port$5592$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer (\port$5165$0 , \port$5166$0 , \addend$14 , \port$5580$0 , \port$5581$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer (\port$5177$0 , \port$5178$0 , \addend$14 , \port$5592$0 , \port$5593$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$311  = 0;
-  input [7:0] \port$5165$0 ;
-  wire [7:0] \port$5165$0 ;
-  input [23:0] \port$5166$0 ;
-  wire [23:0] \port$5166$0 ;
+  input [7:0] \port$5177$0 ;
+  wire [7:0] \port$5177$0 ;
+  input [23:0] \port$5178$0 ;
+  wire [23:0] \port$5178$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5580$0 ;
-  wire [22:0] \port$5580$0 ;
-  output \port$5581$0 ;
-  wire \port$5581$0 ;
+  output [22:0] \port$5592$0 ;
+  wire [22:0] \port$5592$0 ;
+  output \port$5593$0 ;
+  wire \port$5593$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -73875,11 +73916,11 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5165$0 , \port$5166$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5165$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5165$0 [6:0] } : { \port$5166$0 , \port$5165$0  };
+  assign \$4  = ~ \port$5177$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5177$0 [6:0] } : { \port$5178$0 , \port$5177$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -73987,7 +74028,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5165$0 , \port$5166$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -73999,7 +74040,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5165$0 , \port$5166$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -74069,7 +74110,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5165$0 , \port$5166$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -74087,31 +74128,31 @@ module \talos.vector.lanes.lane_0.normalizer (\port$5165$0 , \port$5166$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5166$0 , \port$5165$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5178$0 , \port$5177$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5580$0  = rounded[22:0];
-  assign \port$5581$0  = \$124 ;
+  assign \port$5592$0  = rounded[22:0];
+  assign \port$5593$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -74137,12 +74178,12 @@ module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -74887,11 +74928,11 @@ module \talos.vector.lanes.lane_0.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_1 (\port$5171$0 , \port$5172$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5171$0 ;
-  wire [7:0] \port$5171$0 ;
-  input [23:0] \port$5172$0 ;
-  wire [23:0] \port$5172$0 ;
+module \talos.vector.lanes.lane_1 (\port$5183$0 , \port$5184$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5183$0 ;
+  wire [7:0] \port$5183$0 ;
+  input [23:0] \port$5184$0 ;
+  wire [23:0] \port$5184$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -75189,14 +75230,14 @@ module \talos.vector.lanes.lane_1 (\port$5171$0 , \port$5172$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -75205,8 +75246,8 @@ module \talos.vector.lanes.lane_1 (\port$5171$0 , \port$5172$0 , addend, stoppin
   \talos.vector.lanes.lane_1.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5996$0 (\$7 ),
-    .\port$5997$0 (\$8 ),
+    .\port$6008$0 (\$7 ),
+    .\port$6009$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -75218,11 +75259,11 @@ module \talos.vector.lanes.lane_1 (\port$5171$0 , \port$5172$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5171$0 (\port$5171$0 ),
-    .\port$5172$0 (\port$5172$0 ),
-    .\port$5996$0 (\$7 ),
-    .\port$5997$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5183$0 (\port$5183$0 ),
+    .\port$5184$0 (\port$5184$0 ),
+    .\port$6008$0 (\$7 ),
+    .\port$6009$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -75240,8 +75281,8 @@ module \talos.vector.lanes.lane_1 (\port$5171$0 , \port$5172$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5172$0 , \port$5171$0  };
-  assign \operand$65  = { \port$5172$0 , \port$5171$0  };
+  assign operand = { \port$5184$0 , \port$5183$0  };
+  assign \operand$65  = { \port$5184$0 , \port$5183$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -75302,13 +75343,13 @@ module \talos.vector.lanes.lane_1 (\port$5171$0 , \port$5172$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -75348,8 +75389,8 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -75378,18 +75419,18 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$312  = 0;
   input enable;
   wire enable;
@@ -75397,8 +75438,8 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -75432,7 +75473,7 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -75461,19 +75502,19 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_1.multiplier (\port$5996$0 , \port$5997$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5996$0 ;
-  wire [22:0] \port$5996$0 ;
-  input \port$5997$0 ;
-  wire \port$5997$0 ;
+module \talos.vector.lanes.lane_1.multiplier (\port$6008$0 , \port$6009$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6008$0 ;
+  wire [22:0] \port$6008$0 ;
+  input \port$6009$0 ;
+  wire \port$6009$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -75517,7 +75558,7 @@ module \talos.vector.lanes.lane_1.multiplier (\port$5996$0 , \port$5997$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5997$0 , \port$5996$0  };
+    a <= { \port$6009$0 , \port$6008$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -75540,30 +75581,30 @@ module \talos.vector.lanes.lane_1.multiplier (\port$5996$0 , \port$5997$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5997$0 , \port$5996$0  };
+  assign \a$3  = { \port$6009$0 , \port$6008$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer (\port$5171$0 , \port$5172$0 , \addend$14 , \port$5996$0 , \port$5997$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer (\port$5183$0 , \port$5184$0 , \addend$14 , \port$6008$0 , \port$6009$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$313  = 0;
-  input [7:0] \port$5171$0 ;
-  wire [7:0] \port$5171$0 ;
-  input [23:0] \port$5172$0 ;
-  wire [23:0] \port$5172$0 ;
+  input [7:0] \port$5183$0 ;
+  wire [7:0] \port$5183$0 ;
+  input [23:0] \port$5184$0 ;
+  wire [23:0] \port$5184$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5996$0 ;
-  wire [22:0] \port$5996$0 ;
-  output \port$5997$0 ;
-  wire \port$5997$0 ;
+  output [22:0] \port$6008$0 ;
+  wire [22:0] \port$6008$0 ;
+  output \port$6009$0 ;
+  wire \port$6009$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -75751,11 +75792,11 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5171$0 , \port$5172$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5171$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5171$0 [6:0] } : { \port$5172$0 , \port$5171$0  };
+  assign \$4  = ~ \port$5183$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5183$0 [6:0] } : { \port$5184$0 , \port$5183$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -75863,7 +75904,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5171$0 , \port$5172$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -75875,7 +75916,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5171$0 , \port$5172$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -75945,7 +75986,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5171$0 , \port$5172$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -75963,31 +76004,31 @@ module \talos.vector.lanes.lane_1.normalizer (\port$5171$0 , \port$5172$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5172$0 , \port$5171$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5184$0 , \port$5183$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5996$0  = rounded[22:0];
-  assign \port$5997$0  = \$124 ;
+  assign \port$6008$0  = rounded[22:0];
+  assign \port$6009$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -76013,12 +76054,12 @@ module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -76763,11 +76804,11 @@ module \talos.vector.lanes.lane_1.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_10 (\port$5225$0 , \port$5226$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5225$0 ;
-  wire [7:0] \port$5225$0 ;
-  input [23:0] \port$5226$0 ;
-  wire [23:0] \port$5226$0 ;
+module \talos.vector.lanes.lane_10 (\port$5237$0 , \port$5238$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5237$0 ;
+  wire [7:0] \port$5237$0 ;
+  input [23:0] \port$5238$0 ;
+  wire [23:0] \port$5238$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -77065,14 +77106,14 @@ module \talos.vector.lanes.lane_10 (\port$5225$0 , \port$5226$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_10.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -77081,8 +77122,8 @@ module \talos.vector.lanes.lane_10 (\port$5225$0 , \port$5226$0 , addend, stoppi
   \talos.vector.lanes.lane_10.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$9740$0 (\$7 ),
-    .\port$9741$0 (\$8 ),
+    .\port$9752$0 (\$7 ),
+    .\port$9753$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -77094,11 +77135,11 @@ module \talos.vector.lanes.lane_10 (\port$5225$0 , \port$5226$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5225$0 (\port$5225$0 ),
-    .\port$5226$0 (\port$5226$0 ),
-    .\port$9740$0 (\$7 ),
-    .\port$9741$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5237$0 (\port$5237$0 ),
+    .\port$5238$0 (\port$5238$0 ),
+    .\port$9752$0 (\$7 ),
+    .\port$9753$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -77116,8 +77157,8 @@ module \talos.vector.lanes.lane_10 (\port$5225$0 , \port$5226$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5226$0 , \port$5225$0  };
-  assign \operand$65  = { \port$5226$0 , \port$5225$0  };
+  assign operand = { \port$5238$0 , \port$5237$0  };
+  assign \operand$65  = { \port$5238$0 , \port$5237$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -77178,13 +77219,13 @@ module \talos.vector.lanes.lane_10 (\port$5225$0 , \port$5226$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -77224,8 +77265,8 @@ module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$17983$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -77254,18 +77295,18 @@ module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$17983$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$314  = 0;
   input enable;
   wire enable;
@@ -77273,8 +77314,8 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -77308,7 +77349,7 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -77337,19 +77378,19 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_10.multiplier (\port$9740$0 , \port$9741$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$9740$0 ;
-  wire [22:0] \port$9740$0 ;
-  input \port$9741$0 ;
-  wire \port$9741$0 ;
+module \talos.vector.lanes.lane_10.multiplier (\port$9752$0 , \port$9753$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$9752$0 ;
+  wire [22:0] \port$9752$0 ;
+  input \port$9753$0 ;
+  wire \port$9753$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -77393,7 +77434,7 @@ module \talos.vector.lanes.lane_10.multiplier (\port$9740$0 , \port$9741$0 , sto
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$9741$0 , \port$9740$0  };
+    a <= { \port$9753$0 , \port$9752$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -77416,30 +77457,30 @@ module \talos.vector.lanes.lane_10.multiplier (\port$9740$0 , \port$9741$0 , sto
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$9741$0 , \port$9740$0  };
+  assign \a$3  = { \port$9753$0 , \port$9752$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_10.normalizer (\port$5225$0 , \port$5226$0 , \addend$14 , \port$9740$0 , \port$9741$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_10.normalizer (\port$5237$0 , \port$5238$0 , \addend$14 , \port$9752$0 , \port$9753$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$315  = 0;
-  input [7:0] \port$5225$0 ;
-  wire [7:0] \port$5225$0 ;
-  input [23:0] \port$5226$0 ;
-  wire [23:0] \port$5226$0 ;
+  input [7:0] \port$5237$0 ;
+  wire [7:0] \port$5237$0 ;
+  input [23:0] \port$5238$0 ;
+  wire [23:0] \port$5238$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$9740$0 ;
-  wire [22:0] \port$9740$0 ;
-  output \port$9741$0 ;
-  wire \port$9741$0 ;
+  output [22:0] \port$9752$0 ;
+  wire [22:0] \port$9752$0 ;
+  output \port$9753$0 ;
+  wire \port$9753$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -77627,11 +77668,11 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5225$0 , \port$5226$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5225$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5225$0 [6:0] } : { \port$5226$0 , \port$5225$0  };
+  assign \$4  = ~ \port$5237$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5237$0 [6:0] } : { \port$5238$0 , \port$5237$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -77739,7 +77780,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5225$0 , \port$5226$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -77751,7 +77792,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5225$0 , \port$5226$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -77821,7 +77862,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5225$0 , \port$5226$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -77839,31 +77880,31 @@ module \talos.vector.lanes.lane_10.normalizer (\port$5225$0 , \port$5226$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5226$0 , \port$5225$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5238$0 , \port$5237$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$9740$0  = rounded[22:0];
-  assign \port$9741$0  = \$124 ;
+  assign \port$9752$0  = rounded[22:0];
+  assign \port$9753$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -77889,12 +77930,12 @@ module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -78639,11 +78680,11 @@ module \talos.vector.lanes.lane_10.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_11 (\port$5231$0 , \port$5232$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5231$0 ;
-  wire [7:0] \port$5231$0 ;
-  input [23:0] \port$5232$0 ;
-  wire [23:0] \port$5232$0 ;
+module \talos.vector.lanes.lane_11 (\port$5243$0 , \port$5244$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5243$0 ;
+  wire [7:0] \port$5243$0 ;
+  input [23:0] \port$5244$0 ;
+  wire [23:0] \port$5244$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -78941,14 +78982,14 @@ module \talos.vector.lanes.lane_11 (\port$5231$0 , \port$5232$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_11.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -78957,8 +78998,8 @@ module \talos.vector.lanes.lane_11 (\port$5231$0 , \port$5232$0 , addend, stoppi
   \talos.vector.lanes.lane_11.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10156$0 (\$7 ),
-    .\port$10157$0 (\$8 ),
+    .\port$10168$0 (\$7 ),
+    .\port$10169$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -78970,11 +79011,11 @@ module \talos.vector.lanes.lane_11 (\port$5231$0 , \port$5232$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10156$0 (\$7 ),
-    .\port$10157$0 (\$8 ),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5231$0 (\port$5231$0 ),
-    .\port$5232$0 (\port$5232$0 ),
+    .\port$10168$0 (\$7 ),
+    .\port$10169$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5243$0 (\port$5243$0 ),
+    .\port$5244$0 (\port$5244$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -78992,8 +79033,8 @@ module \talos.vector.lanes.lane_11 (\port$5231$0 , \port$5232$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5232$0 , \port$5231$0  };
-  assign \operand$65  = { \port$5232$0 , \port$5231$0  };
+  assign operand = { \port$5244$0 , \port$5243$0  };
+  assign \operand$65  = { \port$5244$0 , \port$5243$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -79054,13 +79095,13 @@ module \talos.vector.lanes.lane_11 (\port$5231$0 , \port$5232$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -79100,8 +79141,8 @@ module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$17983$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -79130,18 +79171,18 @@ module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$17983$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$316  = 0;
   input enable;
   wire enable;
@@ -79149,8 +79190,8 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -79184,7 +79225,7 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -79213,19 +79254,19 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_11.multiplier (\port$10156$0 , \port$10157$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10156$0 ;
-  wire [22:0] \port$10156$0 ;
-  input \port$10157$0 ;
-  wire \port$10157$0 ;
+module \talos.vector.lanes.lane_11.multiplier (\port$10168$0 , \port$10169$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10168$0 ;
+  wire [22:0] \port$10168$0 ;
+  input \port$10169$0 ;
+  wire \port$10169$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -79269,7 +79310,7 @@ module \talos.vector.lanes.lane_11.multiplier (\port$10156$0 , \port$10157$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10157$0 , \port$10156$0  };
+    a <= { \port$10169$0 , \port$10168$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -79292,30 +79333,30 @@ module \talos.vector.lanes.lane_11.multiplier (\port$10156$0 , \port$10157$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10157$0 , \port$10156$0  };
+  assign \a$3  = { \port$10169$0 , \port$10168$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_11.normalizer (\port$5231$0 , \port$5232$0 , \addend$14 , \port$10156$0 , \port$10157$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_11.normalizer (\port$5243$0 , \port$5244$0 , \addend$14 , \port$10168$0 , \port$10169$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$317  = 0;
-  input [7:0] \port$5231$0 ;
-  wire [7:0] \port$5231$0 ;
-  input [23:0] \port$5232$0 ;
-  wire [23:0] \port$5232$0 ;
+  input [7:0] \port$5243$0 ;
+  wire [7:0] \port$5243$0 ;
+  input [23:0] \port$5244$0 ;
+  wire [23:0] \port$5244$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10156$0 ;
-  wire [22:0] \port$10156$0 ;
-  output \port$10157$0 ;
-  wire \port$10157$0 ;
+  output [22:0] \port$10168$0 ;
+  wire [22:0] \port$10168$0 ;
+  output \port$10169$0 ;
+  wire \port$10169$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -79503,11 +79544,11 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5231$0 , \port$5232$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5231$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5231$0 [6:0] } : { \port$5232$0 , \port$5231$0  };
+  assign \$4  = ~ \port$5243$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5243$0 [6:0] } : { \port$5244$0 , \port$5243$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -79615,7 +79656,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5231$0 , \port$5232$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -79627,7 +79668,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5231$0 , \port$5232$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -79697,7 +79738,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5231$0 , \port$5232$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -79715,31 +79756,31 @@ module \talos.vector.lanes.lane_11.normalizer (\port$5231$0 , \port$5232$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5232$0 , \port$5231$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5244$0 , \port$5243$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10156$0  = rounded[22:0];
-  assign \port$10157$0  = \$124 ;
+  assign \port$10168$0  = rounded[22:0];
+  assign \port$10169$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -79765,12 +79806,12 @@ module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -80515,11 +80556,11 @@ module \talos.vector.lanes.lane_11.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_12 (\port$5237$0 , \port$5238$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5237$0 ;
-  wire [7:0] \port$5237$0 ;
-  input [23:0] \port$5238$0 ;
-  wire [23:0] \port$5238$0 ;
+module \talos.vector.lanes.lane_12 (\port$5249$0 , \port$5250$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5249$0 ;
+  wire [7:0] \port$5249$0 ;
+  input [23:0] \port$5250$0 ;
+  wire [23:0] \port$5250$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -80817,14 +80858,14 @@ module \talos.vector.lanes.lane_12 (\port$5237$0 , \port$5238$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_12.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -80833,8 +80874,8 @@ module \talos.vector.lanes.lane_12 (\port$5237$0 , \port$5238$0 , addend, stoppi
   \talos.vector.lanes.lane_12.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10572$0 (\$7 ),
-    .\port$10573$0 (\$8 ),
+    .\port$10584$0 (\$7 ),
+    .\port$10585$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -80846,11 +80887,11 @@ module \talos.vector.lanes.lane_12 (\port$5237$0 , \port$5238$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10572$0 (\$7 ),
-    .\port$10573$0 (\$8 ),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5237$0 (\port$5237$0 ),
-    .\port$5238$0 (\port$5238$0 ),
+    .\port$10584$0 (\$7 ),
+    .\port$10585$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5249$0 (\port$5249$0 ),
+    .\port$5250$0 (\port$5250$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -80868,8 +80909,8 @@ module \talos.vector.lanes.lane_12 (\port$5237$0 , \port$5238$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5238$0 , \port$5237$0  };
-  assign \operand$65  = { \port$5238$0 , \port$5237$0  };
+  assign operand = { \port$5250$0 , \port$5249$0  };
+  assign \operand$65  = { \port$5250$0 , \port$5249$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -80930,13 +80971,13 @@ module \talos.vector.lanes.lane_12 (\port$5237$0 , \port$5238$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -80976,8 +81017,8 @@ module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$17983$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -81006,18 +81047,18 @@ module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$17983$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$318  = 0;
   input enable;
   wire enable;
@@ -81025,8 +81066,8 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -81060,7 +81101,7 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -81089,19 +81130,19 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_12.multiplier (\port$10572$0 , \port$10573$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10572$0 ;
-  wire [22:0] \port$10572$0 ;
-  input \port$10573$0 ;
-  wire \port$10573$0 ;
+module \talos.vector.lanes.lane_12.multiplier (\port$10584$0 , \port$10585$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10584$0 ;
+  wire [22:0] \port$10584$0 ;
+  input \port$10585$0 ;
+  wire \port$10585$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -81145,7 +81186,7 @@ module \talos.vector.lanes.lane_12.multiplier (\port$10572$0 , \port$10573$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10573$0 , \port$10572$0  };
+    a <= { \port$10585$0 , \port$10584$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -81168,30 +81209,30 @@ module \talos.vector.lanes.lane_12.multiplier (\port$10572$0 , \port$10573$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10573$0 , \port$10572$0  };
+  assign \a$3  = { \port$10585$0 , \port$10584$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_12.normalizer (\port$5237$0 , \port$5238$0 , \addend$14 , \port$10572$0 , \port$10573$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_12.normalizer (\port$5249$0 , \port$5250$0 , \addend$14 , \port$10584$0 , \port$10585$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$319  = 0;
-  input [7:0] \port$5237$0 ;
-  wire [7:0] \port$5237$0 ;
-  input [23:0] \port$5238$0 ;
-  wire [23:0] \port$5238$0 ;
+  input [7:0] \port$5249$0 ;
+  wire [7:0] \port$5249$0 ;
+  input [23:0] \port$5250$0 ;
+  wire [23:0] \port$5250$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10572$0 ;
-  wire [22:0] \port$10572$0 ;
-  output \port$10573$0 ;
-  wire \port$10573$0 ;
+  output [22:0] \port$10584$0 ;
+  wire [22:0] \port$10584$0 ;
+  output \port$10585$0 ;
+  wire \port$10585$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -81379,11 +81420,11 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5237$0 , \port$5238$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5237$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5237$0 [6:0] } : { \port$5238$0 , \port$5237$0  };
+  assign \$4  = ~ \port$5249$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5249$0 [6:0] } : { \port$5250$0 , \port$5249$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -81491,7 +81532,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5237$0 , \port$5238$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -81503,7 +81544,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5237$0 , \port$5238$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -81573,7 +81614,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5237$0 , \port$5238$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -81591,31 +81632,31 @@ module \talos.vector.lanes.lane_12.normalizer (\port$5237$0 , \port$5238$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5238$0 , \port$5237$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5250$0 , \port$5249$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10572$0  = rounded[22:0];
-  assign \port$10573$0  = \$124 ;
+  assign \port$10584$0  = rounded[22:0];
+  assign \port$10585$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -81641,12 +81682,12 @@ module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -82391,11 +82432,11 @@ module \talos.vector.lanes.lane_12.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_13 (\port$5243$0 , \port$5244$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5243$0 ;
-  wire [7:0] \port$5243$0 ;
-  input [23:0] \port$5244$0 ;
-  wire [23:0] \port$5244$0 ;
+module \talos.vector.lanes.lane_13 (\port$5255$0 , \port$5256$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5255$0 ;
+  wire [7:0] \port$5255$0 ;
+  input [23:0] \port$5256$0 ;
+  wire [23:0] \port$5256$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -82693,14 +82734,14 @@ module \talos.vector.lanes.lane_13 (\port$5243$0 , \port$5244$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_13.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -82709,8 +82750,8 @@ module \talos.vector.lanes.lane_13 (\port$5243$0 , \port$5244$0 , addend, stoppi
   \talos.vector.lanes.lane_13.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10988$0 (\$7 ),
-    .\port$10989$0 (\$8 ),
+    .\port$11000$0 (\$7 ),
+    .\port$11001$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -82722,11 +82763,11 @@ module \talos.vector.lanes.lane_13 (\port$5243$0 , \port$5244$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10988$0 (\$7 ),
-    .\port$10989$0 (\$8 ),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5243$0 (\port$5243$0 ),
-    .\port$5244$0 (\port$5244$0 ),
+    .\port$11000$0 (\$7 ),
+    .\port$11001$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5255$0 (\port$5255$0 ),
+    .\port$5256$0 (\port$5256$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -82744,8 +82785,8 @@ module \talos.vector.lanes.lane_13 (\port$5243$0 , \port$5244$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5244$0 , \port$5243$0  };
-  assign \operand$65  = { \port$5244$0 , \port$5243$0  };
+  assign operand = { \port$5256$0 , \port$5255$0  };
+  assign \operand$65  = { \port$5256$0 , \port$5255$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -82806,13 +82847,13 @@ module \talos.vector.lanes.lane_13 (\port$5243$0 , \port$5244$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -82852,8 +82893,8 @@ module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$17983$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -82882,18 +82923,18 @@ module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$17983$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$320  = 0;
   input enable;
   wire enable;
@@ -82901,8 +82942,8 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -82936,7 +82977,7 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -82965,19 +83006,19 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_13.multiplier (\port$10988$0 , \port$10989$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10988$0 ;
-  wire [22:0] \port$10988$0 ;
-  input \port$10989$0 ;
-  wire \port$10989$0 ;
+module \talos.vector.lanes.lane_13.multiplier (\port$11000$0 , \port$11001$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$11000$0 ;
+  wire [22:0] \port$11000$0 ;
+  input \port$11001$0 ;
+  wire \port$11001$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -83021,7 +83062,7 @@ module \talos.vector.lanes.lane_13.multiplier (\port$10988$0 , \port$10989$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10989$0 , \port$10988$0  };
+    a <= { \port$11001$0 , \port$11000$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -83044,30 +83085,30 @@ module \talos.vector.lanes.lane_13.multiplier (\port$10988$0 , \port$10989$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10989$0 , \port$10988$0  };
+  assign \a$3  = { \port$11001$0 , \port$11000$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_13.normalizer (\port$5243$0 , \port$5244$0 , \addend$14 , \port$10988$0 , \port$10989$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_13.normalizer (\port$5255$0 , \port$5256$0 , \addend$14 , \port$11000$0 , \port$11001$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$321  = 0;
-  input [7:0] \port$5243$0 ;
-  wire [7:0] \port$5243$0 ;
-  input [23:0] \port$5244$0 ;
-  wire [23:0] \port$5244$0 ;
+  input [7:0] \port$5255$0 ;
+  wire [7:0] \port$5255$0 ;
+  input [23:0] \port$5256$0 ;
+  wire [23:0] \port$5256$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10988$0 ;
-  wire [22:0] \port$10988$0 ;
-  output \port$10989$0 ;
-  wire \port$10989$0 ;
+  output [22:0] \port$11000$0 ;
+  wire [22:0] \port$11000$0 ;
+  output \port$11001$0 ;
+  wire \port$11001$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -83255,11 +83296,11 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5243$0 , \port$5244$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5243$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5243$0 [6:0] } : { \port$5244$0 , \port$5243$0  };
+  assign \$4  = ~ \port$5255$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5255$0 [6:0] } : { \port$5256$0 , \port$5255$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -83367,7 +83408,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5243$0 , \port$5244$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -83379,7 +83420,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5243$0 , \port$5244$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -83449,7 +83490,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5243$0 , \port$5244$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -83467,31 +83508,31 @@ module \talos.vector.lanes.lane_13.normalizer (\port$5243$0 , \port$5244$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5244$0 , \port$5243$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5256$0 , \port$5255$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10988$0  = rounded[22:0];
-  assign \port$10989$0  = \$124 ;
+  assign \port$11000$0  = rounded[22:0];
+  assign \port$11001$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -83517,12 +83558,12 @@ module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -84267,11 +84308,11 @@ module \talos.vector.lanes.lane_13.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_14 (\port$5249$0 , \port$5250$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5249$0 ;
-  wire [7:0] \port$5249$0 ;
-  input [23:0] \port$5250$0 ;
-  wire [23:0] \port$5250$0 ;
+module \talos.vector.lanes.lane_14 (\port$5261$0 , \port$5262$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5261$0 ;
+  wire [7:0] \port$5261$0 ;
+  input [23:0] \port$5262$0 ;
+  wire [23:0] \port$5262$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -84569,14 +84610,14 @@ module \talos.vector.lanes.lane_14 (\port$5249$0 , \port$5250$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_14.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -84585,8 +84626,8 @@ module \talos.vector.lanes.lane_14 (\port$5249$0 , \port$5250$0 , addend, stoppi
   \talos.vector.lanes.lane_14.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$11404$0 (\$7 ),
-    .\port$11405$0 (\$8 ),
+    .\port$11416$0 (\$7 ),
+    .\port$11417$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -84598,11 +84639,11 @@ module \talos.vector.lanes.lane_14 (\port$5249$0 , \port$5250$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$11404$0 (\$7 ),
-    .\port$11405$0 (\$8 ),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5249$0 (\port$5249$0 ),
-    .\port$5250$0 (\port$5250$0 ),
+    .\port$11416$0 (\$7 ),
+    .\port$11417$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5261$0 (\port$5261$0 ),
+    .\port$5262$0 (\port$5262$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -84620,8 +84661,8 @@ module \talos.vector.lanes.lane_14 (\port$5249$0 , \port$5250$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5250$0 , \port$5249$0  };
-  assign \operand$65  = { \port$5250$0 , \port$5249$0  };
+  assign operand = { \port$5262$0 , \port$5261$0  };
+  assign \operand$65  = { \port$5262$0 , \port$5261$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -84682,13 +84723,13 @@ module \talos.vector.lanes.lane_14 (\port$5249$0 , \port$5250$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -84728,8 +84769,8 @@ module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$17983$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -84758,18 +84799,18 @@ module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$17983$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$322  = 0;
   input enable;
   wire enable;
@@ -84777,8 +84818,8 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -84812,7 +84853,7 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -84841,19 +84882,19 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_14.multiplier (\port$11404$0 , \port$11405$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$11404$0 ;
-  wire [22:0] \port$11404$0 ;
-  input \port$11405$0 ;
-  wire \port$11405$0 ;
+module \talos.vector.lanes.lane_14.multiplier (\port$11416$0 , \port$11417$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$11416$0 ;
+  wire [22:0] \port$11416$0 ;
+  input \port$11417$0 ;
+  wire \port$11417$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -84897,7 +84938,7 @@ module \talos.vector.lanes.lane_14.multiplier (\port$11404$0 , \port$11405$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$11405$0 , \port$11404$0  };
+    a <= { \port$11417$0 , \port$11416$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -84920,30 +84961,30 @@ module \talos.vector.lanes.lane_14.multiplier (\port$11404$0 , \port$11405$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$11405$0 , \port$11404$0  };
+  assign \a$3  = { \port$11417$0 , \port$11416$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_14.normalizer (\port$5249$0 , \port$5250$0 , \addend$14 , \port$11404$0 , \port$11405$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_14.normalizer (\port$5261$0 , \port$5262$0 , \addend$14 , \port$11416$0 , \port$11417$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$323  = 0;
-  input [7:0] \port$5249$0 ;
-  wire [7:0] \port$5249$0 ;
-  input [23:0] \port$5250$0 ;
-  wire [23:0] \port$5250$0 ;
+  input [7:0] \port$5261$0 ;
+  wire [7:0] \port$5261$0 ;
+  input [23:0] \port$5262$0 ;
+  wire [23:0] \port$5262$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$11404$0 ;
-  wire [22:0] \port$11404$0 ;
-  output \port$11405$0 ;
-  wire \port$11405$0 ;
+  output [22:0] \port$11416$0 ;
+  wire [22:0] \port$11416$0 ;
+  output \port$11417$0 ;
+  wire \port$11417$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -85131,11 +85172,11 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5249$0 , \port$5250$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5249$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5249$0 [6:0] } : { \port$5250$0 , \port$5249$0  };
+  assign \$4  = ~ \port$5261$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5261$0 [6:0] } : { \port$5262$0 , \port$5261$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -85243,7 +85284,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5249$0 , \port$5250$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -85255,7 +85296,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5249$0 , \port$5250$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -85325,7 +85366,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5249$0 , \port$5250$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -85343,31 +85384,31 @@ module \talos.vector.lanes.lane_14.normalizer (\port$5249$0 , \port$5250$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5250$0 , \port$5249$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5262$0 , \port$5261$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$11404$0  = rounded[22:0];
-  assign \port$11405$0  = \$124 ;
+  assign \port$11416$0  = rounded[22:0];
+  assign \port$11417$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -85393,12 +85434,12 @@ module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -86143,11 +86184,11 @@ module \talos.vector.lanes.lane_14.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_15 (\port$5255$0 , \port$5256$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5255$0 ;
-  wire [7:0] \port$5255$0 ;
-  input [23:0] \port$5256$0 ;
-  wire [23:0] \port$5256$0 ;
+module \talos.vector.lanes.lane_15 (\port$5267$0 , \port$5268$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5267$0 ;
+  wire [7:0] \port$5267$0 ;
+  input [23:0] \port$5268$0 ;
+  wire [23:0] \port$5268$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -86445,14 +86486,14 @@ module \talos.vector.lanes.lane_15 (\port$5255$0 , \port$5256$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_15.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -86461,8 +86502,8 @@ module \talos.vector.lanes.lane_15 (\port$5255$0 , \port$5256$0 , addend, stoppi
   \talos.vector.lanes.lane_15.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$11820$0 (\$7 ),
-    .\port$11821$0 (\$8 ),
+    .\port$11832$0 (\$7 ),
+    .\port$11833$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -86474,11 +86515,11 @@ module \talos.vector.lanes.lane_15 (\port$5255$0 , \port$5256$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$11820$0 (\$7 ),
-    .\port$11821$0 (\$8 ),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5255$0 (\port$5255$0 ),
-    .\port$5256$0 (\port$5256$0 ),
+    .\port$11832$0 (\$7 ),
+    .\port$11833$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5267$0 (\port$5267$0 ),
+    .\port$5268$0 (\port$5268$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -86496,8 +86537,8 @@ module \talos.vector.lanes.lane_15 (\port$5255$0 , \port$5256$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5256$0 , \port$5255$0  };
-  assign \operand$65  = { \port$5256$0 , \port$5255$0  };
+  assign operand = { \port$5268$0 , \port$5267$0  };
+  assign \operand$65  = { \port$5268$0 , \port$5267$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -86558,13 +86599,13 @@ module \talos.vector.lanes.lane_15 (\port$5255$0 , \port$5256$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -86604,8 +86645,8 @@ module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$17983$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -86634,18 +86675,18 @@ module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$17983$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$324  = 0;
   input enable;
   wire enable;
@@ -86653,8 +86694,8 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -86688,7 +86729,7 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -86717,19 +86758,19 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_15.multiplier (\port$11820$0 , \port$11821$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$11820$0 ;
-  wire [22:0] \port$11820$0 ;
-  input \port$11821$0 ;
-  wire \port$11821$0 ;
+module \talos.vector.lanes.lane_15.multiplier (\port$11832$0 , \port$11833$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$11832$0 ;
+  wire [22:0] \port$11832$0 ;
+  input \port$11833$0 ;
+  wire \port$11833$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -86773,7 +86814,7 @@ module \talos.vector.lanes.lane_15.multiplier (\port$11820$0 , \port$11821$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$11821$0 , \port$11820$0  };
+    a <= { \port$11833$0 , \port$11832$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -86796,30 +86837,30 @@ module \talos.vector.lanes.lane_15.multiplier (\port$11820$0 , \port$11821$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$11821$0 , \port$11820$0  };
+  assign \a$3  = { \port$11833$0 , \port$11832$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_15.normalizer (\port$5255$0 , \port$5256$0 , \addend$14 , \port$11820$0 , \port$11821$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_15.normalizer (\port$5267$0 , \port$5268$0 , \addend$14 , \port$11832$0 , \port$11833$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$325  = 0;
-  input [7:0] \port$5255$0 ;
-  wire [7:0] \port$5255$0 ;
-  input [23:0] \port$5256$0 ;
-  wire [23:0] \port$5256$0 ;
+  input [7:0] \port$5267$0 ;
+  wire [7:0] \port$5267$0 ;
+  input [23:0] \port$5268$0 ;
+  wire [23:0] \port$5268$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$11820$0 ;
-  wire [22:0] \port$11820$0 ;
-  output \port$11821$0 ;
-  wire \port$11821$0 ;
+  output [22:0] \port$11832$0 ;
+  wire [22:0] \port$11832$0 ;
+  output \port$11833$0 ;
+  wire \port$11833$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -87007,11 +87048,11 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5255$0 , \port$5256$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5255$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5255$0 [6:0] } : { \port$5256$0 , \port$5255$0  };
+  assign \$4  = ~ \port$5267$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5267$0 [6:0] } : { \port$5268$0 , \port$5267$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -87119,7 +87160,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5255$0 , \port$5256$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -87131,7 +87172,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5255$0 , \port$5256$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -87201,7 +87242,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5255$0 , \port$5256$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -87219,31 +87260,31 @@ module \talos.vector.lanes.lane_15.normalizer (\port$5255$0 , \port$5256$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5256$0 , \port$5255$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5268$0 , \port$5267$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$11820$0  = rounded[22:0];
-  assign \port$11821$0  = \$124 ;
+  assign \port$11832$0  = rounded[22:0];
+  assign \port$11833$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -87269,12 +87310,12 @@ module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -88019,11 +88060,11 @@ module \talos.vector.lanes.lane_15.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_2 (\port$5177$0 , \port$5178$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5177$0 ;
-  wire [7:0] \port$5177$0 ;
-  input [23:0] \port$5178$0 ;
-  wire [23:0] \port$5178$0 ;
+module \talos.vector.lanes.lane_2 (\port$5189$0 , \port$5190$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5189$0 ;
+  wire [7:0] \port$5189$0 ;
+  input [23:0] \port$5190$0 ;
+  wire [23:0] \port$5190$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -88321,14 +88362,14 @@ module \talos.vector.lanes.lane_2 (\port$5177$0 , \port$5178$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -88337,8 +88378,8 @@ module \talos.vector.lanes.lane_2 (\port$5177$0 , \port$5178$0 , addend, stoppin
   \talos.vector.lanes.lane_2.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6412$0 (\$7 ),
-    .\port$6413$0 (\$8 ),
+    .\port$6424$0 (\$7 ),
+    .\port$6425$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -88350,11 +88391,11 @@ module \talos.vector.lanes.lane_2 (\port$5177$0 , \port$5178$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5177$0 (\port$5177$0 ),
-    .\port$5178$0 (\port$5178$0 ),
-    .\port$6412$0 (\$7 ),
-    .\port$6413$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5189$0 (\port$5189$0 ),
+    .\port$5190$0 (\port$5190$0 ),
+    .\port$6424$0 (\$7 ),
+    .\port$6425$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -88372,8 +88413,8 @@ module \talos.vector.lanes.lane_2 (\port$5177$0 , \port$5178$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5178$0 , \port$5177$0  };
-  assign \operand$65  = { \port$5178$0 , \port$5177$0  };
+  assign operand = { \port$5190$0 , \port$5189$0  };
+  assign \operand$65  = { \port$5190$0 , \port$5189$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -88434,13 +88475,13 @@ module \talos.vector.lanes.lane_2 (\port$5177$0 , \port$5178$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -88480,8 +88521,8 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -88510,18 +88551,18 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$326  = 0;
   input enable;
   wire enable;
@@ -88529,8 +88570,8 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -88564,7 +88605,7 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -88593,19 +88634,19 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_2.multiplier (\port$6412$0 , \port$6413$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6412$0 ;
-  wire [22:0] \port$6412$0 ;
-  input \port$6413$0 ;
-  wire \port$6413$0 ;
+module \talos.vector.lanes.lane_2.multiplier (\port$6424$0 , \port$6425$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6424$0 ;
+  wire [22:0] \port$6424$0 ;
+  input \port$6425$0 ;
+  wire \port$6425$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -88649,7 +88690,7 @@ module \talos.vector.lanes.lane_2.multiplier (\port$6412$0 , \port$6413$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6413$0 , \port$6412$0  };
+    a <= { \port$6425$0 , \port$6424$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -88672,30 +88713,30 @@ module \talos.vector.lanes.lane_2.multiplier (\port$6412$0 , \port$6413$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6413$0 , \port$6412$0  };
+  assign \a$3  = { \port$6425$0 , \port$6424$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer (\port$5177$0 , \port$5178$0 , \addend$14 , \port$6412$0 , \port$6413$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer (\port$5189$0 , \port$5190$0 , \addend$14 , \port$6424$0 , \port$6425$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$327  = 0;
-  input [7:0] \port$5177$0 ;
-  wire [7:0] \port$5177$0 ;
-  input [23:0] \port$5178$0 ;
-  wire [23:0] \port$5178$0 ;
+  input [7:0] \port$5189$0 ;
+  wire [7:0] \port$5189$0 ;
+  input [23:0] \port$5190$0 ;
+  wire [23:0] \port$5190$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6412$0 ;
-  wire [22:0] \port$6412$0 ;
-  output \port$6413$0 ;
-  wire \port$6413$0 ;
+  output [22:0] \port$6424$0 ;
+  wire [22:0] \port$6424$0 ;
+  output \port$6425$0 ;
+  wire \port$6425$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -88883,11 +88924,11 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5177$0 , \port$5178$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5177$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5177$0 [6:0] } : { \port$5178$0 , \port$5177$0  };
+  assign \$4  = ~ \port$5189$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5189$0 [6:0] } : { \port$5190$0 , \port$5189$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -88995,7 +89036,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5177$0 , \port$5178$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -89007,7 +89048,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5177$0 , \port$5178$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -89077,7 +89118,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5177$0 , \port$5178$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -89095,31 +89136,31 @@ module \talos.vector.lanes.lane_2.normalizer (\port$5177$0 , \port$5178$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5178$0 , \port$5177$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5190$0 , \port$5189$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6412$0  = rounded[22:0];
-  assign \port$6413$0  = \$124 ;
+  assign \port$6424$0  = rounded[22:0];
+  assign \port$6425$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -89145,12 +89186,12 @@ module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -89895,11 +89936,11 @@ module \talos.vector.lanes.lane_2.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_3 (\port$5183$0 , \port$5184$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5183$0 ;
-  wire [7:0] \port$5183$0 ;
-  input [23:0] \port$5184$0 ;
-  wire [23:0] \port$5184$0 ;
+module \talos.vector.lanes.lane_3 (\port$5195$0 , \port$5196$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5195$0 ;
+  wire [7:0] \port$5195$0 ;
+  input [23:0] \port$5196$0 ;
+  wire [23:0] \port$5196$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -90197,14 +90238,14 @@ module \talos.vector.lanes.lane_3 (\port$5183$0 , \port$5184$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -90213,8 +90254,8 @@ module \talos.vector.lanes.lane_3 (\port$5183$0 , \port$5184$0 , addend, stoppin
   \talos.vector.lanes.lane_3.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6828$0 (\$7 ),
-    .\port$6829$0 (\$8 ),
+    .\port$6840$0 (\$7 ),
+    .\port$6841$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -90226,11 +90267,11 @@ module \talos.vector.lanes.lane_3 (\port$5183$0 , \port$5184$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5183$0 (\port$5183$0 ),
-    .\port$5184$0 (\port$5184$0 ),
-    .\port$6828$0 (\$7 ),
-    .\port$6829$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5195$0 (\port$5195$0 ),
+    .\port$5196$0 (\port$5196$0 ),
+    .\port$6840$0 (\$7 ),
+    .\port$6841$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -90248,8 +90289,8 @@ module \talos.vector.lanes.lane_3 (\port$5183$0 , \port$5184$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5184$0 , \port$5183$0  };
-  assign \operand$65  = { \port$5184$0 , \port$5183$0  };
+  assign operand = { \port$5196$0 , \port$5195$0  };
+  assign \operand$65  = { \port$5196$0 , \port$5195$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -90310,13 +90351,13 @@ module \talos.vector.lanes.lane_3 (\port$5183$0 , \port$5184$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -90356,8 +90397,8 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -90386,18 +90427,18 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$328  = 0;
   input enable;
   wire enable;
@@ -90405,8 +90446,8 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -90440,7 +90481,7 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -90469,19 +90510,19 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_3.multiplier (\port$6828$0 , \port$6829$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6828$0 ;
-  wire [22:0] \port$6828$0 ;
-  input \port$6829$0 ;
-  wire \port$6829$0 ;
+module \talos.vector.lanes.lane_3.multiplier (\port$6840$0 , \port$6841$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6840$0 ;
+  wire [22:0] \port$6840$0 ;
+  input \port$6841$0 ;
+  wire \port$6841$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -90525,7 +90566,7 @@ module \talos.vector.lanes.lane_3.multiplier (\port$6828$0 , \port$6829$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6829$0 , \port$6828$0  };
+    a <= { \port$6841$0 , \port$6840$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -90548,30 +90589,30 @@ module \talos.vector.lanes.lane_3.multiplier (\port$6828$0 , \port$6829$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6829$0 , \port$6828$0  };
+  assign \a$3  = { \port$6841$0 , \port$6840$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer (\port$5183$0 , \port$5184$0 , \addend$14 , \port$6828$0 , \port$6829$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer (\port$5195$0 , \port$5196$0 , \addend$14 , \port$6840$0 , \port$6841$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$329  = 0;
-  input [7:0] \port$5183$0 ;
-  wire [7:0] \port$5183$0 ;
-  input [23:0] \port$5184$0 ;
-  wire [23:0] \port$5184$0 ;
+  input [7:0] \port$5195$0 ;
+  wire [7:0] \port$5195$0 ;
+  input [23:0] \port$5196$0 ;
+  wire [23:0] \port$5196$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6828$0 ;
-  wire [22:0] \port$6828$0 ;
-  output \port$6829$0 ;
-  wire \port$6829$0 ;
+  output [22:0] \port$6840$0 ;
+  wire [22:0] \port$6840$0 ;
+  output \port$6841$0 ;
+  wire \port$6841$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -90759,11 +90800,11 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5183$0 , \port$5184$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5183$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5183$0 [6:0] } : { \port$5184$0 , \port$5183$0  };
+  assign \$4  = ~ \port$5195$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5195$0 [6:0] } : { \port$5196$0 , \port$5195$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -90871,7 +90912,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5183$0 , \port$5184$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -90883,7 +90924,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5183$0 , \port$5184$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -90953,7 +90994,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5183$0 , \port$5184$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -90971,31 +91012,31 @@ module \talos.vector.lanes.lane_3.normalizer (\port$5183$0 , \port$5184$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5184$0 , \port$5183$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5196$0 , \port$5195$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6828$0  = rounded[22:0];
-  assign \port$6829$0  = \$124 ;
+  assign \port$6840$0  = rounded[22:0];
+  assign \port$6841$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -91021,12 +91062,12 @@ module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -91771,11 +91812,11 @@ module \talos.vector.lanes.lane_3.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_4 (\port$5189$0 , \port$5190$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5189$0 ;
-  wire [7:0] \port$5189$0 ;
-  input [23:0] \port$5190$0 ;
-  wire [23:0] \port$5190$0 ;
+module \talos.vector.lanes.lane_4 (\port$5201$0 , \port$5202$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5201$0 ;
+  wire [7:0] \port$5201$0 ;
+  input [23:0] \port$5202$0 ;
+  wire [23:0] \port$5202$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -92073,14 +92114,14 @@ module \talos.vector.lanes.lane_4 (\port$5189$0 , \port$5190$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_4.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -92089,8 +92130,8 @@ module \talos.vector.lanes.lane_4 (\port$5189$0 , \port$5190$0 , addend, stoppin
   \talos.vector.lanes.lane_4.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$7244$0 (\$7 ),
-    .\port$7245$0 (\$8 ),
+    .\port$7256$0 (\$7 ),
+    .\port$7257$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -92102,11 +92143,11 @@ module \talos.vector.lanes.lane_4 (\port$5189$0 , \port$5190$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5189$0 (\port$5189$0 ),
-    .\port$5190$0 (\port$5190$0 ),
-    .\port$7244$0 (\$7 ),
-    .\port$7245$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5201$0 (\port$5201$0 ),
+    .\port$5202$0 (\port$5202$0 ),
+    .\port$7256$0 (\$7 ),
+    .\port$7257$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -92124,8 +92165,8 @@ module \talos.vector.lanes.lane_4 (\port$5189$0 , \port$5190$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5190$0 , \port$5189$0  };
-  assign \operand$65  = { \port$5190$0 , \port$5189$0  };
+  assign operand = { \port$5202$0 , \port$5201$0  };
+  assign \operand$65  = { \port$5202$0 , \port$5201$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -92186,13 +92227,13 @@ module \talos.vector.lanes.lane_4 (\port$5189$0 , \port$5190$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -92232,8 +92273,8 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -92262,18 +92303,18 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$330  = 0;
   input enable;
   wire enable;
@@ -92281,8 +92322,8 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -92316,7 +92357,7 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -92345,19 +92386,19 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_4.multiplier (\port$7244$0 , \port$7245$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$7244$0 ;
-  wire [22:0] \port$7244$0 ;
-  input \port$7245$0 ;
-  wire \port$7245$0 ;
+module \talos.vector.lanes.lane_4.multiplier (\port$7256$0 , \port$7257$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$7256$0 ;
+  wire [22:0] \port$7256$0 ;
+  input \port$7257$0 ;
+  wire \port$7257$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -92401,7 +92442,7 @@ module \talos.vector.lanes.lane_4.multiplier (\port$7244$0 , \port$7245$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$7245$0 , \port$7244$0  };
+    a <= { \port$7257$0 , \port$7256$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -92424,30 +92465,30 @@ module \talos.vector.lanes.lane_4.multiplier (\port$7244$0 , \port$7245$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$7245$0 , \port$7244$0  };
+  assign \a$3  = { \port$7257$0 , \port$7256$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer (\port$5189$0 , \port$5190$0 , \addend$14 , \port$7244$0 , \port$7245$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer (\port$5201$0 , \port$5202$0 , \addend$14 , \port$7256$0 , \port$7257$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$331  = 0;
-  input [7:0] \port$5189$0 ;
-  wire [7:0] \port$5189$0 ;
-  input [23:0] \port$5190$0 ;
-  wire [23:0] \port$5190$0 ;
+  input [7:0] \port$5201$0 ;
+  wire [7:0] \port$5201$0 ;
+  input [23:0] \port$5202$0 ;
+  wire [23:0] \port$5202$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$7244$0 ;
-  wire [22:0] \port$7244$0 ;
-  output \port$7245$0 ;
-  wire \port$7245$0 ;
+  output [22:0] \port$7256$0 ;
+  wire [22:0] \port$7256$0 ;
+  output \port$7257$0 ;
+  wire \port$7257$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -92635,11 +92676,11 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5189$0 , \port$5190$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5189$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5189$0 [6:0] } : { \port$5190$0 , \port$5189$0  };
+  assign \$4  = ~ \port$5201$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5201$0 [6:0] } : { \port$5202$0 , \port$5201$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -92747,7 +92788,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5189$0 , \port$5190$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -92759,7 +92800,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5189$0 , \port$5190$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -92829,7 +92870,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5189$0 , \port$5190$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -92847,31 +92888,31 @@ module \talos.vector.lanes.lane_4.normalizer (\port$5189$0 , \port$5190$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5190$0 , \port$5189$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5202$0 , \port$5201$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$7244$0  = rounded[22:0];
-  assign \port$7245$0  = \$124 ;
+  assign \port$7256$0  = rounded[22:0];
+  assign \port$7257$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -92897,12 +92938,12 @@ module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -93647,11 +93688,11 @@ module \talos.vector.lanes.lane_4.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_5 (\port$5195$0 , \port$5196$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5195$0 ;
-  wire [7:0] \port$5195$0 ;
-  input [23:0] \port$5196$0 ;
-  wire [23:0] \port$5196$0 ;
+module \talos.vector.lanes.lane_5 (\port$5207$0 , \port$5208$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5207$0 ;
+  wire [7:0] \port$5207$0 ;
+  input [23:0] \port$5208$0 ;
+  wire [23:0] \port$5208$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -93949,14 +93990,14 @@ module \talos.vector.lanes.lane_5 (\port$5195$0 , \port$5196$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_5.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -93965,8 +94006,8 @@ module \talos.vector.lanes.lane_5 (\port$5195$0 , \port$5196$0 , addend, stoppin
   \talos.vector.lanes.lane_5.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$7660$0 (\$7 ),
-    .\port$7661$0 (\$8 ),
+    .\port$7672$0 (\$7 ),
+    .\port$7673$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -93978,11 +94019,11 @@ module \talos.vector.lanes.lane_5 (\port$5195$0 , \port$5196$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5195$0 (\port$5195$0 ),
-    .\port$5196$0 (\port$5196$0 ),
-    .\port$7660$0 (\$7 ),
-    .\port$7661$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5207$0 (\port$5207$0 ),
+    .\port$5208$0 (\port$5208$0 ),
+    .\port$7672$0 (\$7 ),
+    .\port$7673$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -94000,8 +94041,8 @@ module \talos.vector.lanes.lane_5 (\port$5195$0 , \port$5196$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5196$0 , \port$5195$0  };
-  assign \operand$65  = { \port$5196$0 , \port$5195$0  };
+  assign operand = { \port$5208$0 , \port$5207$0  };
+  assign \operand$65  = { \port$5208$0 , \port$5207$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -94062,13 +94103,13 @@ module \talos.vector.lanes.lane_5 (\port$5195$0 , \port$5196$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -94108,8 +94149,8 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -94138,18 +94179,18 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$332  = 0;
   input enable;
   wire enable;
@@ -94157,8 +94198,8 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -94192,7 +94233,7 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -94221,19 +94262,19 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_5.multiplier (\port$7660$0 , \port$7661$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$7660$0 ;
-  wire [22:0] \port$7660$0 ;
-  input \port$7661$0 ;
-  wire \port$7661$0 ;
+module \talos.vector.lanes.lane_5.multiplier (\port$7672$0 , \port$7673$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$7672$0 ;
+  wire [22:0] \port$7672$0 ;
+  input \port$7673$0 ;
+  wire \port$7673$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -94277,7 +94318,7 @@ module \talos.vector.lanes.lane_5.multiplier (\port$7660$0 , \port$7661$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$7661$0 , \port$7660$0  };
+    a <= { \port$7673$0 , \port$7672$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -94300,30 +94341,30 @@ module \talos.vector.lanes.lane_5.multiplier (\port$7660$0 , \port$7661$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$7661$0 , \port$7660$0  };
+  assign \a$3  = { \port$7673$0 , \port$7672$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer (\port$5195$0 , \port$5196$0 , \addend$14 , \port$7660$0 , \port$7661$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer (\port$5207$0 , \port$5208$0 , \addend$14 , \port$7672$0 , \port$7673$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$333  = 0;
-  input [7:0] \port$5195$0 ;
-  wire [7:0] \port$5195$0 ;
-  input [23:0] \port$5196$0 ;
-  wire [23:0] \port$5196$0 ;
+  input [7:0] \port$5207$0 ;
+  wire [7:0] \port$5207$0 ;
+  input [23:0] \port$5208$0 ;
+  wire [23:0] \port$5208$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$7660$0 ;
-  wire [22:0] \port$7660$0 ;
-  output \port$7661$0 ;
-  wire \port$7661$0 ;
+  output [22:0] \port$7672$0 ;
+  wire [22:0] \port$7672$0 ;
+  output \port$7673$0 ;
+  wire \port$7673$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -94511,11 +94552,11 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5195$0 , \port$5196$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5195$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5195$0 [6:0] } : { \port$5196$0 , \port$5195$0  };
+  assign \$4  = ~ \port$5207$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5207$0 [6:0] } : { \port$5208$0 , \port$5207$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -94623,7 +94664,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5195$0 , \port$5196$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -94635,7 +94676,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5195$0 , \port$5196$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -94705,7 +94746,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5195$0 , \port$5196$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -94723,31 +94764,31 @@ module \talos.vector.lanes.lane_5.normalizer (\port$5195$0 , \port$5196$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5196$0 , \port$5195$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5208$0 , \port$5207$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$7660$0  = rounded[22:0];
-  assign \port$7661$0  = \$124 ;
+  assign \port$7672$0  = rounded[22:0];
+  assign \port$7673$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -94773,12 +94814,12 @@ module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -95523,11 +95564,11 @@ module \talos.vector.lanes.lane_5.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_6 (\port$5201$0 , \port$5202$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5201$0 ;
-  wire [7:0] \port$5201$0 ;
-  input [23:0] \port$5202$0 ;
-  wire [23:0] \port$5202$0 ;
+module \talos.vector.lanes.lane_6 (\port$5213$0 , \port$5214$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5213$0 ;
+  wire [7:0] \port$5213$0 ;
+  input [23:0] \port$5214$0 ;
+  wire [23:0] \port$5214$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -95825,14 +95866,14 @@ module \talos.vector.lanes.lane_6 (\port$5201$0 , \port$5202$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_6.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -95841,8 +95882,8 @@ module \talos.vector.lanes.lane_6 (\port$5201$0 , \port$5202$0 , addend, stoppin
   \talos.vector.lanes.lane_6.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8076$0 (\$7 ),
-    .\port$8077$0 (\$8 ),
+    .\port$8088$0 (\$7 ),
+    .\port$8089$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -95854,11 +95895,11 @@ module \talos.vector.lanes.lane_6 (\port$5201$0 , \port$5202$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5201$0 (\port$5201$0 ),
-    .\port$5202$0 (\port$5202$0 ),
-    .\port$8076$0 (\$7 ),
-    .\port$8077$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5213$0 (\port$5213$0 ),
+    .\port$5214$0 (\port$5214$0 ),
+    .\port$8088$0 (\$7 ),
+    .\port$8089$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -95876,8 +95917,8 @@ module \talos.vector.lanes.lane_6 (\port$5201$0 , \port$5202$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5202$0 , \port$5201$0  };
-  assign \operand$65  = { \port$5202$0 , \port$5201$0  };
+  assign operand = { \port$5214$0 , \port$5213$0  };
+  assign \operand$65  = { \port$5214$0 , \port$5213$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -95938,13 +95979,13 @@ module \talos.vector.lanes.lane_6 (\port$5201$0 , \port$5202$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -95984,8 +96025,8 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -96014,18 +96055,18 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$334  = 0;
   input enable;
   wire enable;
@@ -96033,8 +96074,8 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -96068,7 +96109,7 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -96097,19 +96138,19 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_6.multiplier (\port$8076$0 , \port$8077$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8076$0 ;
-  wire [22:0] \port$8076$0 ;
-  input \port$8077$0 ;
-  wire \port$8077$0 ;
+module \talos.vector.lanes.lane_6.multiplier (\port$8088$0 , \port$8089$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8088$0 ;
+  wire [22:0] \port$8088$0 ;
+  input \port$8089$0 ;
+  wire \port$8089$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -96153,7 +96194,7 @@ module \talos.vector.lanes.lane_6.multiplier (\port$8076$0 , \port$8077$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8077$0 , \port$8076$0  };
+    a <= { \port$8089$0 , \port$8088$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -96176,30 +96217,30 @@ module \talos.vector.lanes.lane_6.multiplier (\port$8076$0 , \port$8077$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8077$0 , \port$8076$0  };
+  assign \a$3  = { \port$8089$0 , \port$8088$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer (\port$5201$0 , \port$5202$0 , \addend$14 , \port$8076$0 , \port$8077$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer (\port$5213$0 , \port$5214$0 , \addend$14 , \port$8088$0 , \port$8089$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$335  = 0;
-  input [7:0] \port$5201$0 ;
-  wire [7:0] \port$5201$0 ;
-  input [23:0] \port$5202$0 ;
-  wire [23:0] \port$5202$0 ;
+  input [7:0] \port$5213$0 ;
+  wire [7:0] \port$5213$0 ;
+  input [23:0] \port$5214$0 ;
+  wire [23:0] \port$5214$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8076$0 ;
-  wire [22:0] \port$8076$0 ;
-  output \port$8077$0 ;
-  wire \port$8077$0 ;
+  output [22:0] \port$8088$0 ;
+  wire [22:0] \port$8088$0 ;
+  output \port$8089$0 ;
+  wire \port$8089$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -96387,11 +96428,11 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5201$0 , \port$5202$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5201$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5201$0 [6:0] } : { \port$5202$0 , \port$5201$0  };
+  assign \$4  = ~ \port$5213$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5213$0 [6:0] } : { \port$5214$0 , \port$5213$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -96499,7 +96540,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5201$0 , \port$5202$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -96511,7 +96552,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5201$0 , \port$5202$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -96581,7 +96622,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5201$0 , \port$5202$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -96599,31 +96640,31 @@ module \talos.vector.lanes.lane_6.normalizer (\port$5201$0 , \port$5202$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5202$0 , \port$5201$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5214$0 , \port$5213$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8076$0  = rounded[22:0];
-  assign \port$8077$0  = \$124 ;
+  assign \port$8088$0  = rounded[22:0];
+  assign \port$8089$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -96649,12 +96690,12 @@ module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -97399,11 +97440,11 @@ module \talos.vector.lanes.lane_6.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_7 (\port$5207$0 , \port$5208$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5207$0 ;
-  wire [7:0] \port$5207$0 ;
-  input [23:0] \port$5208$0 ;
-  wire [23:0] \port$5208$0 ;
+module \talos.vector.lanes.lane_7 (\port$5219$0 , \port$5220$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5219$0 ;
+  wire [7:0] \port$5219$0 ;
+  input [23:0] \port$5220$0 ;
+  wire [23:0] \port$5220$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -97701,14 +97742,14 @@ module \talos.vector.lanes.lane_7 (\port$5207$0 , \port$5208$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_7.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -97717,8 +97758,8 @@ module \talos.vector.lanes.lane_7 (\port$5207$0 , \port$5208$0 , addend, stoppin
   \talos.vector.lanes.lane_7.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8492$0 (\$7 ),
-    .\port$8493$0 (\$8 ),
+    .\port$8504$0 (\$7 ),
+    .\port$8505$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -97730,11 +97771,11 @@ module \talos.vector.lanes.lane_7 (\port$5207$0 , \port$5208$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5207$0 (\port$5207$0 ),
-    .\port$5208$0 (\port$5208$0 ),
-    .\port$8492$0 (\$7 ),
-    .\port$8493$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5219$0 (\port$5219$0 ),
+    .\port$5220$0 (\port$5220$0 ),
+    .\port$8504$0 (\$7 ),
+    .\port$8505$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -97752,8 +97793,8 @@ module \talos.vector.lanes.lane_7 (\port$5207$0 , \port$5208$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5208$0 , \port$5207$0  };
-  assign \operand$65  = { \port$5208$0 , \port$5207$0  };
+  assign operand = { \port$5220$0 , \port$5219$0  };
+  assign \operand$65  = { \port$5220$0 , \port$5219$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -97814,13 +97855,13 @@ module \talos.vector.lanes.lane_7 (\port$5207$0 , \port$5208$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -97860,8 +97901,8 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -97890,18 +97931,18 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$336  = 0;
   input enable;
   wire enable;
@@ -97909,8 +97950,8 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -97944,7 +97985,7 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -97973,19 +98014,19 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_7.multiplier (\port$8492$0 , \port$8493$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8492$0 ;
-  wire [22:0] \port$8492$0 ;
-  input \port$8493$0 ;
-  wire \port$8493$0 ;
+module \talos.vector.lanes.lane_7.multiplier (\port$8504$0 , \port$8505$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8504$0 ;
+  wire [22:0] \port$8504$0 ;
+  input \port$8505$0 ;
+  wire \port$8505$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -98029,7 +98070,7 @@ module \talos.vector.lanes.lane_7.multiplier (\port$8492$0 , \port$8493$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8493$0 , \port$8492$0  };
+    a <= { \port$8505$0 , \port$8504$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -98052,30 +98093,30 @@ module \talos.vector.lanes.lane_7.multiplier (\port$8492$0 , \port$8493$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8493$0 , \port$8492$0  };
+  assign \a$3  = { \port$8505$0 , \port$8504$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer (\port$5207$0 , \port$5208$0 , \addend$14 , \port$8492$0 , \port$8493$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer (\port$5219$0 , \port$5220$0 , \addend$14 , \port$8504$0 , \port$8505$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$337  = 0;
-  input [7:0] \port$5207$0 ;
-  wire [7:0] \port$5207$0 ;
-  input [23:0] \port$5208$0 ;
-  wire [23:0] \port$5208$0 ;
+  input [7:0] \port$5219$0 ;
+  wire [7:0] \port$5219$0 ;
+  input [23:0] \port$5220$0 ;
+  wire [23:0] \port$5220$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8492$0 ;
-  wire [22:0] \port$8492$0 ;
-  output \port$8493$0 ;
-  wire \port$8493$0 ;
+  output [22:0] \port$8504$0 ;
+  wire [22:0] \port$8504$0 ;
+  output \port$8505$0 ;
+  wire \port$8505$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -98263,11 +98304,11 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5207$0 , \port$5208$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5207$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5207$0 [6:0] } : { \port$5208$0 , \port$5207$0  };
+  assign \$4  = ~ \port$5219$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5219$0 [6:0] } : { \port$5220$0 , \port$5219$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -98375,7 +98416,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5207$0 , \port$5208$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -98387,7 +98428,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5207$0 , \port$5208$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -98457,7 +98498,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5207$0 , \port$5208$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -98475,31 +98516,31 @@ module \talos.vector.lanes.lane_7.normalizer (\port$5207$0 , \port$5208$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5208$0 , \port$5207$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5220$0 , \port$5219$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8492$0  = rounded[22:0];
-  assign \port$8493$0  = \$124 ;
+  assign \port$8504$0  = rounded[22:0];
+  assign \port$8505$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -98525,12 +98566,12 @@ module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -99275,11 +99316,11 @@ module \talos.vector.lanes.lane_7.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_8 (\port$5213$0 , \port$5214$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5213$0 ;
-  wire [7:0] \port$5213$0 ;
-  input [23:0] \port$5214$0 ;
-  wire [23:0] \port$5214$0 ;
+module \talos.vector.lanes.lane_8 (\port$5225$0 , \port$5226$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5225$0 ;
+  wire [7:0] \port$5225$0 ;
+  input [23:0] \port$5226$0 ;
+  wire [23:0] \port$5226$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -99577,14 +99618,14 @@ module \talos.vector.lanes.lane_8 (\port$5213$0 , \port$5214$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_8.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -99593,8 +99634,8 @@ module \talos.vector.lanes.lane_8 (\port$5213$0 , \port$5214$0 , addend, stoppin
   \talos.vector.lanes.lane_8.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8908$0 (\$7 ),
-    .\port$8909$0 (\$8 ),
+    .\port$8920$0 (\$7 ),
+    .\port$8921$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -99606,11 +99647,11 @@ module \talos.vector.lanes.lane_8 (\port$5213$0 , \port$5214$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5213$0 (\port$5213$0 ),
-    .\port$5214$0 (\port$5214$0 ),
-    .\port$8908$0 (\$7 ),
-    .\port$8909$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5225$0 (\port$5225$0 ),
+    .\port$5226$0 (\port$5226$0 ),
+    .\port$8920$0 (\$7 ),
+    .\port$8921$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -99628,8 +99669,8 @@ module \talos.vector.lanes.lane_8 (\port$5213$0 , \port$5214$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5214$0 , \port$5213$0  };
-  assign \operand$65  = { \port$5214$0 , \port$5213$0  };
+  assign operand = { \port$5226$0 , \port$5225$0  };
+  assign \operand$65  = { \port$5226$0 , \port$5225$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -99690,13 +99731,13 @@ module \talos.vector.lanes.lane_8 (\port$5213$0 , \port$5214$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -99736,8 +99777,8 @@ module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -99766,18 +99807,18 @@ module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$338  = 0;
   input enable;
   wire enable;
@@ -99785,8 +99826,8 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -99820,7 +99861,7 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -99849,19 +99890,19 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_8.multiplier (\port$8908$0 , \port$8909$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8908$0 ;
-  wire [22:0] \port$8908$0 ;
-  input \port$8909$0 ;
-  wire \port$8909$0 ;
+module \talos.vector.lanes.lane_8.multiplier (\port$8920$0 , \port$8921$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8920$0 ;
+  wire [22:0] \port$8920$0 ;
+  input \port$8921$0 ;
+  wire \port$8921$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -99905,7 +99946,7 @@ module \talos.vector.lanes.lane_8.multiplier (\port$8908$0 , \port$8909$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8909$0 , \port$8908$0  };
+    a <= { \port$8921$0 , \port$8920$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -99928,30 +99969,30 @@ module \talos.vector.lanes.lane_8.multiplier (\port$8908$0 , \port$8909$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8909$0 , \port$8908$0  };
+  assign \a$3  = { \port$8921$0 , \port$8920$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_8.normalizer (\port$5213$0 , \port$5214$0 , \addend$14 , \port$8908$0 , \port$8909$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_8.normalizer (\port$5225$0 , \port$5226$0 , \addend$14 , \port$8920$0 , \port$8921$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$339  = 0;
-  input [7:0] \port$5213$0 ;
-  wire [7:0] \port$5213$0 ;
-  input [23:0] \port$5214$0 ;
-  wire [23:0] \port$5214$0 ;
+  input [7:0] \port$5225$0 ;
+  wire [7:0] \port$5225$0 ;
+  input [23:0] \port$5226$0 ;
+  wire [23:0] \port$5226$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8908$0 ;
-  wire [22:0] \port$8908$0 ;
-  output \port$8909$0 ;
-  wire \port$8909$0 ;
+  output [22:0] \port$8920$0 ;
+  wire [22:0] \port$8920$0 ;
+  output \port$8921$0 ;
+  wire \port$8921$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -100139,11 +100180,11 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5213$0 , \port$5214$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5213$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5213$0 [6:0] } : { \port$5214$0 , \port$5213$0  };
+  assign \$4  = ~ \port$5225$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5225$0 [6:0] } : { \port$5226$0 , \port$5225$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -100251,7 +100292,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5213$0 , \port$5214$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -100263,7 +100304,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5213$0 , \port$5214$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -100333,7 +100374,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5213$0 , \port$5214$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -100351,31 +100392,31 @@ module \talos.vector.lanes.lane_8.normalizer (\port$5213$0 , \port$5214$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5214$0 , \port$5213$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5226$0 , \port$5225$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8908$0  = rounded[22:0];
-  assign \port$8909$0  = \$124 ;
+  assign \port$8920$0  = rounded[22:0];
+  assign \port$8921$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -100401,12 +100442,12 @@ module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -101151,11 +101192,11 @@ module \talos.vector.lanes.lane_8.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_9 (\port$5219$0 , \port$5220$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$5219$0 ;
-  wire [7:0] \port$5219$0 ;
-  input [23:0] \port$5220$0 ;
-  wire [23:0] \port$5220$0 ;
+module \talos.vector.lanes.lane_9 (\port$5231$0 , \port$5232$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$5231$0 ;
+  wire [7:0] \port$5231$0 ;
+  input [23:0] \port$5232$0 ;
+  wire [23:0] \port$5232$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -101453,14 +101494,14 @@ module \talos.vector.lanes.lane_9 (\port$5219$0 , \port$5220$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$17983$1 (table_write[39:1]),
+    .\port$17995$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_9.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$17983$2 (table_write[17:2]),
+    .\port$17995$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -101469,8 +101510,8 @@ module \talos.vector.lanes.lane_9 (\port$5219$0 , \port$5220$0 , addend, stoppin
   \talos.vector.lanes.lane_9.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$9324$0 (\$7 ),
-    .\port$9325$0 (\$8 ),
+    .\port$9336$0 (\$7 ),
+    .\port$9337$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -101482,11 +101523,11 @@ module \talos.vector.lanes.lane_9 (\port$5219$0 , \port$5220$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$17794$24 (constants[46:24]),
-    .\port$5219$0 (\port$5219$0 ),
-    .\port$5220$0 (\port$5220$0 ),
-    .\port$9324$0 (\$7 ),
-    .\port$9325$0 (\$8 ),
+    .\port$17806$24 (constants[46:24]),
+    .\port$5231$0 (\port$5231$0 ),
+    .\port$5232$0 (\port$5232$0 ),
+    .\port$9336$0 (\$7 ),
+    .\port$9337$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -101504,8 +101545,8 @@ module \talos.vector.lanes.lane_9 (\port$5219$0 , \port$5220$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$5220$0 , \port$5219$0  };
-  assign \operand$65  = { \port$5220$0 , \port$5219$0  };
+  assign operand = { \port$5232$0 , \port$5231$0  };
+  assign \operand$65  = { \port$5232$0 , \port$5231$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -101566,13 +101607,13 @@ module \talos.vector.lanes.lane_9 (\port$5219$0 , \port$5220$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$17983$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$17995$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$17983$1 ;
-  wire [38:0] \port$17983$1 ;
+  input [38:0] \port$17995$1 ;
+  wire [38:0] \port$17995$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -101612,8 +101653,8 @@ module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$17983$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$17983$1 [0])
-      memory[\port$17983$1 [8:1]] <= \port$17983$1 [38:9];
+    if (\port$17995$1 [0])
+      memory[\port$17995$1 [8:1]] <= \port$17995$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -101642,18 +101683,18 @@ module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$17983$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$17983$1 [0];
-  assign write = \port$17983$1 [0];
-  assign writing__addr = \port$17983$1 [8:1];
-  assign index = \port$17983$1 [8:1];
-  assign writing__data = \port$17983$1 [38:9];
-  assign entry = \port$17983$1 [38:9];
+  assign writing__en = \port$17995$1 [0];
+  assign write = \port$17995$1 [0];
+  assign writing__addr = \port$17995$1 [8:1];
+  assign index = \port$17995$1 [8:1];
+  assign writing__data = \port$17995$1 [38:9];
+  assign entry = \port$17995$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__en, \port$17983$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__en, \port$17995$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$340  = 0;
   input enable;
   wire enable;
@@ -101661,8 +101702,8 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$17983$2 ;
-  wire [15:0] \port$17983$2 ;
+  input [15:0] \port$17995$2 ;
+  wire [15:0] \port$17995$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -101696,7 +101737,7 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$17983$2 [7:0]] <= \port$17983$2 [15:8];
+      memory[\port$17995$2 [7:0]] <= \port$17995$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -101725,19 +101766,19 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$17983$2 [7:0];
-  assign index = \port$17983$2 [7:0];
-  assign writing__data = \port$17983$2 [15:8];
-  assign entry = \port$17983$2 [15:8];
+  assign writing__addr = \port$17995$2 [7:0];
+  assign index = \port$17995$2 [7:0];
+  assign writing__data = \port$17995$2 [15:8];
+  assign entry = \port$17995$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_9.multiplier (\port$9324$0 , \port$9325$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$9324$0 ;
-  wire [22:0] \port$9324$0 ;
-  input \port$9325$0 ;
-  wire \port$9325$0 ;
+module \talos.vector.lanes.lane_9.multiplier (\port$9336$0 , \port$9337$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$9336$0 ;
+  wire [22:0] \port$9336$0 ;
+  input \port$9337$0 ;
+  wire \port$9337$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -101781,7 +101822,7 @@ module \talos.vector.lanes.lane_9.multiplier (\port$9324$0 , \port$9325$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$9325$0 , \port$9324$0  };
+    a <= { \port$9337$0 , \port$9336$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -101804,30 +101845,30 @@ module \talos.vector.lanes.lane_9.multiplier (\port$9324$0 , \port$9325$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$9325$0 , \port$9324$0  };
+  assign \a$3  = { \port$9337$0 , \port$9336$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_9.normalizer (\port$5219$0 , \port$5220$0 , \addend$14 , \port$9324$0 , \port$9325$0 , \bias$12 , stopping_rst, \port$17794$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_9.normalizer (\port$5231$0 , \port$5232$0 , \addend$14 , \port$9336$0 , \port$9337$0 , \bias$12 , stopping_rst, \port$17806$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$341  = 0;
-  input [7:0] \port$5219$0 ;
-  wire [7:0] \port$5219$0 ;
-  input [23:0] \port$5220$0 ;
-  wire [23:0] \port$5220$0 ;
+  input [7:0] \port$5231$0 ;
+  wire [7:0] \port$5231$0 ;
+  input [23:0] \port$5232$0 ;
+  wire [23:0] \port$5232$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$9324$0 ;
-  wire [22:0] \port$9324$0 ;
-  output \port$9325$0 ;
-  wire \port$9325$0 ;
+  output [22:0] \port$9336$0 ;
+  wire [22:0] \port$9336$0 ;
+  output \port$9337$0 ;
+  wire \port$9337$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$17794$24 ;
-  wire [22:0] \port$17794$24 ;
+  input [22:0] \port$17806$24 ;
+  wire [22:0] \port$17806$24 ;
   input add;
   wire add;
   output negative_4;
@@ -102015,11 +102056,11 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5219$0 , \port$5220$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$17794$24 [5];
-  assign \$2  = ~ \port$17794$24 [6];
+  assign \$1  = add & \port$17806$24 [5];
+  assign \$2  = ~ \port$17806$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$5219$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5219$0 [6:0] } : { \port$5220$0 , \port$5219$0  };
+  assign \$4  = ~ \port$5231$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$5231$0 [6:0] } : { \port$5232$0 , \port$5231$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -102127,7 +102168,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5219$0 , \port$5220$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$17794$24 [4:0] + 4'h8;
+  assign \$113  = \port$17806$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -102139,7 +102180,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5219$0 , \port$5220$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$17794$24 [6];
+  assign \$123  = add_3 & \port$17806$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -102209,7 +102250,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5219$0 , \port$5220$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$17794$31 (\port$17794$24 [22:7]),
+    .\port$17806$31 (\port$17806$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -102227,31 +102268,31 @@ module \talos.vector.lanes.lane_9.normalizer (\port$5219$0 , \port$5220$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$17794$24 [5];
-  assign multiply = \port$17794$24 [6];
-  assign \operand$10  = { \port$5220$0 , \port$5219$0  };
-  assign align = \port$17794$24 [4:0];
+  assign \unsigned  = \port$17806$24 [5];
+  assign multiply = \port$17806$24 [6];
+  assign \operand$10  = { \port$5232$0 , \port$5231$0  };
+  assign align = \port$17806$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$17794$24 [14:7];
-  assign operand_zero = \port$17794$24 [14:7];
-  assign zero_b = \port$17794$24 [22:15];
-  assign addend_zero = \port$17794$24 [22:15];
+  assign zero_a = \port$17806$24 [14:7];
+  assign operand_zero = \port$17806$24 [14:7];
+  assign zero_b = \port$17806$24 [22:15];
+  assign addend_zero = \port$17806$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$9324$0  = rounded[22:0];
-  assign \port$9325$0  = \$124 ;
+  assign \port$9336$0  = rounded[22:0];
+  assign \port$9337$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \port$17794$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \port$17806$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$17794$31 ;
-  wire [15:0] \port$17794$31 ;
+  input [15:0] \port$17806$31 ;
+  wire [15:0] \port$17806$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -102277,12 +102318,12 @@ module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$17794$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$17794$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$17806$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$17806$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$17794$31 [7:0];
-  assign zero_b = \port$17794$31 [15:8];
+  assign zero_a = \port$17806$31 [7:0];
+  assign zero_b = \port$17806$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -103156,7 +103197,7 @@ module \talos.vector.lanes.residuals (o__ready, stopping_rst, write__data, i__va
   assign following = read__addr;
 endmodule
 
-module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17848$1 , values, stopping_clk);
+module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17860$1 , values, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$343  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -103164,8 +103205,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17848$1 , valu
   wire [127:0] data;
   input sum;
   wire sum;
-  input [1:0] \port$17848$1 ;
-  wire [1:0] \port$17848$1 ;
+  input [1:0] \port$17860$1 ;
+  wire [1:0] \port$17860$1 ;
   output [383:0] values;
   wire [383:0] values;
   input stopping_clk;
@@ -103451,7 +103492,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17848$1 , valu
   always @(posedge stopping_clk)
     valid <= \$81 ;
   always @(posedge stopping_clk)
-    first <= \port$17848$1 [1];
+    first <= \port$17860$1 [1];
   always @(posedge stopping_clk)
     so_far_0 <= \$82 ;
   always @(posedge stopping_clk)
@@ -103488,7 +103529,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17848$1 , valu
   assign \$2  = sum ? \$34 [7:0] : \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$343 ) begin end
-    \$81  = \port$17848$1 [0];
+    \$81  = \port$17860$1 [0];
     if (stopping_rst) begin
       \$81  = 1'h0;
     end
@@ -103605,8 +103646,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$17848$1 , valu
       \$97  = { \$79 [23:8], \$32  };
     end
   end
-  assign \valid$5  = \port$17848$1 [0];
-  assign \first$7  = \port$17848$1 [1];
+  assign \valid$5  = \port$17860$1 [0];
+  assign \first$7  = \port$17860$1 [1];
   assign total_0 = \$34 [23:0];
   assign total_1 = \$37 [23:0];
   assign total_2 = \$40 [23:0];
@@ -104017,7 +104058,7 @@ module \talos.weights (ar__ready, i__valid, \wait , start, ar__valid, done, idle
     .burst__payload(ar__payload),
     .burst__ready(burst__ready),
     .i__valid(run_valid),
-    .\port$13740$62 (\$36 ),
+    .\port$13752$62 (\$36 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -104492,7 +104533,7 @@ module \talos.weights.fifo.near (o__ready, stopping_rst, i__valid, write__data, 
   assign o__valid = filled[0];
 endmodule
 
-module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$13740$62 , run__ready, stopping_clk);
+module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$13752$62 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$348  = 0;
   input burst__ready;
   wire burst__ready;
@@ -104506,8 +104547,8 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [4:0] \port$13740$62 ;
-  wire [4:0] \port$13740$62 ;
+  output [4:0] \port$13752$62 ;
+  wire [4:0] \port$13752$62 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -104644,7 +104685,7 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   assign burst__valid = valid;
   assign \final  = now[62];
   assign tag = now[66:63];
-  assign \port$13740$62  = now[66:62];
+  assign \port$13752$62  = now[66:62];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];

@@ -593,7 +593,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .matrix_read__data(act__data),
     .matrix_read__grant(act__grant),
     .matrix_read__valid(matrix_read__valid),
-    .\port$6712$1 (\$31 ),
+    .\port$6724$1 (\$31 ),
     .store_read__address(store_read__address),
     .store_read__data(read__data),
     .store_read__grant(read__grant),
@@ -645,14 +645,14 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$2731$0 (\done$373 ),
     .\port$2736$0 (\sync$387 ),
     .\port$2738$0 (\busy$380 ),
-    .\port$2944$0 (\stall$394 ),
-    .\port$5300$0 (\o__ready$348 ),
-    .\port$5304$0 (\done$374 ),
-    .\port$5331$0 (\busy$381 ),
-    .\port$5333$0 (\stall$395 ),
-    .\port$5337$0 (\sync$388 ),
-    .\port$6380$0 (\start$362 ),
-    .\port$6508$0 (\done$370 ),
+    .\port$2960$0 (\stall$394 ),
+    .\port$5312$0 (\o__ready$348 ),
+    .\port$5316$0 (\done$374 ),
+    .\port$5343$0 (\busy$381 ),
+    .\port$5345$0 (\stall$395 ),
+    .\port$5349$0 (\sync$388 ),
+    .\port$6392$0 (\start$362 ),
+    .\port$6520$0 (\done$370 ),
     .\port$735$0 (\r__valid$150 ),
     .\port$866$0 (\stall$390 ),
     .post__0(post__1),
@@ -729,7 +729,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .instr__payload(instr__payload),
     .instr__valid(instr__valid),
     .param_valid(param_valid),
-    .\port$6712$1 (\$31 ),
+    .\port$6724$1 (\$31 ),
     .post(post__1),
     .r__payload(r__payload),
     .r__ready(load_r__ready),
@@ -769,7 +769,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(\idle$315 ),
     .instr__valid(\instr__valid$302 ),
     .issue(\busy$379 ),
-    .\port$8657$0 (\o__payload$305 ),
+    .\port$8669$0 (\o__payload$305 ),
     .post(post__3),
     .stall(\stall$393 ),
     .start(\o__ready$306 ),
@@ -806,7 +806,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$23$0 (\$22 ),
     .\port$24$0 (\$23 ),
     .\port$6$0 (\$5 ),
-    .\port$6394$0 (\i__payload$319 [241:0]),
+    .\port$6406$0 (\i__payload$319 [241:0]),
     .\port$7$0 (\$6 ),
     .\port$8$0 (\$7 ),
     .\port$9$0 (\$8 ),
@@ -1286,7 +1286,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign idle[1] = \$2 ;
 endmodule
 
-module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$6712$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
+module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$6724$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$7  = 0;
   output matrix_read__grant;
@@ -1313,8 +1313,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   reg [31:0] vector_read__data = 32'd0;
   output [31:0] store_read__data;
   reg [31:0] store_read__data = 32'd0;
-  input [56:0] \port$6712$1 ;
-  wire [56:0] \port$6712$1 ;
+  input [56:0] \port$6724$1 ;
+  wire [56:0] \port$6724$1 ;
   input matrix_read__valid;
   wire matrix_read__valid;
   input [21:0] matrix_read__address;
@@ -2717,10 +2717,10 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$549  = vector_write_place[6:5] <= 1'h1;
   assign \$550  = vector_write_place[6:5] <= 2'h2;
   assign \$551  = load_write__valid & load_write__grant;
-  assign \$552  = \port$6712$1 [24:22] > 1'h0;
-  assign \$553  = \port$6712$1 [24:22] > 1'h1;
-  assign \$554  = \port$6712$1 [24:22] > 2'h2;
-  assign \$555  = \port$6712$1 [24:22] > 2'h3;
+  assign \$552  = \port$6724$1 [24:22] > 1'h0;
+  assign \$553  = \port$6724$1 [24:22] > 1'h1;
+  assign \$554  = \port$6724$1 [24:22] > 2'h2;
+  assign \$555  = \port$6724$1 [24:22] > 2'h3;
   assign \$556  = load_write_place[6:5] <= 1'h0;
   assign \$557  = load_write_place[6:5] <= 1'h1;
   assign \$558  = load_write_place[6:5] <= 2'h2;
@@ -2929,13 +2929,13 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     load_write_even_row_1 <= \$268 [9:0];
   always @(posedge ending_clk)
-    load_write_odd_row_1 <= \port$6712$1 [12:3];
+    load_write_odd_row_1 <= \port$6724$1 [12:3];
   always @(posedge ending_clk)
     load_write_wanted_1 <= { \$555 , \$554 , \$553 , \$552  };
   always @(posedge ending_clk)
     load_write_upper_1 <= { 1'h1, \$558 , \$557 , \$556  };
   always @(posedge ending_clk)
-    load_write_data_1 <= \port$6712$1 [56:25];
+    load_write_data_1 <= \port$6724$1 [56:25];
   always @(posedge ending_clk)
     load_write_data_2 <= load_write_rotate_1;
   always @(posedge ending_clk)
@@ -3264,16 +3264,16 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$262  = \$261  & \$234 ;
   assign \$263  = vector_write_place[1:0] == 2'h3;
   assign \$264  = \$263  & \$235 ;
-  assign \$265  = & \port$6712$1 [12:3];
-  assign \$266  = \port$6712$1 [2] & \$265 ;
-  assign \$267  = \port$6712$1 [14:13] + \$266 ;
-  assign \$268  = \port$6712$1 [12:3] + \port$6712$1 [2];
-  assign load_write_crosses = \port$6712$1 [1:0] > 1'h0;
-  assign \$269  = ~ \port$6712$1 [2];
+  assign \$265  = & \port$6724$1 [12:3];
+  assign \$266  = \port$6724$1 [2] & \$265 ;
+  assign \$267  = \port$6724$1 [14:13] + \$266 ;
+  assign \$268  = \port$6724$1 [12:3] + \port$6724$1 [2];
+  assign load_write_crosses = \port$6724$1 [1:0] > 1'h0;
+  assign \$269  = ~ \port$6724$1 [2];
   assign \$270  = \$269  | load_write_crosses;
-  assign \$271  = \port$6712$1 [2] | load_write_crosses;
-  assign \$272  = & \port$6712$1 [12:10];
-  assign load_write_near_end = \port$6712$1 [2] & \$272 ;
+  assign \$271  = \port$6724$1 [2] | load_write_crosses;
+  assign \$272  = & \port$6724$1 [12:10];
+  assign load_write_near_end = \port$6724$1 [2] & \$272 ;
   assign \$273  = ! load_write_place[1:0];
   assign \$274  = load_write_place[1:0] == 2'h3;
   assign \$275  = \$274  & load_write_near_end;
@@ -3398,9 +3398,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign vector_write_even_row = \$232 [9:0];
   assign vector_write_odd_row = vector_write__address[12:3];
   assign vector_write_touches = { \$235 , \$234  };
-  assign load_write__address = \port$6712$1 [21:0];
+  assign load_write__address = \port$6724$1 [21:0];
   assign load_write_even_row = \$268 [9:0];
-  assign load_write_odd_row = \port$6712$1 [12:3];
+  assign load_write_odd_row = \port$6724$1 [12:3];
   assign load_write_touches = { \$271 , \$270  };
   assign write_row_0_0 = \$signature__addr ;
   assign write_enable_0_0 = \$signature__en ;
@@ -3418,8 +3418,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign write_enable_3_0 = \$signature__en$154 ;
   assign write_row_3_1 = \$signature__addr$156 ;
   assign write_enable_3_1 = \$signature__en$160 ;
-  assign load_write__count = \port$6712$1 [24:22];
-  assign load_write__data = \port$6712$1 [56:25];
+  assign load_write__count = \port$6724$1 [24:22];
+  assign load_write__data = \port$6724$1 [56:25];
   assign \matrix_read_place.bank  = matrix_read_place[1:0];
   assign \matrix_read_place.next_bank  = matrix_read_place[3:2];
   assign \matrix_read_place.parity  = matrix_read_place[4];
@@ -3509,9 +3509,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign load_write_needs[1] = \$279 ;
   assign load_write_needs[0] = \$277 ;
   assign load_write_place[3:2] = \$267 [1:0];
-  assign load_write_place[1:0] = \port$6712$1 [14:13];
-  assign load_write_place[4] = \port$6712$1 [2];
-  assign load_write_place[6:5] = \port$6712$1 [1:0];
+  assign load_write_place[1:0] = \port$6724$1 [14:13];
+  assign load_write_place[4] = \port$6724$1 [2];
+  assign load_write_place[6:5] = \port$6724$1 [1:0];
   assign vector_write_needs[7] = \$264 ;
   assign vector_write_needs[6] = \$262 ;
   assign vector_write_needs[5] = \$257 ;
@@ -3594,9 +3594,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
 endmodule
 
 module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$735$0 , \port$866$0 , bad_opcode, wait__0, \port$1664$0 , \port$1713$0 , \port$1715$0 , \port$1719$0 
-, \port$2105$0 , \port$2111$0 , \port$2118$0 , \port$2122$0 , \port$2239$0 , \port$2265$0 , \wait__1$72 , \port$2275$0 , \port$2277$0 , \port$2281$0 , wait__2, \port$2728$0 , \port$2731$0 , post__2, \port$2736$0 , \port$2738$0 , \port$2944$0 , \wait__3$84 , \port$5300$0 , \port$5304$0 , \port$5331$0 
-, \port$5333$0 , \port$5337$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
-, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$6380$0 , bad_index, \port$6508$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
+, \port$2105$0 , \port$2111$0 , \port$2118$0 , \port$2122$0 , \port$2239$0 , \port$2265$0 , \wait__1$72 , \port$2275$0 , \port$2277$0 , \port$2281$0 , wait__2, \port$2728$0 , \port$2731$0 , post__2, \port$2736$0 , \port$2738$0 , \port$2960$0 , \wait__3$84 , \port$5312$0 , \port$5316$0 , \port$5343$0 
+, \port$5345$0 , \port$5349$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
+, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$6392$0 , bad_index, \port$6520$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
   reg \$auto$verilog_backend.cc:2505:dump_module$8  = 0;
   input [2:0] s_axil_awprot;
   wire [2:0] s_axil_awprot;
@@ -3672,20 +3672,20 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire \port$2736$0 ;
   input \port$2738$0 ;
   wire \port$2738$0 ;
-  input \port$2944$0 ;
-  wire \port$2944$0 ;
+  input \port$2960$0 ;
+  wire \port$2960$0 ;
   input [3:0] \wait__3$84 ;
   wire [3:0] \wait__3$84 ;
-  input \port$5300$0 ;
-  wire \port$5300$0 ;
-  input \port$5304$0 ;
-  wire \port$5304$0 ;
-  input \port$5331$0 ;
-  wire \port$5331$0 ;
-  input \port$5333$0 ;
-  wire \port$5333$0 ;
-  input \port$5337$0 ;
-  wire \port$5337$0 ;
+  input \port$5312$0 ;
+  wire \port$5312$0 ;
+  input \port$5316$0 ;
+  wire \port$5316$0 ;
+  input \port$5343$0 ;
+  wire \port$5343$0 ;
+  input \port$5345$0 ;
+  wire \port$5345$0 ;
+  input \port$5349$0 ;
+  wire \port$5349$0 ;
   input [3:0] first__0;
   wire [3:0] first__0;
   input [3:0] \first__1$70 ;
@@ -3734,12 +3734,12 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire [31:0] s_axil_rdata;
   output s_axil_rvalid;
   wire s_axil_rvalid;
-  input \port$6380$0 ;
-  wire \port$6380$0 ;
+  input \port$6392$0 ;
+  wire \port$6392$0 ;
   input [31:0] bad_index;
   wire [31:0] bad_index;
-  input \port$6508$0 ;
-  wire \port$6508$0 ;
+  input \port$6520$0 ;
+  wire \port$6520$0 ;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] \post__1$74 ;
@@ -4243,11 +4243,11 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .\port$2281$0 (\port$2281$0 ),
     .\port$2736$0 (\port$2736$0 ),
     .\port$2738$0 (\port$2738$0 ),
-    .\port$2944$0 (\port$2944$0 ),
-    .\port$5331$0 (\port$5331$0 ),
-    .\port$5333$0 (\port$5333$0 ),
-    .\port$5337$0 (\port$5337$0 ),
-    .\port$6380$0 (\port$6380$0 ),
+    .\port$2960$0 (\port$2960$0 ),
+    .\port$5343$0 (\port$5343$0 ),
+    .\port$5345$0 (\port$5345$0 ),
+    .\port$5349$0 (\port$5349$0 ),
+    .\port$6392$0 (\port$6392$0 ),
     .\port$735$0 (\port$735$0 ),
     .\port$866$0 (\port$866$0 ),
     .rst(rst)
@@ -4975,8 +4975,8 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign region3_low = bases__3;
   assign first__1 = first__0;
   assign wait__1 = wait__0;
-  assign \start$64  = { \port$5300$0 , \port$2728$0 , \port$2265$0 , \port$2105$0 , \port$1664$0 , \port$6380$0  };
-  assign \done$66  = { \port$5304$0 , \port$2731$0 , \port$2275$0 , \port$2111$0 , \port$6508$0 , \port$6380$0  };
+  assign \start$64  = { \port$5312$0 , \port$2728$0 , \port$2265$0 , \port$2105$0 , \port$1664$0 , \port$6392$0  };
+  assign \done$66  = { \port$5316$0 , \port$2731$0 , \port$2275$0 , \port$2111$0 , \port$6520$0 , \port$6392$0  };
   assign post__1 = post__0;
   assign first__3 = \first__1$70 ;
   assign wait__3 = \wait__1$72 ;
@@ -4988,17 +4988,17 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign wait__5 = \wait__3$84 ;
   assign post__5 = \post__3$86 ;
   assign \begin  = clear;
-  assign busy = { \port$5331$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6380$0  };
-  assign \busy$95  = { \port$5331$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6380$0  };
-  assign sync = { \port$5337$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
-  assign \sync$97  = { \port$5337$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
-  assign stall = { \port$5333$0 , \port$2944$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
-  assign \stall$99  = { \port$5333$0 , \port$2944$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
-  assign done[3] = \port$5304$0 ;
+  assign busy = { \port$5343$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6392$0  };
+  assign \busy$95  = { \port$5343$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6392$0  };
+  assign sync = { \port$5349$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
+  assign \sync$97  = { \port$5349$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
+  assign stall = { \port$5345$0 , \port$2960$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
+  assign \stall$99  = { \port$5345$0 , \port$2960$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
+  assign done[3] = \port$5316$0 ;
   assign done[2] = \port$2731$0 ;
   assign done[1] = \port$2275$0 ;
-  assign done[0] = \port$6508$0 ;
-  assign start[3] = \port$5300$0 ;
+  assign done[0] = \port$6520$0 ;
+  assign start[3] = \port$5312$0 ;
   assign start[2] = \port$2728$0 ;
   assign start[1] = \port$2265$0 ;
   assign start[0] = \port$1664$0 ;
@@ -5255,8 +5255,8 @@ module \talos.control.axil (s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   end
 endmodule
 
-module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1713$0 , \port$1715$0 , \port$1719$0 , \port$2118$0 , \port$2122$0 , \port$2239$0 , \port$2277$0 , \port$2281$0 , \port$2736$0 , \port$2738$0 , \port$2944$0 , \port$5331$0 , \port$5333$0 , \port$5337$0 , clear, cycles, counts__0
-, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$6380$0 , clk);
+module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1713$0 , \port$1715$0 , \port$1719$0 , \port$2118$0 , \port$2122$0 , \port$2239$0 , \port$2277$0 , \port$2281$0 , \port$2736$0 , \port$2738$0 , \port$2960$0 , \port$5343$0 , \port$5345$0 , \port$5349$0 , clear, cycles, counts__0
+, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$6392$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$10  = 0;
   input rst;
   wire rst;
@@ -5286,14 +5286,14 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   wire \port$2736$0 ;
   input \port$2738$0 ;
   wire \port$2738$0 ;
-  input \port$2944$0 ;
-  wire \port$2944$0 ;
-  input \port$5331$0 ;
-  wire \port$5331$0 ;
-  input \port$5333$0 ;
-  wire \port$5333$0 ;
-  input \port$5337$0 ;
-  wire \port$5337$0 ;
+  input \port$2960$0 ;
+  wire \port$2960$0 ;
+  input \port$5343$0 ;
+  wire \port$5343$0 ;
+  input \port$5345$0 ;
+  wire \port$5345$0 ;
+  input \port$5349$0 ;
+  wire \port$5349$0 ;
   input clear;
   wire clear;
   output [63:0] cycles;
@@ -5334,8 +5334,8 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   reg [31:0] counts__16 = 32'd0;
   output [31:0] counts__17;
   reg [31:0] counts__17 = 32'd0;
-  input \port$6380$0 ;
-  wire \port$6380$0 ;
+  input \port$6392$0 ;
+  wire \port$6392$0 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -5676,7 +5676,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$45  = \port$6380$0 ;
+    \$45  = \port$6392$0 ;
     if (rst) begin
       \$45  = 1'h0;
     end
@@ -6054,7 +6054,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$87  = \port$2944$0 ;
+    \$87  = \port$2960$0 ;
     if (rst) begin
       \$87  = 1'h0;
     end
@@ -6081,7 +6081,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$90  = \port$5331$0 ;
+    \$90  = \port$5343$0 ;
     if (rst) begin
       \$90  = 1'h0;
     end
@@ -6108,7 +6108,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$93  = \port$5337$0 ;
+    \$93  = \port$5349$0 ;
     if (rst) begin
       \$93  = 1'h0;
     end
@@ -6135,7 +6135,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$96  = \port$5333$0 ;
+    \$96  = \port$5345$0 ;
     if (rst) begin
       \$96  = 1'h0;
     end
@@ -6160,9 +6160,9 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
       \$98  = 32'd0;
     end
   end
-  assign busy = { \port$5331$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6380$0  };
-  assign sync = { \port$5337$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
-  assign stall = { \port$5333$0 , \port$2944$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
+  assign busy = { \port$5343$0 , \port$2738$0 , \port$2239$0 , \port$735$0 , \port$1713$0 , \port$6392$0  };
+  assign sync = { \port$5349$0 , \port$2736$0 , \port$2281$0 , \port$2122$0 , \port$1719$0 , 1'h0 };
+  assign stall = { \port$5345$0 , \port$2960$0 , \port$2277$0 , \port$2118$0 , \port$1715$0 , \port$866$0  };
 endmodule
 
 module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, ready, overflow, post__0, post__1, post__3, clk);
@@ -8611,7 +8611,7 @@ module \talos.fetch.instructions (i__valid, stopping_rst, write__data, o__ready,
 endmodule
 
 module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, stopping_rst, r__payload, error, done
-, post, ar__payload, ar__valid, \port$6712$1 , instr__valid, instr__payload, stopping_clk);
+, post, ar__payload, ar__valid, \port$6724$1 , instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$14  = 0;
   input burst__ready;
   wire burst__ready;
@@ -8661,8 +8661,8 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   wire [39:0] ar__payload;
   output ar__valid;
   wire ar__valid;
-  output [56:0] \port$6712$1 ;
-  wire [56:0] \port$6712$1 ;
+  output [56:0] \port$6724$1 ;
+  wire [56:0] \port$6724$1 ;
   input instr__valid;
   wire instr__valid;
   input [230:0] instr__payload;
@@ -9012,7 +9012,7 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   assign write__data = o__payload[57:26];
   assign param_address = o__payload[12:3];
   assign param_data = o__payload[57:26];
-  assign \port$6712$1  = o__payload[57:1];
+  assign \port$6724$1  = o__payload[57:1];
   assign \ar__payload.address  = ar__payload[31:0];
   assign \ar__payload.beats  = ar__payload[39:32];
   assign \burst__payload.address  = ar__payload[31:0];
@@ -9350,8 +9350,8 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$6574$0 (i__payload[95:0]),
-    .\port$6574$118 (i__payload[149:118]),
+    .\port$6586$0 (i__payload[95:0]),
+    .\port$6586$118 (i__payload[149:118]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -9360,7 +9360,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .burst__payload(burst__payload),
     .burst__ready(burst__ready),
     .i__valid(valid),
-    .\port$6565$56 (\$7 ),
+    .\port$6577$56 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -9430,7 +9430,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$6574$0 , \port$6574$118 , stopping_clk);
+module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$6586$0 , \port$6586$118 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$17  = 0;
   input follow;
   wire follow;
@@ -9442,10 +9442,10 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$6574$0 ;
-  wire [95:0] \port$6574$0 ;
-  input [31:0] \port$6574$118 ;
-  wire [31:0] \port$6574$118 ;
+  input [95:0] \port$6586$0 ;
+  wire [95:0] \port$6586$0 ;
+  input [31:0] \port$6586$118 ;
+  wire [31:0] \port$6586$118 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -9557,19 +9557,19 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$6574$118 [28];
-  assign \$31  = ~ \port$6574$118 [29];
+  assign \$28  = ~ \port$6586$118 [28];
+  assign \$31  = ~ \port$6586$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$6574$118 [28];
-  assign \$37  = ~ \port$6574$118 [29];
+  assign \$34  = ~ \port$6586$118 [28];
+  assign \$37  = ~ \port$6586$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$6574$118 [29:28];
+  assign \$41  = & \port$6586$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$6574$118 [28] ? \port$6574$0 [95:64] : \port$6574$0 [63:32];
+  assign \$45  = \port$6586$118 [28] ? \port$6586$0 [95:64] : \port$6586$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -9638,21 +9638,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$6574$118 [15:0];
+      \$54  = \port$6586$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$6574$118 [30], \port$6574$118 [28] };
+      \$55  = { \port$6586$118 [30], \port$6586$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$6574$118 [15:0];
+      \$56  = \port$6586$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -9663,14 +9663,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$6574$118 [30];
+      \$57 [0] = \port$6586$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$6574$118 [31];
+      \$57 [1] = \port$6586$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -9699,14 +9699,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$6574$118 [28];
+      \$59 [0] = \port$6586$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$6574$118 [29];
+      \$59 [1] = \port$6586$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -9717,21 +9717,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$6574$118 [27:16];
+      \$60  = \port$6586$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$6574$118 [31], \port$6574$118 [29] };
+      \$61  = { \port$6586$118 [31], \port$6586$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$6574$118 [27:16];
+      \$62  = \port$6586$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -9792,7 +9792,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$6574$0 [95:64];
+      \$69  = \port$6586$0 [95:64];
     end
   end
   always @* begin
@@ -9806,7 +9806,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$6574$0 [31:0];
+      \$71  = \port$6586$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -9817,14 +9817,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$6574$118 [15:0];
-  assign ones = \port$6574$118 [29:28];
-  assign twos = \port$6574$118 [31:30];
+  assign count_0 = \port$6586$118 [15:0];
+  assign ones = \port$6586$118 [29:28];
+  assign twos = \port$6586$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$6574$118 [27:16];
-  assign stride_0 = \port$6574$0 [63:32];
-  assign stride_1 = \port$6574$0 [95:64];
-  assign base = \port$6574$0 [31:0];
+  assign count_1 = \port$6586$118 [27:16];
+  assign stride_0 = \port$6586$0 [63:32];
+  assign stride_1 = \port$6586$0 [95:64];
+  assign base = \port$6586$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -9836,15 +9836,15 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$6574$118 [28];
+  assign \$30  = \port$6586$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$6574$118 [28];
+  assign \$36  = \port$6586$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$6565$56 , run__ready, stopping_clk);
+module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$6577$56 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$18  = 0;
   input burst__ready;
   wire burst__ready;
@@ -9858,8 +9858,8 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [2:0] \port$6565$56 ;
-  wire [2:0] \port$6565$56 ;
+  output [2:0] \port$6577$56 ;
+  wire [2:0] \port$6577$56 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -9996,7 +9996,7 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   assign burst__valid = valid;
   assign \final  = now[56];
   assign tag = now[58:57];
-  assign \port$6565$56  = now[58:56];
+  assign \port$6577$56  = now[58:56];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
@@ -10632,8 +10632,8 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   \talos.load.walker.locals  locals (
     .address(\address$30 ),
     .follow(load),
-    .\port$6588$22 (i__payload[53:22]),
-    .\port$6588$75 (i__payload[140:75]),
+    .\port$6600$22 (i__payload[53:22]),
+    .\port$6600$75 (i__payload[140:75]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -10642,7 +10642,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$6588$22 (i__payload[74:22]),
+    .\port$6600$22 (i__payload[74:22]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -10879,7 +10879,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   assign \i__payload$28 [6:0] = address;
 endmodule
 
-module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \port$6588$75 , address, stopping_clk);
+module \talos.load.walker.locals (follow, step, stopping_rst, \port$6600$22 , \port$6600$75 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$22  = 0;
   input follow;
   wire follow;
@@ -10887,10 +10887,10 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [31:0] \port$6588$22 ;
-  wire [31:0] \port$6588$22 ;
-  input [65:0] \port$6588$75 ;
-  wire [65:0] \port$6588$75 ;
+  input [31:0] \port$6600$22 ;
+  wire [31:0] \port$6600$22 ;
+  input [65:0] \port$6600$75 ;
+  wire [65:0] \port$6600$75 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input stopping_clk;
@@ -11005,19 +11005,19 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$6588$22 [28];
-  assign \$31  = ~ \port$6588$22 [29];
+  assign \$28  = ~ \port$6600$22 [28];
+  assign \$31  = ~ \port$6600$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$6588$22 [28];
-  assign \$37  = ~ \port$6588$22 [29];
+  assign \$34  = ~ \port$6600$22 [28];
+  assign \$37  = ~ \port$6600$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$6588$22 [29:28];
+  assign \$41  = & \port$6600$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$6588$22 [28] ? \port$6588$75 [65:44] : \port$6588$75 [43:22];
+  assign \$45  = \port$6600$22 [28] ? \port$6600$75 [65:44] : \port$6600$75 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11086,21 +11086,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$6588$22 [15:0];
+      \$54  = \port$6600$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$6588$22 [30], \port$6588$22 [28] };
+      \$55  = { \port$6600$22 [30], \port$6600$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$6588$22 [15:0];
+      \$56  = \port$6600$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11111,14 +11111,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$6588$22 [30];
+      \$57 [0] = \port$6600$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$6588$22 [31];
+      \$57 [1] = \port$6600$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11147,14 +11147,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$6588$22 [28];
+      \$59 [0] = \port$6600$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$6588$22 [29];
+      \$59 [1] = \port$6600$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11165,21 +11165,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$6588$22 [27:16];
+      \$60  = \port$6600$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$6588$22 [31], \port$6588$22 [29] };
+      \$61  = { \port$6600$22 [31], \port$6600$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$6588$22 [27:16];
+      \$62  = \port$6600$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11240,7 +11240,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$6588$75 [65:44];
+      \$69  = \port$6600$75 [65:44];
     end
   end
   always @* begin
@@ -11254,7 +11254,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$6588$75 [21:0];
+      \$71  = \port$6600$75 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -11265,14 +11265,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$6588$22 [15:0];
-  assign ones = \port$6588$22 [29:28];
-  assign twos = \port$6588$22 [31:30];
+  assign count_0 = \port$6600$22 [15:0];
+  assign ones = \port$6600$22 [29:28];
+  assign twos = \port$6600$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$6588$22 [27:16];
-  assign stride_0 = \port$6588$75 [43:22];
-  assign stride_1 = \port$6588$75 [65:44];
-  assign base = \port$6588$75 [21:0];
+  assign count_1 = \port$6600$22 [27:16];
+  assign stride_0 = \port$6600$75 [43:22];
+  assign stride_1 = \port$6600$75 [65:44];
+  assign base = \port$6600$75 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11284,15 +11284,15 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$6588$22 , \p
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$6588$22 [28];
+  assign \$30  = \port$6600$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$6588$22 [28];
+  assign \$36  = \port$6600$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \last$15 , address, stopping_clk);
+module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6600$22 , \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$23  = 0;
   input follow;
   wire follow;
@@ -11300,8 +11300,8 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [52:0] \port$6588$22 ;
-  wire [52:0] \port$6588$22 ;
+  input [52:0] \port$6600$22 ;
+  wire [52:0] \port$6600$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [6:0] address;
@@ -11417,19 +11417,19 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$6588$22 [28];
-  assign \$31  = ~ \port$6588$22 [29];
+  assign \$28  = ~ \port$6600$22 [28];
+  assign \$31  = ~ \port$6600$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$6588$22 [28];
-  assign \$37  = ~ \port$6588$22 [29];
+  assign \$34  = ~ \port$6600$22 [28];
+  assign \$37  = ~ \port$6600$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$6588$22 [29:28];
+  assign \$41  = & \port$6600$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$6588$22 [28] ? \port$6588$22 [52:46] : \port$6588$22 [45:39];
+  assign \$45  = \port$6600$22 [28] ? \port$6600$22 [52:46] : \port$6600$22 [45:39];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11498,21 +11498,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$6588$22 [15:0];
+      \$54  = \port$6600$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$6588$22 [30], \port$6588$22 [28] };
+      \$55  = { \port$6600$22 [30], \port$6600$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$6588$22 [15:0];
+      \$56  = \port$6600$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11523,14 +11523,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$6588$22 [30];
+      \$57 [0] = \port$6600$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$6588$22 [31];
+      \$57 [1] = \port$6600$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11559,14 +11559,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$6588$22 [28];
+      \$59 [0] = \port$6600$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$6588$22 [29];
+      \$59 [1] = \port$6600$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11577,21 +11577,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$6588$22 [27:16];
+      \$60  = \port$6600$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$6588$22 [31], \port$6588$22 [29] };
+      \$61  = { \port$6600$22 [31], \port$6600$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$6588$22 [27:16];
+      \$62  = \port$6600$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11652,7 +11652,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$6588$22 [52:46];
+      \$69  = \port$6600$22 [52:46];
     end
   end
   always @* begin
@@ -11666,7 +11666,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$6588$22 [38:32];
+      \$71  = \port$6600$22 [38:32];
     end else if (step) begin
       \$71  = \$53 [6:0];
     end
@@ -11677,14 +11677,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$6588$22 [15:0];
-  assign ones = \port$6588$22 [29:28];
-  assign twos = \port$6588$22 [31:30];
+  assign count_0 = \port$6600$22 [15:0];
+  assign ones = \port$6600$22 [29:28];
+  assign twos = \port$6600$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$6588$22 [27:16];
-  assign stride_0 = \port$6588$22 [45:39];
-  assign stride_1 = \port$6588$22 [52:46];
-  assign base = \port$6588$22 [38:32];
+  assign count_1 = \port$6600$22 [27:16];
+  assign stride_0 = \port$6600$22 [45:39];
+  assign stride_1 = \port$6600$22 [52:46];
+  assign base = \port$6600$22 [38:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11696,10 +11696,10 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$6588$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$6588$22 [28];
+  assign \$30  = \port$6600$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$6588$22 [28];
+  assign \$36  = \port$6600$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -11949,7 +11949,7 @@ module \talos.load_queue (i__valid, o__ready, i__ready, first, stopping_rst, wri
 endmodule
 
 module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, stopping_rst, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid, drain__address
-, instr__valid, \port$8657$0 , stopping_clk);
+, instr__valid, \port$8669$0 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$26  = 0;
   input act__grant;
   wire act__grant;
@@ -11995,8 +11995,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire [15:0] drain__address;
   input instr__valid;
   wire instr__valid;
-  input [260:0] \port$8657$0 ;
-  wire [260:0] \port$8657$0 ;
+  input [260:0] \port$8669$0 ;
+  wire [260:0] \port$8669$0 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -12219,7 +12219,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign next_tile_first = free | \$10 ;
   assign \$11  = | recent[1:0];
   assign \$12  = active | \$11 ;
-  assign \$13  = \port$8657$0 [234] & \$12 ;
+  assign \$13  = \port$8669$0 [234] & \$12 ;
   assign \$14  = { 1'h0, tile_guard } & { recent, 1'h1 };
   assign \$15  = | \$14 ;
   assign \$16  = { 1'h0, guard } & { recent, 1'h0 };
@@ -12231,7 +12231,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign free = \$19  | \$20 ;
   assign \$21  = instr__valid & sync_ready;
   assign start = \$21  & free;
-  assign \wait  = instr__valid ? \port$8657$0 [7:4] : 4'h0;
+  assign \wait  = instr__valid ? \port$8669$0 [7:4] : 4'h0;
   assign \$22  = ~ active;
   assign follow = \$22  | last;
   assign switch = issue & tile_first;
@@ -12251,18 +12251,18 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \$30  = ! draining;
   assign idle = \$29  & \$30 ;
   assign \$31  = ~ next_asks;
-  assign \$33  = \port$8657$0 [257] & \$32 ;
-  assign \$35  = \port$8657$0 [254] & \$34 ;
+  assign \$33  = \port$8669$0 [257] & \$32 ;
+  assign \$35  = \port$8669$0 [254] & \$34 ;
   assign \$36  = \$33  | \$35 ;
-  assign \$37  = | \port$8657$0 [255:254];
-  assign \$38  = \port$8657$0 [257] & \$37 ;
-  assign \$39  = | \port$8657$0 [258:257];
-  assign \$40  = \port$8657$0 [254] & \$39 ;
+  assign \$37  = | \port$8669$0 [255:254];
+  assign \$38  = \port$8669$0 [257] & \$37 ;
+  assign \$39  = | \port$8669$0 [258:257];
+  assign \$40  = \port$8669$0 [254] & \$39 ;
   assign \$41  = \$38  | \$40 ;
-  assign \$42  = | \port$8657$0 [256:254];
-  assign \$43  = \port$8657$0 [257] & \$42 ;
-  assign \$44  = | \port$8657$0 [259:257];
-  assign \$45  = \port$8657$0 [254] & \$44 ;
+  assign \$42  = | \port$8669$0 [256:254];
+  assign \$43  = \port$8669$0 [257] & \$42 ;
+  assign \$44  = | \port$8669$0 [259:257];
+  assign \$45  = \port$8669$0 [254] & \$44 ;
   assign \$46  = \$43  | \$45 ;
   assign \$47  = | warmup;
   assign \$48  = warm_left - 1'h1;
@@ -12359,11 +12359,11 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .drain__grant(acc_read__grant),
     .drained(acc_read__data),
     .i_valid(valid_line[12]),
-    .\port$6831$132 (line[142:132]),
-    .\port$6955$0 (\$89 ),
-    .\port$6957$0 (\$90 ),
-    .\port$6958$0 (\$91 ),
-    .\port$7167$0 (\$92 ),
+    .\port$6843$132 (line[142:132]),
+    .\port$6967$0 (\$89 ),
+    .\port$6969$0 (\$90 ),
+    .\port$6970$0 (\$91 ),
+    .\port$7179$0 (\$92 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -12387,8 +12387,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .last(lasts),
     .\last$15 (last),
     .load(free),
-    .\port$8657$16 (\port$8657$0 [217:16]),
-    .\port$8657$242 (\port$8657$0 [253:242]),
+    .\port$8669$16 (\port$8669$0 [217:16]),
+    .\port$8669$242 (\port$8669$0 [253:242]),
     .step(issue),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -12432,7 +12432,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$75  = guard;
     if (free) begin
-      \$75  = { \port$8657$0 [234], \port$8657$0 [234], \port$8657$0 [234] };
+      \$75  = { \port$8669$0 [234], \port$8669$0 [234], \port$8669$0 [234] };
     end else if (issue) begin
       \$75  = tile_guard;
     end
@@ -12444,14 +12444,14 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$76  = accumulate;
     if (free) begin
-      \$76  = \port$8657$0 [234];
+      \$76  = \port$8669$0 [234];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$77  = \post$87 ;
     if (free) begin
-      \$77  = \port$8657$0 [11:8];
+      \$77  = \port$8669$0 [11:8];
     end
   end
   always @* begin
@@ -12467,21 +12467,21 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$79  = down;
     if (free) begin
-      \$79  = \port$8657$0 [235];
+      \$79  = \port$8669$0 [235];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$80  = warmup;
     if (free) begin
-      \$80  = \port$8657$0 [241:236];
+      \$80  = \port$8669$0 [241:236];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$81  = warm_left;
     if (free) begin
-      \$81  = \port$8657$0 [241:236];
+      \$81  = \port$8669$0 [241:236];
     end else if (issue) begin
       if (lasts[0]) begin
         \$81  = warmup;
@@ -12494,7 +12494,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$82  = warming;
     if (free) begin
-      \$82  = \port$8657$0 [260];
+      \$82  = \port$8669$0 [260];
     end else if (issue) begin
       if (lasts[0]) begin
         \$82  = \$47 ;
@@ -12507,7 +12507,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$83  = entry;
     if (free) begin
-      \$83  = \port$8657$0 [227:218];
+      \$83  = \port$8669$0 [227:218];
     end else if (\$51 ) begin
       (* full_case = 32'd1 *)
       if (\$55 ) begin
@@ -12521,7 +12521,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$84  = block_entry;
     if (free) begin
-      \$84  = \port$8657$0 [227:218];
+      \$84  = \port$8669$0 [227:218];
     end else if (\$51 ) begin
       (* full_case = 32'd1 *)
       if (\$55 ) begin
@@ -12573,26 +12573,26 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   end
   assign address = act__address;
   assign asks = act__valid;
-  assign instr__payload = \port$8657$0 [241:0];
+  assign instr__payload = \port$8669$0 [241:0];
   assign instr__ready = start;
   assign load = free;
-  assign ones = \port$8657$0 [247:242];
-  assign counts = \port$8657$0 [260:242];
-  assign twos = \port$8657$0 [253:248];
+  assign ones = \port$8669$0 [247:242];
+  assign counts = \port$8669$0 [260:242];
+  assign twos = \port$8669$0 [253:248];
   assign step = issue;
-  assign base = \port$8657$0 [37:16];
-  assign count_0 = \port$8657$0 [199:190];
-  assign stride_0 = \port$8657$0 [217:200];
-  assign count_1 = \port$8657$0 [167:158];
-  assign stride_1 = \port$8657$0 [189:168];
-  assign count_2 = \port$8657$0 [141:130];
-  assign stride_2 = \port$8657$0 [157:142];
-  assign count_3 = \port$8657$0 [107:100];
-  assign stride_3 = \port$8657$0 [129:108];
-  assign count_4 = \port$8657$0 [77:70];
-  assign stride_4 = \port$8657$0 [99:78];
-  assign count_5 = \port$8657$0 [47:38];
-  assign stride_5 = \port$8657$0 [69:48];
+  assign base = \port$8669$0 [37:16];
+  assign count_0 = \port$8669$0 [199:190];
+  assign stride_0 = \port$8669$0 [217:200];
+  assign count_1 = \port$8669$0 [167:158];
+  assign stride_1 = \port$8669$0 [189:168];
+  assign count_2 = \port$8669$0 [141:130];
+  assign stride_2 = \port$8669$0 [157:142];
+  assign count_3 = \port$8669$0 [107:100];
+  assign stride_3 = \port$8669$0 [129:108];
+  assign count_4 = \port$8669$0 [77:70];
+  assign stride_4 = \port$8669$0 [99:78];
+  assign count_5 = \port$8669$0 [47:38];
+  assign stride_5 = \port$8669$0 [69:48];
   assign act__data = i_acts;
   assign switch_in = i_switch;
   assign strobes = i_strobes;
@@ -12609,11 +12609,11 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign acc_read__valid = drain__valid;
   assign busy = issue;
   assign post = end_line[84:81];
-  assign \counts.ones  = \port$8657$0 [247:242];
-  assign \counts.twos  = \port$8657$0 [253:248];
-  assign \counts.few_columns  = \port$8657$0 [256:254];
-  assign \counts.few_rows  = \port$8657$0 [259:257];
-  assign \counts.warmup  = \port$8657$0 [260];
+  assign \counts.ones  = \port$8669$0 [247:242];
+  assign \counts.twos  = \port$8669$0 [253:248];
+  assign \counts.few_columns  = \port$8669$0 [256:254];
+  assign \counts.few_rows  = \port$8669$0 [259:257];
+  assign \counts.warmup  = \port$8669$0 [260];
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -12646,28 +12646,28 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \injection_3.strobe  = injection_3[1];
   assign \injection_3.slot  = injection_3[3:2];
   assign \injection_3.word  = injection_3[35:4];
-  assign \$32  = \port$8657$0 [254];
-  assign \$34  = \port$8657$0 [257];
+  assign \$32  = \port$8669$0 [254];
+  assign \$34  = \port$8669$0 [257];
 endmodule
 
-module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$6831$132 , i_valid, \port$6955$0 , \port$6957$0 , \port$6958$0 , \port$7167$0 , drained, drain__address, stopping_clk);
+module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$6843$132 , i_valid, \port$6967$0 , \port$6969$0 , \port$6970$0 , \port$7179$0 , drained, drain__address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$27  = 0;
   output drain__grant;
   wire drain__grant;
   input stopping_rst;
   wire stopping_rst;
-  input [10:0] \port$6831$132 ;
-  wire [10:0] \port$6831$132 ;
+  input [10:0] \port$6843$132 ;
+  wire [10:0] \port$6843$132 ;
   input i_valid;
   wire i_valid;
-  input [17:0] \port$6955$0 ;
-  wire [17:0] \port$6955$0 ;
-  input [17:0] \port$6957$0 ;
-  wire [17:0] \port$6957$0 ;
-  input [17:0] \port$6958$0 ;
-  wire [17:0] \port$6958$0 ;
-  input [17:0] \port$7167$0 ;
-  wire [17:0] \port$7167$0 ;
+  input [17:0] \port$6967$0 ;
+  wire [17:0] \port$6967$0 ;
+  input [17:0] \port$6969$0 ;
+  wire [17:0] \port$6969$0 ;
+  input [17:0] \port$6970$0 ;
+  wire [17:0] \port$6970$0 ;
+  input [17:0] \port$7179$0 ;
+  wire [17:0] \port$7179$0 ;
   output [127:0] drained;
   reg [127:0] drained = 128'h00000000000000000000000000000000;
   input [15:0] drain__address;
@@ -12779,25 +12779,25 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$6831$132 , i
     _1_ <= half_1[\read__addr$31 ];
   end
   assign \read__data$20  = _1_;
-  assign \$1  = ~ \port$6831$132 [10];
+  assign \$1  = ~ \port$6843$132 [10];
   assign \$2  = i_valid & \$1 ;
-  assign \$3  = ~ \port$6831$132 [9];
+  assign \$3  = ~ \port$6843$132 [9];
   assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ \port$6831$132 [10];
+  assign \$5  = ~ \port$6843$132 [10];
   assign \$6  = i_valid & \$5 ;
-  assign \$7  = \$6  & \port$6831$132 [9];
+  assign \$7  = \$6  & \port$6843$132 [9];
   assign \$8  = address_2[9] ? output_1[31:0] : output_0[31:0];
   assign \$9  = overwrite_2 ? 32'd0 : \$8 ;
-  assign \$10  = $signed(\$9 ) + $signed(\port$6955$0 );
+  assign \$10  = $signed(\$9 ) + $signed(\port$6967$0 );
   assign \$11  = address_2[9] ? output_1[63:32] : output_0[63:32];
   assign \$12  = overwrite_2 ? 32'd0 : \$11 ;
-  assign \$13  = $signed(\$12 ) + $signed(\port$6957$0 );
+  assign \$13  = $signed(\$12 ) + $signed(\port$6969$0 );
   assign \$14  = address_2[9] ? output_1[95:64] : output_0[95:64];
   assign \$15  = overwrite_2 ? 32'd0 : \$14 ;
-  assign \$16  = $signed(\$15 ) + $signed(\port$6958$0 );
+  assign \$16  = $signed(\$15 ) + $signed(\port$6970$0 );
   assign \$17  = address_2[9] ? output_1[127:96] : output_0[127:96];
   assign \$18  = overwrite_2 ? 32'd0 : \$17 ;
-  assign \$19  = $signed(\$18 ) + $signed(\port$7167$0 );
+  assign \$19  = $signed(\$18 ) + $signed(\port$7179$0 );
   assign \$20  = from_half_1 ? output_1 : output_0;
   assign read__addr = reads_half[0] ? address_0[8:0] : drain__address[8:0];
   assign \$21  = ! address_3[9];
@@ -12815,7 +12815,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$6831$132 , i
   always @(posedge stopping_clk)
     valid_3 <= \$27 ;
   always @(posedge stopping_clk)
-    address_0 <= \port$6831$132 [9:0];
+    address_0 <= \port$6843$132 [9:0];
   always @(posedge stopping_clk)
     address_1 <= address_0;
   always @(posedge stopping_clk)
@@ -12823,7 +12823,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$6831$132 , i
   always @(posedge stopping_clk)
     address_3 <= address_2;
   always @(posedge stopping_clk)
-    overwrite_0 <= \port$6831$132 [10];
+    overwrite_0 <= \port$6843$132 [10];
   always @(posedge stopping_clk)
     overwrite_1 <= overwrite_0;
   always @(posedge stopping_clk)
@@ -12877,9 +12877,9 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$6831$132 , i
       \$28  = 2'h0;
     end
   end
-  assign i_address = \port$6831$132 [9:0];
-  assign i_overwrite = \port$6831$132 [10];
-  assign i_sums = { \port$7167$0 , \port$6958$0 , \port$6957$0 , \port$6955$0  };
+  assign i_address = \port$6843$132 [9:0];
+  assign i_overwrite = \port$6843$132 [10];
+  assign i_sums = { \port$7179$0 , \port$6970$0 , \port$6969$0 , \port$6967$0  };
   assign write__addr = address_3[8:0];
   assign write__data = updated;
   assign \write__addr$32  = address_3[8:0];
@@ -12889,10 +12889,10 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$6831$132 , i
   assign \updated[1]  = updated[63:32];
   assign \updated[2]  = updated[95:64];
   assign \updated[3]  = updated[127:96];
-  assign \i_sums[0]  = \port$6955$0 ;
-  assign \i_sums[1]  = \port$6957$0 ;
-  assign \i_sums[2]  = \port$6958$0 ;
-  assign \i_sums[3]  = \port$7167$0 ;
+  assign \i_sums[0]  = \port$6967$0 ;
+  assign \i_sums[1]  = \port$6969$0 ;
+  assign \i_sums[2]  = \port$6970$0 ;
+  assign \i_sums[3]  = \port$7179$0 ;
   assign \$29 [127:96] = \$19 [31:0];
   assign \$29 [95:64] = \$16 [31:0];
   assign \$29 [63:32] = \$13 [31:0];
@@ -15813,7 +15813,7 @@ module \talos.matrix.array.pe_3_3.multiplier (i_a, stopping_rst, i_b, product, s
   assign o_product = product;
 endmodule
 
-module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$8657$16 , \port$8657$242 , stopping_clk);
+module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$8669$16 , \port$8669$242 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$44  = 0;
   input step;
   wire step;
@@ -15831,10 +15831,10 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input [201:0] \port$8657$16 ;
-  wire [201:0] \port$8657$16 ;
-  input [11:0] \port$8657$242 ;
-  wire [11:0] \port$8657$242 ;
+  input [201:0] \port$8669$16 ;
+  wire [201:0] \port$8669$16 ;
+  input [11:0] \port$8669$242 ;
+  wire [11:0] \port$8669$242 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -16175,48 +16175,48 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$71  = remaining_5 - 1'h1;
   assign \$72  = remaining_5 == 2'h2;
   assign \$74  = step & move[5];
-  assign \$76  = ~ \port$8657$242 [0];
-  assign \$79  = ~ \port$8657$242 [1];
+  assign \$76  = ~ \port$8669$242 [0];
+  assign \$79  = ~ \port$8669$242 [1];
   assign \$80  = \$78  & \$79 ;
-  assign \$81  = & \port$8657$242 [1:0];
-  assign \$82  = ~ \port$8657$242 [2];
+  assign \$81  = & \port$8669$242 [1:0];
+  assign \$82  = ~ \port$8669$242 [2];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$8657$242 [2:0];
-  assign \$85  = ~ \port$8657$242 [3];
+  assign \$84  = & \port$8669$242 [2:0];
+  assign \$85  = ~ \port$8669$242 [3];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$8657$242 [3:0];
-  assign \$88  = ~ \port$8657$242 [4];
+  assign \$87  = & \port$8669$242 [3:0];
+  assign \$88  = ~ \port$8669$242 [4];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$8657$242 [4:0];
-  assign \$91  = ~ \port$8657$242 [5];
+  assign \$90  = & \port$8669$242 [4:0];
+  assign \$91  = ~ \port$8669$242 [5];
   assign \$92  = \$90  & \$91 ;
-  assign \$94  = ~ \port$8657$242 [0];
-  assign \$97  = ~ \port$8657$242 [1];
+  assign \$94  = ~ \port$8669$242 [0];
+  assign \$97  = ~ \port$8669$242 [1];
   assign \$98  = \$96  & \$97 ;
-  assign \$99  = & \port$8657$242 [1:0];
-  assign \$100  = ~ \port$8657$242 [2];
+  assign \$99  = & \port$8669$242 [1:0];
+  assign \$100  = ~ \port$8669$242 [2];
   assign \$101  = \$99  & \$100 ;
-  assign \$102  = & \port$8657$242 [2:0];
-  assign \$103  = ~ \port$8657$242 [3];
+  assign \$102  = & \port$8669$242 [2:0];
+  assign \$103  = ~ \port$8669$242 [3];
   assign \$104  = \$102  & \$103 ;
-  assign \$105  = & \port$8657$242 [3:0];
-  assign \$106  = ~ \port$8657$242 [4];
+  assign \$105  = & \port$8669$242 [3:0];
+  assign \$106  = ~ \port$8669$242 [4];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = & \port$8657$242 [4:0];
-  assign \$109  = ~ \port$8657$242 [5];
+  assign \$108  = & \port$8669$242 [4:0];
+  assign \$109  = ~ \port$8669$242 [5];
   assign \$110  = \$108  & \$109 ;
   assign \$111  = leave ? { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  } : inner;
   assign \$112  = ~ leave;
-  assign \$113  = & \port$8657$242 [5:0];
+  assign \$113  = & \port$8669$242 [5:0];
   assign \$114  = last | inner;
   assign \$115  = & \$114 ;
   assign \$116  = leave & \$115 ;
-  assign \$117  = \port$8657$242 [4] ? \port$8657$16 [53:32] : \port$8657$16 [83:62];
-  assign \$118  = \port$8657$242 [2] ? \port$8657$16 [113:92] : { \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141], \port$8657$16 [141:126] };
-  assign \$119  = & \port$8657$242 [3:2];
+  assign \$117  = \port$8669$242 [4] ? \port$8669$16 [53:32] : \port$8669$16 [83:62];
+  assign \$118  = \port$8669$242 [2] ? \port$8669$16 [113:92] : { \port$8669$16 [141], \port$8669$16 [141], \port$8669$16 [141], \port$8669$16 [141], \port$8669$16 [141], \port$8669$16 [141], \port$8669$16 [141:126] };
+  assign \$119  = & \port$8669$242 [3:2];
   assign \$120  = ~ \$119 ;
-  assign \$121  = \port$8657$242 [0] ? \port$8657$16 [173:152] : { \port$8657$16 [201], \port$8657$16 [201], \port$8657$16 [201], \port$8657$16 [201], \port$8657$16 [201:184] };
-  assign \$122  = & \port$8657$242 [1:0];
+  assign \$121  = \port$8669$242 [0] ? \port$8669$16 [173:152] : { \port$8669$16 [201], \port$8669$16 [201], \port$8669$16 [201], \port$8669$16 [201], \port$8669$16 [201:184] };
+  assign \$122  = & \port$8669$242 [1:0];
   assign \$123  = ~ \$122 ;
   assign \$124  = move[1] | further[1];
   assign \$125  = step & \$124 ;
@@ -16348,21 +16348,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$158  = limit_0;
     if (follow) begin
-      \$158  = \port$8657$16 [183:174];
+      \$158  = \port$8669$16 [183:174];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$159  = limit_0_is;
     if (follow) begin
-      \$159  = { \port$8657$242 [6], \port$8657$242 [0] };
+      \$159  = { \port$8669$242 [6], \port$8669$242 [0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$160  = remaining_0;
     if (follow) begin
-      \$160  = \port$8657$16 [183:174];
+      \$160  = \port$8669$16 [183:174];
     end else if (\$39 ) begin
       \$160  = limit_0;
     end else if (\$40 ) begin
@@ -16373,42 +16373,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$161  = before_last;
     if (follow) begin
-      \$161 [0] = \port$8657$242 [6];
+      \$161 [0] = \port$8669$242 [6];
     end else if (\$39 ) begin
       \$161 [0] = limit_0_is[1];
     end else if (\$40 ) begin
       \$161 [0] = \$42 ;
     end
     if (follow) begin
-      \$161 [1] = \port$8657$242 [7];
+      \$161 [1] = \port$8669$242 [7];
     end else if (\$45 ) begin
       \$161 [1] = limit_1_is[1];
     end else if (\$46 ) begin
       \$161 [1] = \$48 ;
     end
     if (follow) begin
-      \$161 [2] = \port$8657$242 [8];
+      \$161 [2] = \port$8669$242 [8];
     end else if (\$51 ) begin
       \$161 [2] = limit_2_is[1];
     end else if (\$52 ) begin
       \$161 [2] = \$54 ;
     end
     if (follow) begin
-      \$161 [3] = \port$8657$242 [9];
+      \$161 [3] = \port$8669$242 [9];
     end else if (\$57 ) begin
       \$161 [3] = limit_3_is[1];
     end else if (\$58 ) begin
       \$161 [3] = \$60 ;
     end
     if (follow) begin
-      \$161 [4] = \port$8657$242 [10];
+      \$161 [4] = \port$8669$242 [10];
     end else if (\$63 ) begin
       \$161 [4] = limit_4_is[1];
     end else if (\$64 ) begin
       \$161 [4] = \$66 ;
     end
     if (follow) begin
-      \$161 [5] = \port$8657$242 [11];
+      \$161 [5] = \port$8669$242 [11];
     end else if (\$69 ) begin
       \$161 [5] = limit_5_is[1];
     end else if (\$70 ) begin
@@ -16465,42 +16465,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$163  = last;
     if (load) begin
-      \$163 [0] = \port$8657$242 [0];
+      \$163 [0] = \port$8669$242 [0];
     end else if (\$43 ) begin
       \$163 [0] = limit_0_is[0];
     end else if (\$44 ) begin
       \$163 [0] = before_last[0];
     end
     if (load) begin
-      \$163 [1] = \port$8657$242 [1];
+      \$163 [1] = \port$8669$242 [1];
     end else if (\$49 ) begin
       \$163 [1] = limit_1_is[0];
     end else if (\$50 ) begin
       \$163 [1] = before_last[1];
     end
     if (load) begin
-      \$163 [2] = \port$8657$242 [2];
+      \$163 [2] = \port$8669$242 [2];
     end else if (\$55 ) begin
       \$163 [2] = limit_2_is[0];
     end else if (\$56 ) begin
       \$163 [2] = before_last[2];
     end
     if (load) begin
-      \$163 [3] = \port$8657$242 [3];
+      \$163 [3] = \port$8669$242 [3];
     end else if (\$61 ) begin
       \$163 [3] = limit_3_is[0];
     end else if (\$62 ) begin
       \$163 [3] = before_last[3];
     end
     if (load) begin
-      \$163 [4] = \port$8657$242 [4];
+      \$163 [4] = \port$8669$242 [4];
     end else if (\$67 ) begin
       \$163 [4] = limit_4_is[0];
     end else if (\$68 ) begin
       \$163 [4] = before_last[4];
     end
     if (load) begin
-      \$163 [5] = \port$8657$242 [5];
+      \$163 [5] = \port$8669$242 [5];
     end else if (\$73 ) begin
       \$163 [5] = limit_5_is[0];
     end else if (\$74 ) begin
@@ -16511,21 +16511,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$164  = limit_1;
     if (follow) begin
-      \$164  = \port$8657$16 [151:142];
+      \$164  = \port$8669$16 [151:142];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$165  = limit_1_is;
     if (follow) begin
-      \$165  = { \port$8657$242 [7], \port$8657$242 [1] };
+      \$165  = { \port$8669$242 [7], \port$8669$242 [1] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$166  = remaining_1;
     if (follow) begin
-      \$166  = \port$8657$16 [151:142];
+      \$166  = \port$8669$16 [151:142];
     end else if (\$45 ) begin
       \$166  = limit_1;
     end else if (\$46 ) begin
@@ -16536,21 +16536,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$167  = limit_2;
     if (follow) begin
-      \$167  = \port$8657$16 [125:114];
+      \$167  = \port$8669$16 [125:114];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$168  = limit_2_is;
     if (follow) begin
-      \$168  = { \port$8657$242 [8], \port$8657$242 [2] };
+      \$168  = { \port$8669$242 [8], \port$8669$242 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$169  = remaining_2;
     if (follow) begin
-      \$169  = \port$8657$16 [125:114];
+      \$169  = \port$8669$16 [125:114];
     end else if (\$51 ) begin
       \$169  = limit_2;
     end else if (\$52 ) begin
@@ -16561,21 +16561,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$170  = limit_3;
     if (follow) begin
-      \$170  = \port$8657$16 [91:84];
+      \$170  = \port$8669$16 [91:84];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$171  = limit_3_is;
     if (follow) begin
-      \$171  = { \port$8657$242 [9], \port$8657$242 [3] };
+      \$171  = { \port$8669$242 [9], \port$8669$242 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$172  = remaining_3;
     if (follow) begin
-      \$172  = \port$8657$16 [91:84];
+      \$172  = \port$8669$16 [91:84];
     end else if (\$57 ) begin
       \$172  = limit_3;
     end else if (\$58 ) begin
@@ -16586,21 +16586,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$173  = limit_4;
     if (follow) begin
-      \$173  = \port$8657$16 [61:54];
+      \$173  = \port$8669$16 [61:54];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$174  = limit_4_is;
     if (follow) begin
-      \$174  = { \port$8657$242 [10], \port$8657$242 [4] };
+      \$174  = { \port$8669$242 [10], \port$8669$242 [4] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$175  = remaining_4;
     if (follow) begin
-      \$175  = \port$8657$16 [61:54];
+      \$175  = \port$8669$16 [61:54];
     end else if (\$63 ) begin
       \$175  = limit_4;
     end else if (\$64 ) begin
@@ -16611,21 +16611,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$176  = limit_5;
     if (follow) begin
-      \$176  = \port$8657$16 [31:22];
+      \$176  = \port$8669$16 [31:22];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$177  = limit_5_is;
     if (follow) begin
-      \$177  = { \port$8657$242 [11], \port$8657$242 [5] };
+      \$177  = { \port$8669$242 [11], \port$8669$242 [5] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$178  = remaining_5;
     if (follow) begin
-      \$178  = \port$8657$16 [31:22];
+      \$178  = \port$8669$16 [31:22];
     end else if (\$69 ) begin
       \$178  = limit_5;
     end else if (\$70 ) begin
@@ -16714,7 +16714,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$189  = held_stride_1;
     if (follow) begin
-      \$189  = \port$8657$16 [173:152];
+      \$189  = \port$8669$16 [173:152];
     end
   end
   always @* begin
@@ -16728,7 +16728,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$191  = held_stride_2;
     if (follow) begin
-      \$191  = \port$8657$16 [141:126];
+      \$191  = \port$8669$16 [141:126];
     end
   end
   always @* begin
@@ -16742,7 +16742,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$193  = held_stride_3;
     if (follow) begin
-      \$193  = \port$8657$16 [113:92];
+      \$193  = \port$8669$16 [113:92];
     end
   end
   always @* begin
@@ -16756,7 +16756,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$195  = held_stride_4;
     if (follow) begin
-      \$195  = \port$8657$16 [83:62];
+      \$195  = \port$8669$16 [83:62];
     end
   end
   always @* begin
@@ -16770,7 +16770,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$197  = held_stride_5;
     if (follow) begin
-      \$197  = \port$8657$16 [53:32];
+      \$197  = \port$8669$16 [53:32];
     end
   end
   always @* begin
@@ -16784,7 +16784,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$44 ) begin end
     \$199  = address;
     if (load) begin
-      \$199  = \port$8657$16 [21:0];
+      \$199  = \port$8669$16 [21:0];
     end else if (step) begin
       \$199  = \$157 [21:0];
     end
@@ -16795,21 +16795,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8657$16 [183:174];
-  assign ones = \port$8657$242 [5:0];
-  assign twos = \port$8657$242 [11:6];
-  assign count_1 = \port$8657$16 [151:142];
-  assign count_2 = \port$8657$16 [125:114];
-  assign count_3 = \port$8657$16 [91:84];
-  assign count_4 = \port$8657$16 [61:54];
-  assign count_5 = \port$8657$16 [31:22];
-  assign stride_4 = \port$8657$16 [83:62];
-  assign stride_5 = \port$8657$16 [53:32];
-  assign stride_2 = \port$8657$16 [141:126];
-  assign stride_3 = \port$8657$16 [113:92];
-  assign stride_0 = \port$8657$16 [201:184];
-  assign stride_1 = \port$8657$16 [173:152];
-  assign base = \port$8657$16 [21:0];
+  assign count_0 = \port$8669$16 [183:174];
+  assign ones = \port$8669$242 [5:0];
+  assign twos = \port$8669$242 [11:6];
+  assign count_1 = \port$8669$16 [151:142];
+  assign count_2 = \port$8669$16 [125:114];
+  assign count_3 = \port$8669$16 [91:84];
+  assign count_4 = \port$8669$16 [61:54];
+  assign count_5 = \port$8669$16 [31:22];
+  assign stride_4 = \port$8669$16 [83:62];
+  assign stride_5 = \port$8669$16 [53:32];
+  assign stride_2 = \port$8669$16 [141:126];
+  assign stride_3 = \port$8669$16 [113:92];
+  assign stride_0 = \port$8669$16 [201:184];
+  assign stride_1 = \port$8669$16 [173:152];
+  assign base = \port$8669$16 [21:0];
   assign further[5] = \$6 ;
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
@@ -16825,16 +16825,16 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$73  = 1'h0;
   assign \$75  = 1'h1;
   assign \$77  = \$76 ;
-  assign \$78  = \port$8657$242 [0];
+  assign \$78  = \port$8669$242 [0];
   assign \$93  = 1'h1;
   assign \$95  = \$94 ;
-  assign \$96  = \port$8657$242 [0];
+  assign \$96  = \port$8669$242 [0];
   assign \$140  = move[5];
   assign \$148  = \$147 ;
 endmodule
 
 module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid, o__ready
-, i__ready, first, stopping_rst, \port$6394$0 , o__valid, o__payload, filled, stopping_clk);
+, i__ready, first, stopping_rst, \port$6406$0 , o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$45  = 0;
   input \port$6$0 ;
   wire \port$6$0 ;
@@ -16884,8 +16884,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   wire [260:0] first;
   input stopping_rst;
   wire stopping_rst;
-  input [241:0] \port$6394$0 ;
-  wire [241:0] \port$6394$0 ;
+  input [241:0] \port$6406$0 ;
+  wire [241:0] \port$6406$0 ;
   output o__valid;
   reg o__valid = 1'h0;
   output [260:0] o__payload;
@@ -16930,7 +16930,7 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   end
 `endif
   always @(posedge stopping_clk) begin
-    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6394$0  };
+    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6406$0  };
   end
   assign read__data = memory[read__addr];
   assign i__ready = ~ filled[7];
@@ -17009,8 +17009,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   assign valid = o__valid;
   assign head = o__payload;
   assign tail = write__addr;
-  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6394$0  };
-  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6394$0  };
+  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6406$0  };
+  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$6406$0  };
   assign write__en = 1'h1;
   assign place = read__addr;
 endmodule
@@ -18782,8 +18782,8 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$8461$0 (i__payload[95:0]),
-    .\port$8461$118 (i__payload[149:118]),
+    .\port$8473$0 (i__payload[95:0]),
+    .\port$8473$118 (i__payload[149:118]),
     .step(step)
   );
   \talos.store.requests.splitter  splitter (
@@ -18792,7 +18792,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .i__valid(valid),
-    .\port$8452$56 (\$7 ),
+    .\port$8464$56 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .valid(burst__valid)
@@ -18860,7 +18860,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$8461$0 , \port$8461$118 , ending_clk);
+module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$8473$0 , \port$8473$118 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$53  = 0;
   input follow;
   wire follow;
@@ -18872,10 +18872,10 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$8461$0 ;
-  wire [95:0] \port$8461$0 ;
-  input [31:0] \port$8461$118 ;
-  wire [31:0] \port$8461$118 ;
+  input [95:0] \port$8473$0 ;
+  wire [95:0] \port$8473$0 ;
+  input [31:0] \port$8473$118 ;
+  wire [31:0] \port$8473$118 ;
   input ending_clk;
   wire ending_clk;
   wire \$1 ;
@@ -18987,19 +18987,19 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8461$118 [28];
-  assign \$31  = ~ \port$8461$118 [29];
+  assign \$28  = ~ \port$8473$118 [28];
+  assign \$31  = ~ \port$8473$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8461$118 [28];
-  assign \$37  = ~ \port$8461$118 [29];
+  assign \$34  = ~ \port$8473$118 [28];
+  assign \$37  = ~ \port$8473$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8461$118 [29:28];
+  assign \$41  = & \port$8473$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8461$118 [28] ? \port$8461$0 [95:64] : \port$8461$0 [63:32];
+  assign \$45  = \port$8473$118 [28] ? \port$8473$0 [95:64] : \port$8473$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -19068,21 +19068,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8461$118 [15:0];
+      \$54  = \port$8473$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8461$118 [30], \port$8461$118 [28] };
+      \$55  = { \port$8473$118 [30], \port$8473$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8461$118 [15:0];
+      \$56  = \port$8473$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -19093,14 +19093,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8461$118 [30];
+      \$57 [0] = \port$8473$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8461$118 [31];
+      \$57 [1] = \port$8473$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -19129,14 +19129,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8461$118 [28];
+      \$59 [0] = \port$8473$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8461$118 [29];
+      \$59 [1] = \port$8473$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -19147,21 +19147,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8461$118 [27:16];
+      \$60  = \port$8473$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8461$118 [31], \port$8461$118 [29] };
+      \$61  = { \port$8473$118 [31], \port$8473$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8461$118 [27:16];
+      \$62  = \port$8473$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -19222,7 +19222,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8461$0 [95:64];
+      \$69  = \port$8473$0 [95:64];
     end
   end
   always @* begin
@@ -19236,7 +19236,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$53 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8461$0 [31:0];
+      \$71  = \port$8473$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -19247,14 +19247,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8461$118 [15:0];
-  assign ones = \port$8461$118 [29:28];
-  assign twos = \port$8461$118 [31:30];
+  assign count_0 = \port$8473$118 [15:0];
+  assign ones = \port$8473$118 [29:28];
+  assign twos = \port$8473$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$8461$118 [27:16];
-  assign stride_0 = \port$8461$0 [63:32];
-  assign stride_1 = \port$8461$0 [95:64];
-  assign base = \port$8461$0 [31:0];
+  assign count_1 = \port$8473$118 [27:16];
+  assign stride_0 = \port$8473$0 [63:32];
+  assign stride_1 = \port$8473$0 [95:64];
+  assign base = \port$8473$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -19266,15 +19266,15 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8461$118 [28];
+  assign \$30  = \port$8473$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8461$118 [28];
+  assign \$36  = \port$8473$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$8452$56 , run__ready, ending_clk);
+module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$8464$56 , run__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$54  = 0;
   input burst__ready;
   wire burst__ready;
@@ -19288,8 +19288,8 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [5:0] \port$8452$56 ;
-  wire [5:0] \port$8452$56 ;
+  output [5:0] \port$8464$56 ;
+  wire [5:0] \port$8464$56 ;
   output run__ready;
   wire run__ready;
   input ending_clk;
@@ -19426,7 +19426,7 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   assign burst__valid = valid;
   assign \final  = now[56];
   assign tag = now[61:57];
-  assign \port$8452$56  = now[61:56];
+  assign \port$8464$56  = now[61:56];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
@@ -20207,8 +20207,8 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .follow(load),
-    .\port$8475$22 (i__payload[53:22]),
-    .\port$8475$75 (i__payload[140:75]),
+    .\port$8487$22 (i__payload[53:22]),
+    .\port$8487$75 (i__payload[140:75]),
     .step(step)
   );
   \talos.store.walker.offsets  offsets (
@@ -20217,7 +20217,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$8475$22 (i__payload[74:22]),
+    .\port$8487$22 (i__payload[74:22]),
     .step(step)
   );
   \talos.store.walker.spare  spare (
@@ -20452,7 +20452,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
   assign \i__payload$28 [6:0] = address;
 endmodule
 
-module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \port$8475$75 , address, ending_clk);
+module \talos.store.walker.locals (follow, step, ending_rst, \port$8487$22 , \port$8487$75 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$59  = 0;
   input follow;
   wire follow;
@@ -20460,10 +20460,10 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [31:0] \port$8475$22 ;
-  wire [31:0] \port$8475$22 ;
-  input [65:0] \port$8475$75 ;
-  wire [65:0] \port$8475$75 ;
+  input [31:0] \port$8487$22 ;
+  wire [31:0] \port$8487$22 ;
+  input [65:0] \port$8487$75 ;
+  wire [65:0] \port$8487$75 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input ending_clk;
@@ -20578,19 +20578,19 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8475$22 [28];
-  assign \$31  = ~ \port$8475$22 [29];
+  assign \$28  = ~ \port$8487$22 [28];
+  assign \$31  = ~ \port$8487$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8475$22 [28];
-  assign \$37  = ~ \port$8475$22 [29];
+  assign \$34  = ~ \port$8487$22 [28];
+  assign \$37  = ~ \port$8487$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8475$22 [29:28];
+  assign \$41  = & \port$8487$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8475$22 [28] ? \port$8475$75 [65:44] : \port$8475$75 [43:22];
+  assign \$45  = \port$8487$22 [28] ? \port$8487$75 [65:44] : \port$8487$75 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -20659,21 +20659,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8475$22 [15:0];
+      \$54  = \port$8487$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8475$22 [30], \port$8475$22 [28] };
+      \$55  = { \port$8487$22 [30], \port$8487$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8475$22 [15:0];
+      \$56  = \port$8487$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -20684,14 +20684,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8475$22 [30];
+      \$57 [0] = \port$8487$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8475$22 [31];
+      \$57 [1] = \port$8487$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -20720,14 +20720,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8475$22 [28];
+      \$59 [0] = \port$8487$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8475$22 [29];
+      \$59 [1] = \port$8487$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -20738,21 +20738,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8475$22 [27:16];
+      \$60  = \port$8487$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8475$22 [31], \port$8475$22 [29] };
+      \$61  = { \port$8487$22 [31], \port$8487$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8475$22 [27:16];
+      \$62  = \port$8487$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -20813,7 +20813,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8475$75 [65:44];
+      \$69  = \port$8487$75 [65:44];
     end
   end
   always @* begin
@@ -20827,7 +20827,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
     if (\$auto$verilog_backend.cc:2505:dump_module$59 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8475$75 [21:0];
+      \$71  = \port$8487$75 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -20838,14 +20838,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8475$22 [15:0];
-  assign ones = \port$8475$22 [29:28];
-  assign twos = \port$8475$22 [31:30];
+  assign count_0 = \port$8487$22 [15:0];
+  assign ones = \port$8487$22 [29:28];
+  assign twos = \port$8487$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$8475$22 [27:16];
-  assign stride_0 = \port$8475$75 [43:22];
-  assign stride_1 = \port$8475$75 [65:44];
-  assign base = \port$8475$75 [21:0];
+  assign count_1 = \port$8487$22 [27:16];
+  assign stride_0 = \port$8487$75 [43:22];
+  assign stride_1 = \port$8487$75 [65:44];
+  assign base = \port$8487$75 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -20857,15 +20857,15 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$8475$22 , \po
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8475$22 [28];
+  assign \$30  = \port$8487$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8475$22 [28];
+  assign \$36  = \port$8487$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \last$15 , address, ending_clk);
+module \talos.store.walker.offsets (follow, step, ending_rst, \port$8487$22 , \last$15 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$60  = 0;
   input follow;
   wire follow;
@@ -20873,8 +20873,8 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [52:0] \port$8475$22 ;
-  wire [52:0] \port$8475$22 ;
+  input [52:0] \port$8487$22 ;
+  wire [52:0] \port$8487$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [6:0] address;
@@ -20990,19 +20990,19 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8475$22 [28];
-  assign \$31  = ~ \port$8475$22 [29];
+  assign \$28  = ~ \port$8487$22 [28];
+  assign \$31  = ~ \port$8487$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8475$22 [28];
-  assign \$37  = ~ \port$8475$22 [29];
+  assign \$34  = ~ \port$8487$22 [28];
+  assign \$37  = ~ \port$8487$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8475$22 [29:28];
+  assign \$41  = & \port$8487$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8475$22 [28] ? \port$8475$22 [52:46] : \port$8475$22 [45:39];
+  assign \$45  = \port$8487$22 [28] ? \port$8487$22 [52:46] : \port$8487$22 [45:39];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -21071,21 +21071,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8475$22 [15:0];
+      \$54  = \port$8487$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8475$22 [30], \port$8475$22 [28] };
+      \$55  = { \port$8487$22 [30], \port$8487$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8475$22 [15:0];
+      \$56  = \port$8487$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -21096,14 +21096,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8475$22 [30];
+      \$57 [0] = \port$8487$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8475$22 [31];
+      \$57 [1] = \port$8487$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -21132,14 +21132,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8475$22 [28];
+      \$59 [0] = \port$8487$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8475$22 [29];
+      \$59 [1] = \port$8487$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -21150,21 +21150,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8475$22 [27:16];
+      \$60  = \port$8487$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8475$22 [31], \port$8475$22 [29] };
+      \$61  = { \port$8487$22 [31], \port$8487$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8475$22 [27:16];
+      \$62  = \port$8487$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -21225,7 +21225,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8475$22 [52:46];
+      \$69  = \port$8487$22 [52:46];
     end
   end
   always @* begin
@@ -21239,7 +21239,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
     if (\$auto$verilog_backend.cc:2505:dump_module$60 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8475$22 [38:32];
+      \$71  = \port$8487$22 [38:32];
     end else if (step) begin
       \$71  = \$53 [6:0];
     end
@@ -21250,14 +21250,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8475$22 [15:0];
-  assign ones = \port$8475$22 [29:28];
-  assign twos = \port$8475$22 [31:30];
+  assign count_0 = \port$8487$22 [15:0];
+  assign ones = \port$8487$22 [29:28];
+  assign twos = \port$8487$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$8475$22 [27:16];
-  assign stride_0 = \port$8475$22 [45:39];
-  assign stride_1 = \port$8475$22 [52:46];
-  assign base = \port$8475$22 [38:32];
+  assign count_1 = \port$8487$22 [27:16];
+  assign stride_0 = \port$8487$22 [45:39];
+  assign stride_1 = \port$8487$22 [52:46];
+  assign base = \port$8487$22 [38:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -21269,10 +21269,10 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$8475$22 , \l
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8475$22 [28];
+  assign \$30  = \port$8487$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8475$22 [28];
+  assign \$36  = \port$8487$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -22009,8 +22009,8 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
     .last(lasts),
     .\last$15 (last),
     .ones(flags[4:2]),
-    .\port$7203$268 (current[329:268]),
-    .\port$7203$38 (current[57:38]),
+    .\port$7215$268 (current[329:268]),
+    .\port$7215$38 (current[57:38]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -22502,7 +22502,7 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
   assign \$72  = current[19];
 endmodule
 
-module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203$38 , \port$7203$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
+module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7215$38 , \port$7215$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$64  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -22510,10 +22510,10 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$7203$38 ;
-  wire [19:0] \port$7203$38 ;
-  input [61:0] \port$7203$268 ;
-  wire [61:0] \port$7203$268 ;
+  input [19:0] \port$7215$38 ;
+  wire [19:0] \port$7215$38 ;
+  input [61:0] \port$7215$268 ;
+  wire [61:0] \port$7215$268 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -22728,7 +22728,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$7203$268 [43:22] : { \port$7203$268 [61], \port$7203$268 [61], \port$7203$268 [61], \port$7203$268 [61], \port$7203$268 [61:44] };
+  assign \$64  = ones[0] ? \port$7215$268 [43:22] : { \port$7215$268 [61], \port$7215$268 [61], \port$7215$268 [61], \port$7215$268 [61], \port$7215$268 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -22802,7 +22802,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$7203$38 [19:10];
+      \$82  = \port$7215$38 [19:10];
     end
   end
   always @* begin
@@ -22816,7 +22816,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$7203$38 [19:10];
+      \$84  = \port$7215$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -22902,7 +22902,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$7203$38 [9:0];
+      \$88  = \port$7215$38 [9:0];
     end
   end
   always @* begin
@@ -22916,7 +22916,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$7203$38 [9:0];
+      \$90  = \port$7215$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -23016,7 +23016,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$7203$268 [43:22];
+      \$102  = \port$7215$268 [43:22];
     end
   end
   always @* begin
@@ -23044,7 +23044,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
     if (\$auto$verilog_backend.cc:2505:dump_module$64 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$7203$268 [21:0];
+      \$106  = \port$7215$268 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -23055,13 +23055,13 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$7203
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$7203$38 [19:10];
+  assign count_0 = \port$7215$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$7203$38 [9:0];
+  assign count_1 = \port$7215$38 [9:0];
   assign stride_2 = 8'h04;
-  assign stride_0 = \port$7203$268 [61:44];
-  assign stride_1 = \port$7203$268 [43:22];
-  assign base = \port$7203$268 [21:0];
+  assign stride_0 = \port$7215$268 [61:44];
+  assign stride_1 = \port$7215$268 [43:22];
+  assign base = \port$7215$268 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -23657,46 +23657,58 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
-  reg \$100 ;
-  reg [26:0] \$101 ;
-  reg [26:0] \$102 ;
-  reg \$103 ;
-  reg \$104 ;
-  reg \$105 ;
-  reg \$106 ;
-  reg \$107 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire [27:0] \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
   reg \$108 ;
   reg \$109 ;
   wire \$11 ;
-  reg [15:0] \$110 ;
+  reg \$110 ;
   reg \$111 ;
   reg \$112 ;
-  reg [5:0] \$113 ;
-  reg [5:0] \$114 ;
-  reg [5:0] \$115 ;
-  reg [5:0] \$116 ;
-  reg [5:0] \$117 ;
-  reg [5:0] \$118 ;
+  reg [27:0] \$113 ;
+  reg [27:0] \$114 ;
+  reg \$115 ;
+  reg \$116 ;
+  reg \$117 ;
+  reg \$118 ;
   reg \$119 ;
-  wire \$12 ;
-  reg [5:0] \$120 ;
+  wire [27:0] \$12 ;
+  reg \$120 ;
+  reg \$121 ;
+  reg [15:0] \$122 ;
+  reg \$123 ;
+  reg \$124 ;
+  reg [5:0] \$125 ;
+  reg [5:0] \$126 ;
+  reg [5:0] \$127 ;
+  reg [5:0] \$128 ;
+  reg [5:0] \$129 ;
   wire \$13 ;
+  reg [5:0] \$130 ;
+  reg \$131 ;
+  reg [5:0] \$132 ;
   wire \$14 ;
-  wire \$15 ;
+  wire [27:0] \$15 ;
   wire \$16 ;
   wire \$17 ;
-  wire \$18 ;
+  wire [27:0] \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire \$21 ;
+  wire [27:0] \$21 ;
   wire \$22 ;
   wire \$23 ;
-  wire [1:0] \$24 ;
-  wire [16:0] \$25 ;
+  wire \$24 ;
+  wire \$25 ;
   wire \$26 ;
-  wire [1:0] \$27 ;
-  wire [5:0] \$28 ;
+  wire \$27 ;
+  wire \$28 ;
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
@@ -23707,12 +23719,12 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$35 ;
   wire \$36 ;
   wire \$37 ;
-  wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$38 ;
+  wire [16:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
+  wire [1:0] \$41 ;
+  wire [5:0] \$42 ;
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
@@ -23742,7 +23754,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire [27:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
@@ -23751,30 +23763,30 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire [26:0] \$78 ;
+  wire \$78 ;
   wire \$79 ;
-  wire \$8 ;
+  wire [27:0] \$8 ;
   wire \$80 ;
-  wire [26:0] \$81 ;
+  wire \$81 ;
   wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
-  wire [26:0] \$86 ;
+  wire \$86 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire [26:0] \$9 ;
-  wire [26:0] \$90 ;
+  wire [27:0] \$9 ;
+  wire \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  reg \$96 ;
-  reg \$97 ;
-  reg \$98 ;
-  reg \$99 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire [27:0] \$99 ;
   wire acc_if_0;
   wire acc_if_1;
   (* init = 16'h0000 *)
@@ -23785,6 +23797,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire act_read__valid;
   wire [21:0] address;
   wire [21:0] \address$75 ;
+  wire advance;
   (* init = 6'h00 *)
   wire [5:0] \arrival$88 ;
   wire \arrival$88.block_end ;
@@ -23811,6 +23824,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire [9:0] \count_2$68 ;
   wire [9:0] count_3;
   wire [9:0] count_4;
+  reg empty = 1'h1;
   wire [4:0] firsts;
   wire [4:0] \flags.ones ;
   wire [4:0] \flags.twos ;
@@ -23819,14 +23833,14 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire free;
   wire free_after_launch;
   reg from_accumulator = 1'h0;
-  reg [26:0] head = 27'h0000000;
+  reg [27:0] head = 28'h0000000;
   wire [21:0] \head.address ;
   wire \head.block_end ;
   wire \head.end ;
   wire \head.first ;
   wire \head.last ;
   wire \head.residual ;
-  reg head_valid = 1'h0;
+  wire \head.source ;
   wire idle_lanes;
   wire [21:0] \instruction.a ;
   wire signed [17:0] \instruction.a_pixel_stride ;
@@ -23875,30 +23889,31 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire launch;
   wire \load$44 ;
   wire \load$65 ;
-  reg [26:0] made;
+  reg [27:0] made;
   wire [21:0] \made.address ;
   wire \made.block_end ;
   wire \made.end ;
   wire \made.first ;
   wire \made.last ;
   wire \made.residual ;
+  wire \made.source ;
   reg making = 1'h0;
   wire next_second_valid;
   reg odd = 1'h0;
   wire [4:0] ones;
   wire [2:0] \ones$66 ;
-  wire pop;
   wire push;
   reg requantize = 1'h0;
   reg residual = 1'h0;
   reg room = 1'h1;
-  reg [26:0] second = 27'h0000000;
+  reg [27:0] second = 28'h0000000;
   wire [21:0] \second.address ;
   wire \second.block_end ;
   wire \second.end ;
   wire \second.first ;
   wire \second.last ;
   wire \second.residual ;
+  wire \second.source ;
   reg second_valid = 1'h0;
   reg slots = 1'h0;
   reg source = 1'h0;
@@ -23931,171 +23946,183 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   reg which = 1'h0;
   assign \$1  = ! instruction[17:16];
   assign \$2  = instruction[18] & instruction[19];
-  assign \$4  = push & made[26];
-  assign \$5  = made[24] & instruction[19];
+  assign \$4  = push & made[27];
+  assign \$5  = made[25] & instruction[19];
   assign \$6  = ~ second_valid;
-  assign \$7  = ~ head_valid;
-  assign \$8  = pop | \$7 ;
+  assign \$7  = second_valid ? second : made;
+  assign \$8  = second_valid ? second : made;
   assign \$9  = second_valid ? second : made;
   assign \$10  = second_valid | push;
-  assign \$11  = head_valid | push;
-  assign \$12  = pop ? \$10  : \$11 ;
-  assign \$13  = ~ next_second_valid;
-  assign \$14  = ~ acc_if_1;
-  assign \$15  = asks_if_1 & \$14 ;
-  assign \$16  = ~ acc_if_0;
-  assign \$17  = asks_if_0 & \$16 ;
-  assign \$18  = pop ? \$15  : \$17 ;
-  assign \$19  = asks_if_1 & acc_if_1;
-  assign \$20  = asks_if_0 & acc_if_0;
-  assign \$21  = pop ? \$19  : \$20 ;
-  assign \$22  = ~ odd;
-  assign \$24  = slots - 1'h1;
-  assign \$25  = acc + 1'h1;
-  assign \$26  = two_pass ? 1'h1 : 1'h0;
-  assign \$27  = which + 1'h1;
-  assign \$28  = source ? tag_2 : tag_6;
-  assign \$29  = | instruction[17:16];
-  assign \$30  = | instruction[17:16];
-  assign \$31  = | instruction[17:16];
-  assign \$32  = | instruction[17:16];
-  assign \$33  = | instruction[17:16];
-  assign \$34  = | instruction[17:16];
-  assign \$35  = | instruction[17:16];
-  assign \$36  = | instruction[17:16];
-  assign count_0 = instruction[73:66] & { \$36 , \$35 , \$34 , \$33 , \$32 , \$31 , \$30 , \$29  };
-  assign \$37  = | instruction[17:16];
-  assign \$38  = | instruction[17:16];
-  assign \$39  = | instruction[17:16];
-  assign \$40  = | instruction[17:16];
-  assign \$41  = | instruction[17:16];
-  assign \$42  = | instruction[17:16];
+  assign \$11  = \$9 [22] & \$10 ;
+  assign \$12  = second_valid ? second : made;
+  assign \$13  = second_valid | push;
+  assign \$14  = \$12 [23] & \$13 ;
+  assign \$15  = second_valid ? second : made;
+  assign \$16  = second_valid | push;
+  assign \$17  = \$15 [25] & \$16 ;
+  assign \$18  = second_valid ? second : made;
+  assign \$19  = second_valid | push;
+  assign \$20  = \$18 [26] & \$19 ;
+  assign \$21  = second_valid ? second : made;
+  assign \$22  = second_valid | push;
+  assign \$23  = \$21 [27] & \$22 ;
+  assign \$24  = second_valid | push;
+  assign \$25  = ~ \$24 ;
+  assign \$26  = advance & \$25 ;
+  assign \$27  = ~ next_second_valid;
+  assign \$28  = ~ acc_if_1;
+  assign \$29  = asks_if_1 & \$28 ;
+  assign \$30  = ~ acc_if_0;
+  assign \$31  = asks_if_0 & \$30 ;
+  assign \$32  = advance ? \$29  : \$31 ;
+  assign \$33  = asks_if_1 & acc_if_1;
+  assign \$34  = asks_if_0 & acc_if_0;
+  assign \$35  = advance ? \$33  : \$34 ;
+  assign \$36  = ~ odd;
+  assign \$38  = slots - 1'h1;
+  assign \$39  = acc + 1'h1;
+  assign \$40  = two_pass ? 1'h1 : 1'h0;
+  assign \$41  = which + 1'h1;
+  assign \$42  = source ? tag_2 : tag_6;
   assign \$43  = | instruction[17:16];
   assign \$44  = | instruction[17:16];
-  assign count_1 = instruction[65:58] & { \$44 , \$43 , \$42 , \$41 , \$40 , \$39 , \$38 , \$37  };
+  assign \$45  = | instruction[17:16];
+  assign \$46  = | instruction[17:16];
+  assign \$47  = | instruction[17:16];
+  assign \$48  = | instruction[17:16];
+  assign \$49  = | instruction[17:16];
+  assign \$50  = | instruction[17:16];
+  assign count_0 = instruction[73:66] & { \$50 , \$49 , \$48 , \$47 , \$46 , \$45 , \$44 , \$43  };
+  assign \$51  = | instruction[17:16];
+  assign \$52  = | instruction[17:16];
+  assign \$53  = | instruction[17:16];
+  assign \$54  = | instruction[17:16];
+  assign \$55  = | instruction[17:16];
+  assign \$56  = | instruction[17:16];
+  assign \$57  = | instruction[17:16];
+  assign \$58  = | instruction[17:16];
+  assign count_1 = instruction[65:58] & { \$58 , \$57 , \$56 , \$55 , \$54 , \$53 , \$52 , \$51  };
   assign push = making & room;
-  assign \$45  = ~ residual;
-  assign step = push & \$45 ;
-  assign \$46  = & firsts[1:0];
-  assign \$47  = ~ residual;
-  assign \$48  = & lasts[1:0];
-  assign \$49  = \$47  & \$48 ;
-  assign \$50  = ~ residual;
-  assign \$51  = & lasts[3:0];
-  assign \$52  = \$50  & \$51 ;
-  assign \$53  = \$52  & requantize;
-  assign \$54  = ~ residual;
-  assign \$55  = \$54  & last;
+  assign \$59  = ~ residual;
+  assign step = push & \$59 ;
+  assign \$60  = ~ residual;
+  assign \$61  = & firsts[1:0];
+  assign \$62  = ~ residual;
+  assign \$63  = & lasts[1:0];
+  assign \$64  = \$62  & \$63 ;
+  assign \$65  = ~ residual;
+  assign \$66  = & lasts[3:0];
+  assign \$67  = \$65  & \$66 ;
+  assign \$68  = \$67  & requantize;
+  assign \$69  = ~ residual;
+  assign \$70  = \$69  & last;
   assign \step$74  = push & residual;
-  assign \$56  = asks_act & act_read__grant;
-  assign \$57  = asks_acc & acc_read__grant;
-  assign pop = \$56  | \$57 ;
-  assign launch = pop & head[24];
-  assign take = pop & head[25];
-  assign \end  = pop & head[26];
-  assign \$58  = ~ act_read__grant;
-  assign \$59  = asks_act & \$58 ;
-  assign \$60  = ~ acc_read__grant;
-  assign \$61  = asks_acc & \$60 ;
-  assign stall = \$59  | \$61 ;
-  assign \$62  = ~ pop;
-  assign \$63  = \$62  & head_valid;
-  assign \$64  = second_valid | push;
-  assign next_second_valid = \$63  & \$64 ;
-  assign \$65  = ~ odd;
-  assign \$66  = two_pass & \$65 ;
-  assign \$67  = ~ \$66 ;
-  assign idle_lanes = load | \$68 ;
-  assign \$69  = ~ requantize;
-  assign \$70  = ready | \$69 ;
-  assign free = idle_lanes & \$70 ;
-  assign \$71  = ~ two_pass;
-  assign \$72  = head[25] ? ready_after : ready;
-  assign \$73  = ~ requantize;
-  assign \$74  = \$72  | \$73 ;
-  assign free_after_launch = \$71  & \$74 ;
-  assign \$75  = load | issuing;
-  assign \$76  = head_valid | push;
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = head_valid ? head : made;
-  assign \$79  = ~ \$78 [24];
-  assign \$80  = \$79  | free;
-  assign asks_if_0 = \$77  & \$80 ;
-  assign \$81  = head_valid ? head : made;
-  assign \$82  = ~ \$81 [22];
-  assign acc_if_0 = from_accumulator & \$82 ;
-  assign \$83  = ~ head[26];
-  assign \$84  = second_valid | push;
-  assign \$85  = \$83  & \$84 ;
-  assign \$86  = second_valid ? second : made;
-  assign \$87  = ~ \$86 [24];
-  assign \$88  = head[24] ? free_after_launch : free;
+  assign \$71  = asks_act & act_read__grant;
+  assign \$72  = asks_acc & acc_read__grant;
+  assign \$73  = \$71  | \$72 ;
+  assign advance = \$73  | empty;
+  assign launch = advance & head[25];
+  assign take = advance & head[26];
+  assign \end  = advance & head[27];
+  assign \$74  = ~ act_read__grant;
+  assign \$75  = asks_act & \$74 ;
+  assign \$76  = ~ acc_read__grant;
+  assign \$77  = asks_acc & \$76 ;
+  assign stall = \$75  | \$77 ;
+  assign \$78  = ~ advance;
+  assign \$79  = second_valid | push;
+  assign next_second_valid = \$78  & \$79 ;
+  assign \$80  = ~ odd;
+  assign \$81  = two_pass & \$80 ;
+  assign \$82  = ~ \$81 ;
+  assign idle_lanes = load | \$83 ;
+  assign \$84  = ~ requantize;
+  assign \$85  = ready | \$84 ;
+  assign free = idle_lanes & \$85 ;
+  assign \$86  = ~ two_pass;
+  assign \$87  = head[26] ? ready_after : ready;
+  assign \$88  = ~ requantize;
   assign \$89  = \$87  | \$88 ;
-  assign asks_if_1 = \$85  & \$89 ;
-  assign \$90  = second_valid ? second : made;
-  assign \$91  = ~ \$90 [22];
-  assign acc_if_1 = from_accumulator & \$91 ;
-  assign \$92  = pop & head[22];
-  assign \$93  = ~ head[22];
-  assign \$94  = pop & \$93 ;
-  assign \$95  = pop & head[24];
+  assign free_after_launch = \$86  & \$89 ;
+  assign \$90  = load | issuing;
+  assign \$91  = ~ head[25];
+  assign \$92  = \$91  | free;
+  assign asks_if_0 = \$90  & \$92 ;
+  assign \$93  = ~ head[23];
+  assign acc_if_0 = from_accumulator & \$93 ;
+  assign \$94  = load | issuing;
+  assign \$95  = ~ head[27];
+  assign \$96  = \$94  & \$95 ;
+  assign \$97  = second_valid | push;
+  assign \$98  = \$96  & \$97 ;
+  assign \$99  = second_valid ? second : made;
+  assign \$100  = ~ \$99 [25];
+  assign \$101  = head[25] ? free_after_launch : free;
+  assign \$102  = \$100  | \$101 ;
+  assign asks_if_1 = \$98  & \$102 ;
+  assign \$103  = second_valid ? second : made;
+  assign \$104  = ~ \$103 [23];
+  assign acc_if_1 = from_accumulator & \$104 ;
+  assign \$105  = advance & head[23];
+  assign \$106  = advance & head[22];
+  assign \$107  = advance & head[25];
   always @(posedge stopping_clk)
-    from_accumulator <= \$96 ;
+    from_accumulator <= \$108 ;
   always @(posedge stopping_clk)
-    requantize <= \$97 ;
+    requantize <= \$109 ;
   always @(posedge stopping_clk)
-    two_pass <= \$98 ;
+    two_pass <= \$110 ;
   always @(posedge stopping_clk)
-    making <= \$99 ;
+    making <= \$111 ;
   always @(posedge stopping_clk)
-    residual <= \$100 ;
+    residual <= \$112 ;
   always @(posedge stopping_clk)
-    second <= \$101 ;
+    second <= \$113 ;
   always @(posedge stopping_clk)
-    head <= \$102 ;
+    head <= \$114 ;
   always @(posedge stopping_clk)
-    head_valid <= \$103 ;
+    empty <= \$115 ;
   always @(posedge stopping_clk)
-    second_valid <= \$104 ;
+    second_valid <= \$116 ;
   always @(posedge stopping_clk)
-    room <= \$105 ;
+    room <= \$117 ;
   always @(posedge stopping_clk)
-    asks_act <= \$106 ;
+    asks_act <= \$118 ;
   always @(posedge stopping_clk)
-    asks_acc <= \$107 ;
+    asks_acc <= \$119 ;
   always @(posedge stopping_clk)
-    odd <= \$108 ;
+    odd <= \$120 ;
   always @(posedge stopping_clk)
-    slots <= \$109 ;
+    slots <= \$121 ;
   always @(posedge stopping_clk)
-    acc <= \$110 ;
+    acc <= \$122 ;
   always @(posedge stopping_clk)
-    which <= \$111 ;
+    which <= \$123 ;
   always @(posedge stopping_clk)
-    issuing <= \$112 ;
+    issuing <= \$124 ;
   always @(posedge stopping_clk)
-    tag_1 <= \$113 ;
+    tag_1 <= \$125 ;
   always @(posedge stopping_clk)
-    tag_2 <= \$114 ;
+    tag_2 <= \$126 ;
   always @(posedge stopping_clk)
-    tag_3 <= \$115 ;
+    tag_3 <= \$127 ;
   always @(posedge stopping_clk)
-    tag_4 <= \$116 ;
+    tag_4 <= \$128 ;
   always @(posedge stopping_clk)
-    tag_5 <= \$117 ;
+    tag_5 <= \$129 ;
   always @(posedge stopping_clk)
-    tag_6 <= \$118 ;
+    tag_6 <= \$130 ;
   always @(posedge stopping_clk)
-    source <= \$119 ;
+    source <= \$131 ;
   always @(posedge stopping_clk)
-    arrival <= \$120 ;
+    arrival <= \$132 ;
   \talos.vector.issue.residual_nest  residual_nest (
     .address(\address$75 ),
     .count_2(instruction[30:21]),
     .follow(prepare),
     .ones(flags[4:2]),
-    .\port$7203$206 (instruction[267:206]),
-    .\port$7203$38 (instruction[57:38]),
+    .\port$7215$206 (instruction[267:206]),
+    .\port$7215$38 (instruction[57:38]),
     .step(\step$74 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -24110,144 +24137,42 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
     .follow(prepare),
     .last(lasts),
     .\last$15 (last),
-    .\port$7203$104 (instruction[205:104]),
-    .\port$7203$38 (instruction[57:38]),
-    .\port$7205$0 (flags),
+    .\port$7215$104 (instruction[205:104]),
+    .\port$7215$38 (instruction[57:38]),
+    .\port$7217$0 (flags),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$96  = from_accumulator;
+    \$108  = from_accumulator;
     if (prepare) begin
-      \$96  = \$1 ;
+      \$108  = \$1 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$97  = requantize;
+    \$109  = requantize;
     if (prepare) begin
-      \$97  = instruction[18];
+      \$109  = instruction[18];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$98  = two_pass;
+    \$110  = two_pass;
     if (prepare) begin
-      \$98  = \$3 ;
+      \$110  = \$3 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$99  = making;
+    \$111  = making;
     if (\$4 ) begin
-      \$99  = 1'h0;
+      \$111  = 1'h0;
     end
     if (prepare) begin
-      \$99  = 1'h1;
-    end
-    if (stopping_rst) begin
-      \$99  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$100  = residual;
-    if (push) begin
-      \$100  = \$5 ;
-    end
-    if (prepare) begin
-      \$100  = instruction[19];
-    end
-    if (stopping_rst) begin
-      \$100  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$101  = second;
-    if (\$6 ) begin
-      \$101  = made;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$102  = head;
-    if (\$8 ) begin
-      \$102  = \$9 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$103  = \$12 ;
-    if (stopping_rst) begin
-      \$103  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$104  = next_second_valid;
-    if (stopping_rst) begin
-      \$104  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$105  = \$13 ;
-    if (stopping_rst) begin
-      \$105  = 1'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$106  = \$18 ;
-    if (stopping_rst) begin
-      \$106  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$107  = \$21 ;
-    if (stopping_rst) begin
-      \$107  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$108  = \$22 ;
-    if (load) begin
-      \$108  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$109  = slots;
-    if (\$23 ) begin
-      \$109  = \$24 [0];
-    end
-    if (launch) begin
-      \$109  = \$26 ;
-    end
-    if (load) begin
-      \$109  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$110  = acc;
-    if (launch) begin
-      \$110  = \$25 [15:0];
-    end
-    if (prepare) begin
-      \$110  = instruction[89:74];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$111  = which;
-    if (take) begin
-      \$111  = \$27 [0];
+      \$111  = 1'h1;
     end
     if (stopping_rst) begin
       \$111  = 1'h0;
@@ -24255,74 +24180,185 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$112  = issuing;
+    \$112  = residual;
+    if (push) begin
+      \$112  = \$5 ;
+    end
+    if (prepare) begin
+      \$112  = instruction[19];
+    end
+    if (stopping_rst) begin
+      \$112  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$113  = second;
+    if (\$6 ) begin
+      \$113  = made;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$114  = head;
+    if (advance) begin
+      \$114 [21:0] = \$7 [21:0];
+      \$114 [24] = \$8 [24];
+      \$114 [22] = \$11 ;
+      \$114 [23] = \$14 ;
+      \$114 [25] = \$17 ;
+      \$114 [26] = \$20 ;
+      \$114 [27] = \$23 ;
+    end
+    if (stopping_rst) begin
+      \$114  = 28'h0000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$115  = \$26 ;
+    if (stopping_rst) begin
+      \$115  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$116  = next_second_valid;
+    if (stopping_rst) begin
+      \$116  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$117  = \$27 ;
+    if (stopping_rst) begin
+      \$117  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$118  = \$32 ;
+    if (stopping_rst) begin
+      \$118  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$119  = \$35 ;
+    if (stopping_rst) begin
+      \$119  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$120  = \$36 ;
+    if (load) begin
+      \$120  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$121  = slots;
+    if (\$37 ) begin
+      \$121  = \$38 [0];
+    end
+    if (launch) begin
+      \$121  = \$40 ;
+    end
+    if (load) begin
+      \$121  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$122  = acc;
+    if (launch) begin
+      \$122  = \$39 [15:0];
+    end
+    if (prepare) begin
+      \$122  = instruction[89:74];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$123  = which;
+    if (take) begin
+      \$123  = \$41 [0];
+    end
+    if (stopping_rst) begin
+      \$123  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
+    \$124  = issuing;
     if (\end ) begin
-      \$112  = 1'h0;
+      \$124  = 1'h0;
     end
     if (load) begin
-      \$112  = 1'h1;
+      \$124  = 1'h1;
     end
     if (stopping_rst) begin
-      \$112  = 1'h0;
+      \$124  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$113  = tag;
+    \$125  = tag;
     if (stopping_rst) begin
-      \$113  = 6'h00;
+      \$125  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$114  = tag_1;
+    \$126  = tag_1;
     if (stopping_rst) begin
-      \$114  = 6'h00;
+      \$126  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$115  = tag_2;
+    \$127  = tag_2;
     if (stopping_rst) begin
-      \$115  = 6'h00;
+      \$127  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$116  = tag_3;
+    \$128  = tag_3;
     if (stopping_rst) begin
-      \$116  = 6'h00;
+      \$128  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$117  = tag_4;
+    \$129  = tag_4;
     if (stopping_rst) begin
-      \$117  = 6'h00;
+      \$129  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$118  = tag_5;
+    \$130  = tag_5;
     if (stopping_rst) begin
-      \$118  = 6'h00;
+      \$130  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$119  = source;
+    \$131  = source;
     if (load) begin
-      \$119  = from_accumulator;
+      \$131  = from_accumulator;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$66 ) begin end
-    \$120 [5:3] = \$28 [5:3];
-    \$120 [0] = tag_4[0];
-    \$120 [1] = tag_4[1];
-    \$120 [2] = tag_4[2];
+    \$132 [5:3] = \$42 [5:3];
+    \$132 [0] = tag_4[0];
+    \$132 [1] = tag_4[1];
+    \$132 [2] = tag_4[2];
     if (stopping_rst) begin
-      \$120  = 6'h00;
+      \$132  = 6'h00;
     end
   end
   always @* begin
@@ -24403,23 +24439,26 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \instruction.operand_zero_point  = instruction[426:419];
   assign \instruction.addend_zero_point  = instruction[434:427];
   assign \made.address  = made[21:0];
-  assign \made.residual  = made[22];
-  assign \made.first  = made[23];
-  assign \made.last  = made[24];
-  assign \made.block_end  = made[25];
-  assign \made.end  = made[26];
+  assign \made.source  = made[22];
+  assign \made.residual  = made[23];
+  assign \made.first  = made[24];
+  assign \made.last  = made[25];
+  assign \made.block_end  = made[26];
+  assign \made.end  = made[27];
   assign \second.address  = second[21:0];
-  assign \second.residual  = second[22];
-  assign \second.first  = second[23];
-  assign \second.last  = second[24];
-  assign \second.block_end  = second[25];
-  assign \second.end  = second[26];
+  assign \second.source  = second[22];
+  assign \second.residual  = second[23];
+  assign \second.first  = second[24];
+  assign \second.last  = second[25];
+  assign \second.block_end  = second[26];
+  assign \second.end  = second[27];
   assign \head.address  = head[21:0];
-  assign \head.residual  = head[22];
-  assign \head.first  = head[23];
-  assign \head.last  = head[24];
-  assign \head.block_end  = head[25];
-  assign \head.end  = head[26];
+  assign \head.source  = head[22];
+  assign \head.residual  = head[23];
+  assign \head.first  = head[24];
+  assign \head.last  = head[25];
+  assign \head.block_end  = head[26];
+  assign \head.end  = head[27];
   assign \tag.residual  = tag[0];
   assign \tag.window  = tag[1];
   assign \tag.first  = tag[2];
@@ -24440,28 +24479,30 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \arrival$88.launch  = arrival[3];
   assign \arrival$88.set  = arrival[4];
   assign \arrival$88.block_end  = arrival[5];
-  assign tag[5] = head[25];
+  assign tag[5] = head[26];
   assign tag[4] = which;
-  assign tag[3] = \$95 ;
-  assign tag[2] = head[23];
-  assign tag[1] = \$94 ;
-  assign tag[0] = \$92 ;
+  assign tag[3] = \$107 ;
+  assign tag[2] = head[24];
+  assign tag[1] = \$106 ;
+  assign tag[0] = \$105 ;
   always @*
-    made[26] = \$55 ;
+    made[27] = \$70 ;
   always @*
-    made[25] = \$53 ;
+    made[26] = \$68 ;
   always @*
-    made[24] = \$49 ;
+    made[25] = \$64 ;
   always @*
-    made[23] = \$46 ;
+    made[24] = \$61 ;
   always @*
-    made[22] = residual;
+    made[23] = residual;
+  always @*
+    made[22] = \$60 ;
   assign \$3  = \$2 ;
-  assign \$68  = \$67 ;
-  assign \$23  = slots;
+  assign \$83  = \$82 ;
+  assign \$37  = slots;
 endmodule
 
-module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$7203$38 , \port$7203$206 , ones, twos, address, stopping_clk);
+module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$7215$38 , \port$7215$206 , ones, twos, address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$67  = 0;
   input step;
   wire step;
@@ -24471,10 +24512,10 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$7203$38 ;
-  wire [19:0] \port$7203$38 ;
-  input [61:0] \port$7203$206 ;
-  wire [61:0] \port$7203$206 ;
+  input [19:0] \port$7215$38 ;
+  wire [19:0] \port$7215$38 ;
+  input [61:0] \port$7215$206 ;
+  wire [61:0] \port$7215$206 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -24685,7 +24726,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$7203$206 [43:22] : { \port$7203$206 [61], \port$7203$206 [61], \port$7203$206 [61], \port$7203$206 [61], \port$7203$206 [61:44] };
+  assign \$64  = ones[0] ? \port$7215$206 [43:22] : { \port$7215$206 [61], \port$7215$206 [61], \port$7215$206 [61], \port$7215$206 [61], \port$7215$206 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -24759,7 +24800,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$7203$38 [19:10];
+      \$82  = \port$7215$38 [19:10];
     end
   end
   always @* begin
@@ -24773,7 +24814,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$7203$38 [19:10];
+      \$84  = \port$7215$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -24859,7 +24900,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$7203$38 [9:0];
+      \$88  = \port$7215$38 [9:0];
     end
   end
   always @* begin
@@ -24873,7 +24914,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$7203$38 [9:0];
+      \$90  = \port$7215$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -24973,7 +25014,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$7203$206 [43:22];
+      \$102  = \port$7215$206 [43:22];
     end
   end
   always @* begin
@@ -25001,7 +25042,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$67 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$7203$206 [21:0];
+      \$106  = \port$7215$206 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -25012,13 +25053,13 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$7203$38 [19:10];
+  assign count_0 = \port$7215$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$7203$38 [9:0];
+  assign count_1 = \port$7215$38 [9:0];
   assign stride_2 = 8'h04;
-  assign stride_0 = \port$7203$206 [61:44];
-  assign stride_1 = \port$7203$206 [43:22];
-  assign base = \port$7203$206 [21:0];
+  assign stride_0 = \port$7215$206 [61:44];
+  assign stride_1 = \port$7215$206 [43:22];
+  assign base = \port$7215$206 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -25040,7 +25081,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$7203$38 , \port$7203$104 , \port$7205$0 , firsts, last, \last$15 , address, stopping_clk);
+module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$7215$38 , \port$7215$104 , \port$7217$0 , firsts, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$68  = 0;
   input [7:0] count_0;
   wire [7:0] count_0;
@@ -25054,12 +25095,12 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   wire follow;
   input [9:0] count_4;
   wire [9:0] count_4;
-  input [19:0] \port$7203$38 ;
-  wire [19:0] \port$7203$38 ;
-  input [101:0] \port$7203$104 ;
-  wire [101:0] \port$7203$104 ;
-  input [9:0] \port$7205$0 ;
-  wire [9:0] \port$7205$0 ;
+  input [19:0] \port$7215$38 ;
+  wire [19:0] \port$7215$38 ;
+  input [101:0] \port$7215$104 ;
+  wire [101:0] \port$7215$104 ;
+  input [9:0] \port$7217$0 ;
+  wire [9:0] \port$7217$0 ;
   output [4:0] firsts;
   reg [4:0] firsts = 5'h00;
   output [4:0] last;
@@ -25357,41 +25398,41 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$59  = remaining_4 - 1'h1;
   assign \$60  = remaining_4 == 2'h2;
   assign \$62  = step & move[4];
-  assign \$64  = ~ \port$7205$0 [0];
-  assign \$67  = ~ \port$7205$0 [1];
+  assign \$64  = ~ \port$7217$0 [0];
+  assign \$67  = ~ \port$7217$0 [1];
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = & \port$7205$0 [1:0];
-  assign \$70  = ~ \port$7205$0 [2];
+  assign \$69  = & \port$7217$0 [1:0];
+  assign \$70  = ~ \port$7217$0 [2];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = & \port$7205$0 [2:0];
-  assign \$73  = ~ \port$7205$0 [3];
+  assign \$72  = & \port$7217$0 [2:0];
+  assign \$73  = ~ \port$7217$0 [3];
   assign \$74  = \$72  & \$73 ;
-  assign \$75  = & \port$7205$0 [3:0];
-  assign \$76  = ~ \port$7205$0 [4];
+  assign \$75  = & \port$7217$0 [3:0];
+  assign \$76  = ~ \port$7217$0 [4];
   assign \$77  = \$75  & \$76 ;
-  assign \$79  = ~ \port$7205$0 [0];
-  assign \$82  = ~ \port$7205$0 [1];
+  assign \$79  = ~ \port$7217$0 [0];
+  assign \$82  = ~ \port$7217$0 [1];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$7205$0 [1:0];
-  assign \$85  = ~ \port$7205$0 [2];
+  assign \$84  = & \port$7217$0 [1:0];
+  assign \$85  = ~ \port$7217$0 [2];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$7205$0 [2:0];
-  assign \$88  = ~ \port$7205$0 [3];
+  assign \$87  = & \port$7217$0 [2:0];
+  assign \$88  = ~ \port$7217$0 [3];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$7205$0 [3:0];
-  assign \$91  = ~ \port$7205$0 [4];
+  assign \$90  = & \port$7217$0 [3:0];
+  assign \$91  = ~ \port$7217$0 [4];
   assign \$92  = \$90  & \$91 ;
   assign \$93  = leave ? { \$30 , \$25 , \$20 , \$15 , \$10  } : inner;
   assign \$94  = ~ leave;
-  assign \$95  = & \port$7205$0 [4:0];
+  assign \$95  = & \port$7217$0 [4:0];
   assign \$96  = last | inner;
   assign \$97  = & \$96 ;
   assign \$98  = leave & \$97 ;
-  assign \$100  = \port$7205$0 [2] ? \port$7203$104 [43:22] : { \port$7203$104 [61], \port$7203$104 [61], \port$7203$104 [61], \port$7203$104 [61], \port$7203$104 [61:44] };
-  assign \$101  = & \port$7205$0 [3:2];
+  assign \$100  = \port$7217$0 [2] ? \port$7215$104 [43:22] : { \port$7215$104 [61], \port$7215$104 [61], \port$7215$104 [61], \port$7215$104 [61], \port$7215$104 [61:44] };
+  assign \$101  = & \port$7217$0 [3:2];
   assign \$102  = ~ \$101 ;
-  assign \$103  = \port$7205$0 [0] ? \port$7203$104 [83:62] : { \port$7203$104 [101], \port$7203$104 [101], \port$7203$104 [101], \port$7203$104 [101], \port$7203$104 [101:84] };
-  assign \$104  = & \port$7205$0 [1:0];
+  assign \$103  = \port$7217$0 [0] ? \port$7215$104 [83:62] : { \port$7215$104 [101], \port$7215$104 [101], \port$7215$104 [101], \port$7215$104 [101], \port$7215$104 [101:84] };
+  assign \$104  = & \port$7217$0 [1:0];
   assign \$105  = ~ \$104 ;
   assign \$106  = move[1] | further[1];
   assign \$107  = step & \$106 ;
@@ -25512,7 +25553,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$135  = limit_0_is;
     if (follow) begin
-      \$135  = { \port$7205$0 [5], \port$7205$0 [0] };
+      \$135  = { \port$7217$0 [5], \port$7217$0 [0] };
     end
   end
   always @* begin
@@ -25530,35 +25571,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$137  = before_last;
     if (follow) begin
-      \$137 [0] = \port$7205$0 [5];
+      \$137 [0] = \port$7217$0 [5];
     end else if (\$33 ) begin
       \$137 [0] = limit_0_is[1];
     end else if (\$34 ) begin
       \$137 [0] = \$36 ;
     end
     if (follow) begin
-      \$137 [1] = \port$7205$0 [6];
+      \$137 [1] = \port$7217$0 [6];
     end else if (\$39 ) begin
       \$137 [1] = limit_1_is[1];
     end else if (\$40 ) begin
       \$137 [1] = \$42 ;
     end
     if (follow) begin
-      \$137 [2] = \port$7205$0 [7];
+      \$137 [2] = \port$7217$0 [7];
     end else if (\$45 ) begin
       \$137 [2] = limit_2_is[1];
     end else if (\$46 ) begin
       \$137 [2] = \$48 ;
     end
     if (follow) begin
-      \$137 [3] = \port$7205$0 [8];
+      \$137 [3] = \port$7217$0 [8];
     end else if (\$51 ) begin
       \$137 [3] = limit_3_is[1];
     end else if (\$52 ) begin
       \$137 [3] = \$54 ;
     end
     if (follow) begin
-      \$137 [4] = \port$7205$0 [9];
+      \$137 [4] = \port$7217$0 [9];
     end else if (\$57 ) begin
       \$137 [4] = limit_4_is[1];
     end else if (\$58 ) begin
@@ -25608,35 +25649,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$139  = last;
     if (follow) begin
-      \$139 [0] = \port$7205$0 [0];
+      \$139 [0] = \port$7217$0 [0];
     end else if (\$37 ) begin
       \$139 [0] = limit_0_is[0];
     end else if (\$38 ) begin
       \$139 [0] = before_last[0];
     end
     if (follow) begin
-      \$139 [1] = \port$7205$0 [1];
+      \$139 [1] = \port$7217$0 [1];
     end else if (\$43 ) begin
       \$139 [1] = limit_1_is[0];
     end else if (\$44 ) begin
       \$139 [1] = before_last[1];
     end
     if (follow) begin
-      \$139 [2] = \port$7205$0 [2];
+      \$139 [2] = \port$7217$0 [2];
     end else if (\$49 ) begin
       \$139 [2] = limit_2_is[0];
     end else if (\$50 ) begin
       \$139 [2] = before_last[2];
     end
     if (follow) begin
-      \$139 [3] = \port$7205$0 [3];
+      \$139 [3] = \port$7217$0 [3];
     end else if (\$55 ) begin
       \$139 [3] = limit_3_is[0];
     end else if (\$56 ) begin
       \$139 [3] = before_last[3];
     end
     if (follow) begin
-      \$139 [4] = \port$7205$0 [4];
+      \$139 [4] = \port$7217$0 [4];
     end else if (\$61 ) begin
       \$139 [4] = limit_4_is[0];
     end else if (\$62 ) begin
@@ -25654,7 +25695,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$141  = limit_1_is;
     if (follow) begin
-      \$141  = { \port$7205$0 [6], \port$7205$0 [1] };
+      \$141  = { \port$7217$0 [6], \port$7217$0 [1] };
     end
   end
   always @* begin
@@ -25672,21 +25713,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$143  = limit_2;
     if (follow) begin
-      \$143  = \port$7203$38 [19:10];
+      \$143  = \port$7215$38 [19:10];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$144  = limit_2_is;
     if (follow) begin
-      \$144  = { \port$7205$0 [7], \port$7205$0 [2] };
+      \$144  = { \port$7217$0 [7], \port$7217$0 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$145  = remaining_2;
     if (follow) begin
-      \$145  = \port$7203$38 [19:10];
+      \$145  = \port$7215$38 [19:10];
     end else if (\$45 ) begin
       \$145  = limit_2;
     end else if (\$46 ) begin
@@ -25697,21 +25738,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$146  = limit_3;
     if (follow) begin
-      \$146  = \port$7203$38 [9:0];
+      \$146  = \port$7215$38 [9:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$147  = limit_3_is;
     if (follow) begin
-      \$147  = { \port$7205$0 [8], \port$7205$0 [3] };
+      \$147  = { \port$7217$0 [8], \port$7217$0 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$148  = remaining_3;
     if (follow) begin
-      \$148  = \port$7203$38 [9:0];
+      \$148  = \port$7215$38 [9:0];
     end else if (\$51 ) begin
       \$148  = limit_3;
     end else if (\$52 ) begin
@@ -25729,7 +25770,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$150  = limit_4_is;
     if (follow) begin
-      \$150  = { \port$7205$0 [9], \port$7205$0 [4] };
+      \$150  = { \port$7217$0 [9], \port$7217$0 [4] };
     end
   end
   always @* begin
@@ -25825,7 +25866,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$162  = held_stride_1;
     if (follow) begin
-      \$162  = \port$7203$104 [83:62];
+      \$162  = \port$7215$104 [83:62];
     end
   end
   always @* begin
@@ -25839,7 +25880,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$164  = held_stride_2;
     if (follow) begin
-      \$164  = \port$7203$104 [61:44];
+      \$164  = \port$7215$104 [61:44];
     end
   end
   always @* begin
@@ -25853,7 +25894,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$166  = held_stride_3;
     if (follow) begin
-      \$166  = \port$7203$104 [43:22];
+      \$166  = \port$7215$104 [43:22];
     end
   end
   always @* begin
@@ -25881,7 +25922,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$68 ) begin end
     \$170  = address;
     if (follow) begin
-      \$170  = \port$7203$104 [21:0];
+      \$170  = \port$7215$104 [21:0];
     end else if (step) begin
       \$170  = \$133 [21:0];
     end
@@ -25892,17 +25933,17 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign ones = \port$7205$0 [4:0];
-  assign twos = \port$7205$0 [9:5];
+  assign ones = \port$7217$0 [4:0];
+  assign twos = \port$7217$0 [9:5];
   assign load = follow;
-  assign count_2 = \port$7203$38 [19:10];
-  assign count_3 = \port$7203$38 [9:0];
+  assign count_2 = \port$7215$38 [19:10];
+  assign count_3 = \port$7215$38 [9:0];
   assign stride_4 = 8'h04;
-  assign stride_2 = \port$7203$104 [61:44];
-  assign stride_3 = \port$7203$104 [43:22];
-  assign stride_0 = \port$7203$104 [101:84];
-  assign stride_1 = \port$7203$104 [83:62];
-  assign base = \port$7203$104 [21:0];
+  assign stride_2 = \port$7215$104 [61:44];
+  assign stride_3 = \port$7215$104 [43:22];
+  assign stride_0 = \port$7215$104 [101:84];
+  assign stride_1 = \port$7215$104 [83:62];
+  assign base = \port$7215$104 [21:0];
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
   assign further[2] = \$3 ;
@@ -25917,10 +25958,10 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$61  = 1'h0;
   assign \$63  = 1'h1;
   assign \$65  = \$64 ;
-  assign \$66  = \port$7205$0 [0];
+  assign \$66  = \port$7217$0 [0];
   assign \$78  = 1'h1;
   assign \$80  = \$79 ;
-  assign \$81  = \port$7205$0 [0];
+  assign \$81  = \port$7217$0 [0];
   assign \$99  = 8'h04;
   assign \$118  = move[4];
   assign \$126  = \$125 ;
@@ -26475,8 +26516,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(addend),
     .constants(constants),
-    .\port$3386$0 (code_0),
-    .\port$3387$0 (\$11 ),
+    .\port$3398$0 (code_0),
+    .\port$3399$0 (\$11 ),
     .record(record),
     .result(result),
     .set_index(set_index),
@@ -26490,8 +26531,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$49 ),
     .constants(constants),
-    .\port$3392$0 (code_1),
-    .\port$3393$0 (\$15 ),
+    .\port$3404$0 (code_1),
+    .\port$3405$0 (\$15 ),
     .record(record),
     .result(\result$46 ),
     .set_index(set_index),
@@ -26505,8 +26546,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$62 ),
     .constants(constants),
-    .\port$3398$0 (code_2),
-    .\port$3399$0 (\$19 ),
+    .\port$3410$0 (code_2),
+    .\port$3411$0 (\$19 ),
     .record(record),
     .result(\result$59 ),
     .set_index(set_index),
@@ -26520,8 +26561,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$75 ),
     .constants(constants),
-    .\port$3404$0 (code_3),
-    .\port$3405$0 (\$23 ),
+    .\port$3416$0 (code_3),
+    .\port$3417$0 (\$23 ),
     .record(record),
     .result(\result$72 ),
     .set_index(set_index),
@@ -26541,7 +26582,7 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   );
   \talos.vector.lanes.window  window (
     .data(data),
-    .\port$7273$1 (arrival[2:1]),
+    .\port$7285$1 (arrival[2:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
     .sum(modes[1]),
@@ -27049,11 +27090,11 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   assign \$29  = substep;
 endmodule
 
-module \talos.vector.lanes.lane_0 (\port$3386$0 , \port$3387$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3386$0 ;
-  wire [7:0] \port$3386$0 ;
-  input [23:0] \port$3387$0 ;
-  wire [23:0] \port$3387$0 ;
+module \talos.vector.lanes.lane_0 (\port$3398$0 , \port$3399$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3398$0 ;
+  wire [7:0] \port$3398$0 ;
+  input [23:0] \port$3399$0 ;
+  wire [23:0] \port$3399$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -27351,14 +27392,14 @@ module \talos.vector.lanes.lane_0 (\port$3386$0 , \port$3387$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$7408$1 (table_write[39:1]),
+    .\port$7420$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$7408$2 (table_write[17:2]),
+    .\port$7420$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -27367,8 +27408,8 @@ module \talos.vector.lanes.lane_0 (\port$3386$0 , \port$3387$0 , addend, stoppin
   \talos.vector.lanes.lane_0.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$3645$0 (\$7 ),
-    .\port$3646$0 (\$8 ),
+    .\port$3657$0 (\$7 ),
+    .\port$3658$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -27380,11 +27421,11 @@ module \talos.vector.lanes.lane_0 (\port$3386$0 , \port$3387$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$3386$0 (\port$3386$0 ),
-    .\port$3387$0 (\port$3387$0 ),
-    .\port$3645$0 (\$7 ),
-    .\port$3646$0 (\$8 ),
-    .\port$7219$24 (constants[46:24]),
+    .\port$3398$0 (\port$3398$0 ),
+    .\port$3399$0 (\port$3399$0 ),
+    .\port$3657$0 (\$7 ),
+    .\port$3658$0 (\$8 ),
+    .\port$7231$24 (constants[46:24]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -27402,8 +27443,8 @@ module \talos.vector.lanes.lane_0 (\port$3386$0 , \port$3387$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3387$0 , \port$3386$0  };
-  assign \operand$65  = { \port$3387$0 , \port$3386$0  };
+  assign operand = { \port$3399$0 , \port$3398$0  };
+  assign \operand$65  = { \port$3399$0 , \port$3398$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -27464,13 +27505,13 @@ module \talos.vector.lanes.lane_0 (\port$3386$0 , \port$3387$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$7408$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$7420$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$7408$1 ;
-  wire [38:0] \port$7408$1 ;
+  input [38:0] \port$7420$1 ;
+  wire [38:0] \port$7420$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -27510,8 +27551,8 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$7408$1 
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$7408$1 [0])
-      memory[\port$7408$1 [8:1]] <= \port$7408$1 [38:9];
+    if (\port$7420$1 [0])
+      memory[\port$7420$1 [8:1]] <= \port$7420$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -27540,18 +27581,18 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$7408$1 
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7408$1 [0];
-  assign write = \port$7408$1 [0];
-  assign writing__addr = \port$7408$1 [8:1];
-  assign index = \port$7408$1 [8:1];
-  assign writing__data = \port$7408$1 [38:9];
-  assign entry = \port$7408$1 [38:9];
+  assign writing__en = \port$7420$1 [0];
+  assign write = \port$7420$1 [0];
+  assign writing__addr = \port$7420$1 [8:1];
+  assign index = \port$7420$1 [8:1];
+  assign writing__data = \port$7420$1 [38:9];
+  assign entry = \port$7420$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$7408$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$7420$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$70  = 0;
   input enable;
   wire enable;
@@ -27559,8 +27600,8 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7408$2 ;
-  wire [15:0] \port$7408$2 ;
+  input [15:0] \port$7420$2 ;
+  wire [15:0] \port$7420$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -27594,7 +27635,7 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$7408$2 [7:0]] <= \port$7408$2 [15:8];
+      memory[\port$7420$2 [7:0]] <= \port$7420$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -27623,19 +27664,19 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7408$2 [7:0];
-  assign index = \port$7408$2 [7:0];
-  assign writing__data = \port$7408$2 [15:8];
-  assign entry = \port$7408$2 [15:8];
+  assign writing__addr = \port$7420$2 [7:0];
+  assign index = \port$7420$2 [7:0];
+  assign writing__data = \port$7420$2 [15:8];
+  assign entry = \port$7420$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_0.multiplier (\port$3645$0 , \port$3646$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$3645$0 ;
-  wire [22:0] \port$3645$0 ;
-  input \port$3646$0 ;
-  wire \port$3646$0 ;
+module \talos.vector.lanes.lane_0.multiplier (\port$3657$0 , \port$3658$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$3657$0 ;
+  wire [22:0] \port$3657$0 ;
+  input \port$3658$0 ;
+  wire \port$3658$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -27679,7 +27720,7 @@ module \talos.vector.lanes.lane_0.multiplier (\port$3645$0 , \port$3646$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$3646$0 , \port$3645$0  };
+    a <= { \port$3658$0 , \port$3657$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -27702,30 +27743,30 @@ module \talos.vector.lanes.lane_0.multiplier (\port$3645$0 , \port$3646$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$3646$0 , \port$3645$0  };
+  assign \a$3  = { \port$3658$0 , \port$3657$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer (\port$3386$0 , \port$3387$0 , \addend$14 , \port$3645$0 , \port$3646$0 , \bias$12 , stopping_rst, \port$7219$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer (\port$3398$0 , \port$3399$0 , \addend$14 , \port$3657$0 , \port$3658$0 , \bias$12 , stopping_rst, \port$7231$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$71  = 0;
-  input [7:0] \port$3386$0 ;
-  wire [7:0] \port$3386$0 ;
-  input [23:0] \port$3387$0 ;
-  wire [23:0] \port$3387$0 ;
+  input [7:0] \port$3398$0 ;
+  wire [7:0] \port$3398$0 ;
+  input [23:0] \port$3399$0 ;
+  wire [23:0] \port$3399$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$3645$0 ;
-  wire [22:0] \port$3645$0 ;
-  output \port$3646$0 ;
-  wire \port$3646$0 ;
+  output [22:0] \port$3657$0 ;
+  wire [22:0] \port$3657$0 ;
+  output \port$3658$0 ;
+  wire \port$3658$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$7219$24 ;
-  wire [22:0] \port$7219$24 ;
+  input [22:0] \port$7231$24 ;
+  wire [22:0] \port$7231$24 ;
   input add;
   wire add;
   output negative_4;
@@ -27913,11 +27954,11 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3386$0 , \port$3387$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7219$24 [5];
-  assign \$2  = ~ \port$7219$24 [6];
+  assign \$1  = add & \port$7231$24 [5];
+  assign \$2  = ~ \port$7231$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3386$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3386$0 [6:0] } : { \port$3387$0 , \port$3386$0  };
+  assign \$4  = ~ \port$3398$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3398$0 [6:0] } : { \port$3399$0 , \port$3398$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -28025,7 +28066,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3386$0 , \port$3387$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7219$24 [4:0] + 4'h8;
+  assign \$113  = \port$7231$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -28037,7 +28078,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3386$0 , \port$3387$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7219$24 [6];
+  assign \$123  = add_3 & \port$7231$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -28107,7 +28148,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3386$0 , \port$3387$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$7219$31 (\port$7219$24 [22:7]),
+    .\port$7231$31 (\port$7231$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -28125,31 +28166,31 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3386$0 , \port$3387$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$7219$24 [5];
-  assign multiply = \port$7219$24 [6];
-  assign \operand$10  = { \port$3387$0 , \port$3386$0  };
-  assign align = \port$7219$24 [4:0];
+  assign \unsigned  = \port$7231$24 [5];
+  assign multiply = \port$7231$24 [6];
+  assign \operand$10  = { \port$3399$0 , \port$3398$0  };
+  assign align = \port$7231$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7219$24 [14:7];
-  assign operand_zero = \port$7219$24 [14:7];
-  assign zero_b = \port$7219$24 [22:15];
-  assign addend_zero = \port$7219$24 [22:15];
+  assign zero_a = \port$7231$24 [14:7];
+  assign operand_zero = \port$7231$24 [14:7];
+  assign zero_b = \port$7231$24 [22:15];
+  assign addend_zero = \port$7231$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$3645$0  = rounded[22:0];
-  assign \port$3646$0  = \$124 ;
+  assign \port$3657$0  = rounded[22:0];
+  assign \port$3658$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$7219$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$7231$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$7219$31 ;
-  wire [15:0] \port$7219$31 ;
+  input [15:0] \port$7231$31 ;
+  wire [15:0] \port$7231$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -28175,12 +28216,12 @@ module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7219$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7219$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7231$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7231$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7219$31 [7:0];
-  assign zero_b = \port$7219$31 [15:8];
+  assign zero_a = \port$7231$31 [7:0];
+  assign zero_b = \port$7231$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -28925,11 +28966,11 @@ module \talos.vector.lanes.lane_0.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_1 (\port$3392$0 , \port$3393$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3392$0 ;
-  wire [7:0] \port$3392$0 ;
-  input [23:0] \port$3393$0 ;
-  wire [23:0] \port$3393$0 ;
+module \talos.vector.lanes.lane_1 (\port$3404$0 , \port$3405$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3404$0 ;
+  wire [7:0] \port$3404$0 ;
+  input [23:0] \port$3405$0 ;
+  wire [23:0] \port$3405$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -29227,14 +29268,14 @@ module \talos.vector.lanes.lane_1 (\port$3392$0 , \port$3393$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$7408$1 (table_write[39:1]),
+    .\port$7420$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$7408$2 (table_write[17:2]),
+    .\port$7420$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -29243,8 +29284,8 @@ module \talos.vector.lanes.lane_1 (\port$3392$0 , \port$3393$0 , addend, stoppin
   \talos.vector.lanes.lane_1.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$4061$0 (\$7 ),
-    .\port$4062$0 (\$8 ),
+    .\port$4073$0 (\$7 ),
+    .\port$4074$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -29256,11 +29297,11 @@ module \talos.vector.lanes.lane_1 (\port$3392$0 , \port$3393$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$3392$0 (\port$3392$0 ),
-    .\port$3393$0 (\port$3393$0 ),
-    .\port$4061$0 (\$7 ),
-    .\port$4062$0 (\$8 ),
-    .\port$7219$24 (constants[46:24]),
+    .\port$3404$0 (\port$3404$0 ),
+    .\port$3405$0 (\port$3405$0 ),
+    .\port$4073$0 (\$7 ),
+    .\port$4074$0 (\$8 ),
+    .\port$7231$24 (constants[46:24]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -29278,8 +29319,8 @@ module \talos.vector.lanes.lane_1 (\port$3392$0 , \port$3393$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3393$0 , \port$3392$0  };
-  assign \operand$65  = { \port$3393$0 , \port$3392$0  };
+  assign operand = { \port$3405$0 , \port$3404$0  };
+  assign \operand$65  = { \port$3405$0 , \port$3404$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -29340,13 +29381,13 @@ module \talos.vector.lanes.lane_1 (\port$3392$0 , \port$3393$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$7408$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$7420$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$7408$1 ;
-  wire [38:0] \port$7408$1 ;
+  input [38:0] \port$7420$1 ;
+  wire [38:0] \port$7420$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -29386,8 +29427,8 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$7408$1 
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$7408$1 [0])
-      memory[\port$7408$1 [8:1]] <= \port$7408$1 [38:9];
+    if (\port$7420$1 [0])
+      memory[\port$7420$1 [8:1]] <= \port$7420$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -29416,18 +29457,18 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$7408$1 
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7408$1 [0];
-  assign write = \port$7408$1 [0];
-  assign writing__addr = \port$7408$1 [8:1];
-  assign index = \port$7408$1 [8:1];
-  assign writing__data = \port$7408$1 [38:9];
-  assign entry = \port$7408$1 [38:9];
+  assign writing__en = \port$7420$1 [0];
+  assign write = \port$7420$1 [0];
+  assign writing__addr = \port$7420$1 [8:1];
+  assign index = \port$7420$1 [8:1];
+  assign writing__data = \port$7420$1 [38:9];
+  assign entry = \port$7420$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$7408$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$7420$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$72  = 0;
   input enable;
   wire enable;
@@ -29435,8 +29476,8 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7408$2 ;
-  wire [15:0] \port$7408$2 ;
+  input [15:0] \port$7420$2 ;
+  wire [15:0] \port$7420$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -29470,7 +29511,7 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$7408$2 [7:0]] <= \port$7408$2 [15:8];
+      memory[\port$7420$2 [7:0]] <= \port$7420$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -29499,19 +29540,19 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7408$2 [7:0];
-  assign index = \port$7408$2 [7:0];
-  assign writing__data = \port$7408$2 [15:8];
-  assign entry = \port$7408$2 [15:8];
+  assign writing__addr = \port$7420$2 [7:0];
+  assign index = \port$7420$2 [7:0];
+  assign writing__data = \port$7420$2 [15:8];
+  assign entry = \port$7420$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_1.multiplier (\port$4061$0 , \port$4062$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$4061$0 ;
-  wire [22:0] \port$4061$0 ;
-  input \port$4062$0 ;
-  wire \port$4062$0 ;
+module \talos.vector.lanes.lane_1.multiplier (\port$4073$0 , \port$4074$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4073$0 ;
+  wire [22:0] \port$4073$0 ;
+  input \port$4074$0 ;
+  wire \port$4074$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -29555,7 +29596,7 @@ module \talos.vector.lanes.lane_1.multiplier (\port$4061$0 , \port$4062$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$4062$0 , \port$4061$0  };
+    a <= { \port$4074$0 , \port$4073$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -29578,30 +29619,30 @@ module \talos.vector.lanes.lane_1.multiplier (\port$4061$0 , \port$4062$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4062$0 , \port$4061$0  };
+  assign \a$3  = { \port$4074$0 , \port$4073$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer (\port$3392$0 , \port$3393$0 , \addend$14 , \port$4061$0 , \port$4062$0 , \bias$12 , stopping_rst, \port$7219$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer (\port$3404$0 , \port$3405$0 , \addend$14 , \port$4073$0 , \port$4074$0 , \bias$12 , stopping_rst, \port$7231$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$73  = 0;
-  input [7:0] \port$3392$0 ;
-  wire [7:0] \port$3392$0 ;
-  input [23:0] \port$3393$0 ;
-  wire [23:0] \port$3393$0 ;
+  input [7:0] \port$3404$0 ;
+  wire [7:0] \port$3404$0 ;
+  input [23:0] \port$3405$0 ;
+  wire [23:0] \port$3405$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4061$0 ;
-  wire [22:0] \port$4061$0 ;
-  output \port$4062$0 ;
-  wire \port$4062$0 ;
+  output [22:0] \port$4073$0 ;
+  wire [22:0] \port$4073$0 ;
+  output \port$4074$0 ;
+  wire \port$4074$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$7219$24 ;
-  wire [22:0] \port$7219$24 ;
+  input [22:0] \port$7231$24 ;
+  wire [22:0] \port$7231$24 ;
   input add;
   wire add;
   output negative_4;
@@ -29789,11 +29830,11 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3392$0 , \port$3393$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7219$24 [5];
-  assign \$2  = ~ \port$7219$24 [6];
+  assign \$1  = add & \port$7231$24 [5];
+  assign \$2  = ~ \port$7231$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3392$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3392$0 [6:0] } : { \port$3393$0 , \port$3392$0  };
+  assign \$4  = ~ \port$3404$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3404$0 [6:0] } : { \port$3405$0 , \port$3404$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -29901,7 +29942,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3392$0 , \port$3393$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7219$24 [4:0] + 4'h8;
+  assign \$113  = \port$7231$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -29913,7 +29954,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3392$0 , \port$3393$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7219$24 [6];
+  assign \$123  = add_3 & \port$7231$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -29983,7 +30024,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3392$0 , \port$3393$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$7219$31 (\port$7219$24 [22:7]),
+    .\port$7231$31 (\port$7231$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -30001,31 +30042,31 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3392$0 , \port$3393$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$7219$24 [5];
-  assign multiply = \port$7219$24 [6];
-  assign \operand$10  = { \port$3393$0 , \port$3392$0  };
-  assign align = \port$7219$24 [4:0];
+  assign \unsigned  = \port$7231$24 [5];
+  assign multiply = \port$7231$24 [6];
+  assign \operand$10  = { \port$3405$0 , \port$3404$0  };
+  assign align = \port$7231$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7219$24 [14:7];
-  assign operand_zero = \port$7219$24 [14:7];
-  assign zero_b = \port$7219$24 [22:15];
-  assign addend_zero = \port$7219$24 [22:15];
+  assign zero_a = \port$7231$24 [14:7];
+  assign operand_zero = \port$7231$24 [14:7];
+  assign zero_b = \port$7231$24 [22:15];
+  assign addend_zero = \port$7231$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$4061$0  = rounded[22:0];
-  assign \port$4062$0  = \$124 ;
+  assign \port$4073$0  = rounded[22:0];
+  assign \port$4074$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$7219$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$7231$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$7219$31 ;
-  wire [15:0] \port$7219$31 ;
+  input [15:0] \port$7231$31 ;
+  wire [15:0] \port$7231$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -30051,12 +30092,12 @@ module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7219$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7219$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7231$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7231$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7219$31 [7:0];
-  assign zero_b = \port$7219$31 [15:8];
+  assign zero_a = \port$7231$31 [7:0];
+  assign zero_b = \port$7231$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -30801,11 +30842,11 @@ module \talos.vector.lanes.lane_1.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_2 (\port$3398$0 , \port$3399$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3398$0 ;
-  wire [7:0] \port$3398$0 ;
-  input [23:0] \port$3399$0 ;
-  wire [23:0] \port$3399$0 ;
+module \talos.vector.lanes.lane_2 (\port$3410$0 , \port$3411$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3410$0 ;
+  wire [7:0] \port$3410$0 ;
+  input [23:0] \port$3411$0 ;
+  wire [23:0] \port$3411$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -31103,14 +31144,14 @@ module \talos.vector.lanes.lane_2 (\port$3398$0 , \port$3399$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$7408$1 (table_write[39:1]),
+    .\port$7420$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$7408$2 (table_write[17:2]),
+    .\port$7420$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -31119,8 +31160,8 @@ module \talos.vector.lanes.lane_2 (\port$3398$0 , \port$3399$0 , addend, stoppin
   \talos.vector.lanes.lane_2.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$4477$0 (\$7 ),
-    .\port$4478$0 (\$8 ),
+    .\port$4489$0 (\$7 ),
+    .\port$4490$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -31132,11 +31173,11 @@ module \talos.vector.lanes.lane_2 (\port$3398$0 , \port$3399$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$3398$0 (\port$3398$0 ),
-    .\port$3399$0 (\port$3399$0 ),
-    .\port$4477$0 (\$7 ),
-    .\port$4478$0 (\$8 ),
-    .\port$7219$24 (constants[46:24]),
+    .\port$3410$0 (\port$3410$0 ),
+    .\port$3411$0 (\port$3411$0 ),
+    .\port$4489$0 (\$7 ),
+    .\port$4490$0 (\$8 ),
+    .\port$7231$24 (constants[46:24]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -31154,8 +31195,8 @@ module \talos.vector.lanes.lane_2 (\port$3398$0 , \port$3399$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3399$0 , \port$3398$0  };
-  assign \operand$65  = { \port$3399$0 , \port$3398$0  };
+  assign operand = { \port$3411$0 , \port$3410$0  };
+  assign \operand$65  = { \port$3411$0 , \port$3410$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -31216,13 +31257,13 @@ module \talos.vector.lanes.lane_2 (\port$3398$0 , \port$3399$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$7408$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$7420$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$7408$1 ;
-  wire [38:0] \port$7408$1 ;
+  input [38:0] \port$7420$1 ;
+  wire [38:0] \port$7420$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -31262,8 +31303,8 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$7408$1 
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$7408$1 [0])
-      memory[\port$7408$1 [8:1]] <= \port$7408$1 [38:9];
+    if (\port$7420$1 [0])
+      memory[\port$7420$1 [8:1]] <= \port$7420$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -31292,18 +31333,18 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$7408$1 
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7408$1 [0];
-  assign write = \port$7408$1 [0];
-  assign writing__addr = \port$7408$1 [8:1];
-  assign index = \port$7408$1 [8:1];
-  assign writing__data = \port$7408$1 [38:9];
-  assign entry = \port$7408$1 [38:9];
+  assign writing__en = \port$7420$1 [0];
+  assign write = \port$7420$1 [0];
+  assign writing__addr = \port$7420$1 [8:1];
+  assign index = \port$7420$1 [8:1];
+  assign writing__data = \port$7420$1 [38:9];
+  assign entry = \port$7420$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$7408$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$7420$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$74  = 0;
   input enable;
   wire enable;
@@ -31311,8 +31352,8 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7408$2 ;
-  wire [15:0] \port$7408$2 ;
+  input [15:0] \port$7420$2 ;
+  wire [15:0] \port$7420$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -31346,7 +31387,7 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$7408$2 [7:0]] <= \port$7408$2 [15:8];
+      memory[\port$7420$2 [7:0]] <= \port$7420$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -31375,19 +31416,19 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7408$2 [7:0];
-  assign index = \port$7408$2 [7:0];
-  assign writing__data = \port$7408$2 [15:8];
-  assign entry = \port$7408$2 [15:8];
+  assign writing__addr = \port$7420$2 [7:0];
+  assign index = \port$7420$2 [7:0];
+  assign writing__data = \port$7420$2 [15:8];
+  assign entry = \port$7420$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_2.multiplier (\port$4477$0 , \port$4478$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$4477$0 ;
-  wire [22:0] \port$4477$0 ;
-  input \port$4478$0 ;
-  wire \port$4478$0 ;
+module \talos.vector.lanes.lane_2.multiplier (\port$4489$0 , \port$4490$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4489$0 ;
+  wire [22:0] \port$4489$0 ;
+  input \port$4490$0 ;
+  wire \port$4490$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -31431,7 +31472,7 @@ module \talos.vector.lanes.lane_2.multiplier (\port$4477$0 , \port$4478$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$4478$0 , \port$4477$0  };
+    a <= { \port$4490$0 , \port$4489$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -31454,30 +31495,30 @@ module \talos.vector.lanes.lane_2.multiplier (\port$4477$0 , \port$4478$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4478$0 , \port$4477$0  };
+  assign \a$3  = { \port$4490$0 , \port$4489$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer (\port$3398$0 , \port$3399$0 , \addend$14 , \port$4477$0 , \port$4478$0 , \bias$12 , stopping_rst, \port$7219$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer (\port$3410$0 , \port$3411$0 , \addend$14 , \port$4489$0 , \port$4490$0 , \bias$12 , stopping_rst, \port$7231$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$75  = 0;
-  input [7:0] \port$3398$0 ;
-  wire [7:0] \port$3398$0 ;
-  input [23:0] \port$3399$0 ;
-  wire [23:0] \port$3399$0 ;
+  input [7:0] \port$3410$0 ;
+  wire [7:0] \port$3410$0 ;
+  input [23:0] \port$3411$0 ;
+  wire [23:0] \port$3411$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4477$0 ;
-  wire [22:0] \port$4477$0 ;
-  output \port$4478$0 ;
-  wire \port$4478$0 ;
+  output [22:0] \port$4489$0 ;
+  wire [22:0] \port$4489$0 ;
+  output \port$4490$0 ;
+  wire \port$4490$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$7219$24 ;
-  wire [22:0] \port$7219$24 ;
+  input [22:0] \port$7231$24 ;
+  wire [22:0] \port$7231$24 ;
   input add;
   wire add;
   output negative_4;
@@ -31665,11 +31706,11 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3398$0 , \port$3399$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7219$24 [5];
-  assign \$2  = ~ \port$7219$24 [6];
+  assign \$1  = add & \port$7231$24 [5];
+  assign \$2  = ~ \port$7231$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3398$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3398$0 [6:0] } : { \port$3399$0 , \port$3398$0  };
+  assign \$4  = ~ \port$3410$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3410$0 [6:0] } : { \port$3411$0 , \port$3410$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -31777,7 +31818,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3398$0 , \port$3399$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7219$24 [4:0] + 4'h8;
+  assign \$113  = \port$7231$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -31789,7 +31830,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3398$0 , \port$3399$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7219$24 [6];
+  assign \$123  = add_3 & \port$7231$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -31859,7 +31900,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3398$0 , \port$3399$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$7219$31 (\port$7219$24 [22:7]),
+    .\port$7231$31 (\port$7231$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -31877,31 +31918,31 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3398$0 , \port$3399$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$7219$24 [5];
-  assign multiply = \port$7219$24 [6];
-  assign \operand$10  = { \port$3399$0 , \port$3398$0  };
-  assign align = \port$7219$24 [4:0];
+  assign \unsigned  = \port$7231$24 [5];
+  assign multiply = \port$7231$24 [6];
+  assign \operand$10  = { \port$3411$0 , \port$3410$0  };
+  assign align = \port$7231$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7219$24 [14:7];
-  assign operand_zero = \port$7219$24 [14:7];
-  assign zero_b = \port$7219$24 [22:15];
-  assign addend_zero = \port$7219$24 [22:15];
+  assign zero_a = \port$7231$24 [14:7];
+  assign operand_zero = \port$7231$24 [14:7];
+  assign zero_b = \port$7231$24 [22:15];
+  assign addend_zero = \port$7231$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$4477$0  = rounded[22:0];
-  assign \port$4478$0  = \$124 ;
+  assign \port$4489$0  = rounded[22:0];
+  assign \port$4490$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$7219$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$7231$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$7219$31 ;
-  wire [15:0] \port$7219$31 ;
+  input [15:0] \port$7231$31 ;
+  wire [15:0] \port$7231$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -31927,12 +31968,12 @@ module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7219$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7219$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7231$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7231$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7219$31 [7:0];
-  assign zero_b = \port$7219$31 [15:8];
+  assign zero_a = \port$7231$31 [7:0];
+  assign zero_b = \port$7231$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -32677,11 +32718,11 @@ module \talos.vector.lanes.lane_2.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_3 (\port$3404$0 , \port$3405$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3404$0 ;
-  wire [7:0] \port$3404$0 ;
-  input [23:0] \port$3405$0 ;
-  wire [23:0] \port$3405$0 ;
+module \talos.vector.lanes.lane_3 (\port$3416$0 , \port$3417$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3416$0 ;
+  wire [7:0] \port$3416$0 ;
+  input [23:0] \port$3417$0 ;
+  wire [23:0] \port$3417$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -32979,14 +33020,14 @@ module \talos.vector.lanes.lane_3 (\port$3404$0 , \port$3405$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$7408$1 (table_write[39:1]),
+    .\port$7420$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$7408$2 (table_write[17:2]),
+    .\port$7420$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -32995,8 +33036,8 @@ module \talos.vector.lanes.lane_3 (\port$3404$0 , \port$3405$0 , addend, stoppin
   \talos.vector.lanes.lane_3.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$4893$0 (\$7 ),
-    .\port$4894$0 (\$8 ),
+    .\port$4905$0 (\$7 ),
+    .\port$4906$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -33008,11 +33049,11 @@ module \talos.vector.lanes.lane_3 (\port$3404$0 , \port$3405$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$3404$0 (\port$3404$0 ),
-    .\port$3405$0 (\port$3405$0 ),
-    .\port$4893$0 (\$7 ),
-    .\port$4894$0 (\$8 ),
-    .\port$7219$24 (constants[46:24]),
+    .\port$3416$0 (\port$3416$0 ),
+    .\port$3417$0 (\port$3417$0 ),
+    .\port$4905$0 (\$7 ),
+    .\port$4906$0 (\$8 ),
+    .\port$7231$24 (constants[46:24]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -33030,8 +33071,8 @@ module \talos.vector.lanes.lane_3 (\port$3404$0 , \port$3405$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3405$0 , \port$3404$0  };
-  assign \operand$65  = { \port$3405$0 , \port$3404$0  };
+  assign operand = { \port$3417$0 , \port$3416$0  };
+  assign \operand$65  = { \port$3417$0 , \port$3416$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -33092,13 +33133,13 @@ module \talos.vector.lanes.lane_3 (\port$3404$0 , \port$3405$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$7408$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$7420$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$7408$1 ;
-  wire [38:0] \port$7408$1 ;
+  input [38:0] \port$7420$1 ;
+  wire [38:0] \port$7420$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -33138,8 +33179,8 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$7408$1 
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$7408$1 [0])
-      memory[\port$7408$1 [8:1]] <= \port$7408$1 [38:9];
+    if (\port$7420$1 [0])
+      memory[\port$7420$1 [8:1]] <= \port$7420$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -33168,18 +33209,18 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$7408$1 
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$7408$1 [0];
-  assign write = \port$7408$1 [0];
-  assign writing__addr = \port$7408$1 [8:1];
-  assign index = \port$7408$1 [8:1];
-  assign writing__data = \port$7408$1 [38:9];
-  assign entry = \port$7408$1 [38:9];
+  assign writing__en = \port$7420$1 [0];
+  assign write = \port$7420$1 [0];
+  assign writing__addr = \port$7420$1 [8:1];
+  assign index = \port$7420$1 [8:1];
+  assign writing__data = \port$7420$1 [38:9];
+  assign entry = \port$7420$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$7408$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$7420$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$76  = 0;
   input enable;
   wire enable;
@@ -33187,8 +33228,8 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$7408$2 ;
-  wire [15:0] \port$7408$2 ;
+  input [15:0] \port$7420$2 ;
+  wire [15:0] \port$7420$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -33222,7 +33263,7 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$7408$2 [7:0]] <= \port$7408$2 [15:8];
+      memory[\port$7420$2 [7:0]] <= \port$7420$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -33251,19 +33292,19 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$7408$2 [7:0];
-  assign index = \port$7408$2 [7:0];
-  assign writing__data = \port$7408$2 [15:8];
-  assign entry = \port$7408$2 [15:8];
+  assign writing__addr = \port$7420$2 [7:0];
+  assign index = \port$7420$2 [7:0];
+  assign writing__data = \port$7420$2 [15:8];
+  assign entry = \port$7420$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_3.multiplier (\port$4893$0 , \port$4894$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$4893$0 ;
-  wire [22:0] \port$4893$0 ;
-  input \port$4894$0 ;
-  wire \port$4894$0 ;
+module \talos.vector.lanes.lane_3.multiplier (\port$4905$0 , \port$4906$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4905$0 ;
+  wire [22:0] \port$4905$0 ;
+  input \port$4906$0 ;
+  wire \port$4906$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -33307,7 +33348,7 @@ module \talos.vector.lanes.lane_3.multiplier (\port$4893$0 , \port$4894$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$4894$0 , \port$4893$0  };
+    a <= { \port$4906$0 , \port$4905$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -33330,30 +33371,30 @@ module \talos.vector.lanes.lane_3.multiplier (\port$4893$0 , \port$4894$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4894$0 , \port$4893$0  };
+  assign \a$3  = { \port$4906$0 , \port$4905$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer (\port$3404$0 , \port$3405$0 , \addend$14 , \port$4893$0 , \port$4894$0 , \bias$12 , stopping_rst, \port$7219$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer (\port$3416$0 , \port$3417$0 , \addend$14 , \port$4905$0 , \port$4906$0 , \bias$12 , stopping_rst, \port$7231$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$77  = 0;
-  input [7:0] \port$3404$0 ;
-  wire [7:0] \port$3404$0 ;
-  input [23:0] \port$3405$0 ;
-  wire [23:0] \port$3405$0 ;
+  input [7:0] \port$3416$0 ;
+  wire [7:0] \port$3416$0 ;
+  input [23:0] \port$3417$0 ;
+  wire [23:0] \port$3417$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4893$0 ;
-  wire [22:0] \port$4893$0 ;
-  output \port$4894$0 ;
-  wire \port$4894$0 ;
+  output [22:0] \port$4905$0 ;
+  wire [22:0] \port$4905$0 ;
+  output \port$4906$0 ;
+  wire \port$4906$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$7219$24 ;
-  wire [22:0] \port$7219$24 ;
+  input [22:0] \port$7231$24 ;
+  wire [22:0] \port$7231$24 ;
   input add;
   wire add;
   output negative_4;
@@ -33541,11 +33582,11 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3404$0 , \port$3405$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$7219$24 [5];
-  assign \$2  = ~ \port$7219$24 [6];
+  assign \$1  = add & \port$7231$24 [5];
+  assign \$2  = ~ \port$7231$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3404$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3404$0 [6:0] } : { \port$3405$0 , \port$3404$0  };
+  assign \$4  = ~ \port$3416$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3416$0 [6:0] } : { \port$3417$0 , \port$3416$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -33653,7 +33694,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3404$0 , \port$3405$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$7219$24 [4:0] + 4'h8;
+  assign \$113  = \port$7231$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -33665,7 +33706,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3404$0 , \port$3405$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$7219$24 [6];
+  assign \$123  = add_3 & \port$7231$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -33735,7 +33776,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3404$0 , \port$3405$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$7219$31 (\port$7219$24 [22:7]),
+    .\port$7231$31 (\port$7231$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -33753,31 +33794,31 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3404$0 , \port$3405$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$7219$24 [5];
-  assign multiply = \port$7219$24 [6];
-  assign \operand$10  = { \port$3405$0 , \port$3404$0  };
-  assign align = \port$7219$24 [4:0];
+  assign \unsigned  = \port$7231$24 [5];
+  assign multiply = \port$7231$24 [6];
+  assign \operand$10  = { \port$3417$0 , \port$3416$0  };
+  assign align = \port$7231$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$7219$24 [14:7];
-  assign operand_zero = \port$7219$24 [14:7];
-  assign zero_b = \port$7219$24 [22:15];
-  assign addend_zero = \port$7219$24 [22:15];
+  assign zero_a = \port$7231$24 [14:7];
+  assign operand_zero = \port$7231$24 [14:7];
+  assign zero_b = \port$7231$24 [22:15];
+  assign addend_zero = \port$7231$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$4893$0  = rounded[22:0];
-  assign \port$4894$0  = \$124 ;
+  assign \port$4905$0  = rounded[22:0];
+  assign \port$4906$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$7219$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$7231$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$7219$31 ;
-  wire [15:0] \port$7219$31 ;
+  input [15:0] \port$7231$31 ;
+  wire [15:0] \port$7231$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -33803,12 +33844,12 @@ module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$7219$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$7219$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$7231$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$7231$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$7219$31 [7:0];
-  assign zero_b = \port$7219$31 [15:8];
+  assign zero_a = \port$7231$31 [7:0];
+  assign zero_b = \port$7231$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -34682,7 +34723,7 @@ module \talos.vector.lanes.residuals (o__ready, stopping_rst, write__data, i__va
   assign following = read__addr;
 endmodule
 
-module \talos.vector.lanes.window (stopping_rst, data, sum, \port$7273$1 , values, stopping_clk);
+module \talos.vector.lanes.window (stopping_rst, data, sum, \port$7285$1 , values, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$79  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -34690,8 +34731,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$7273$1 , value
   wire [31:0] data;
   input sum;
   wire sum;
-  input [1:0] \port$7273$1 ;
-  wire [1:0] \port$7273$1 ;
+  input [1:0] \port$7285$1 ;
+  wire [1:0] \port$7285$1 ;
   output [95:0] values;
   wire [95:0] values;
   input stopping_clk;
@@ -34775,7 +34816,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$7273$1 , value
   always @(posedge stopping_clk)
     valid <= \$21 ;
   always @(posedge stopping_clk)
-    first <= \port$7273$1 [1];
+    first <= \port$7285$1 [1];
   always @(posedge stopping_clk)
     so_far_0 <= \$22 ;
   always @(posedge stopping_clk)
@@ -34786,7 +34827,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$7273$1 , value
     so_far_3 <= \$25 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$79 ) begin end
-    \$21  = \port$7273$1 [0];
+    \$21  = \port$7285$1 [0];
     if (stopping_rst) begin
       \$21  = 1'h0;
     end
@@ -34819,8 +34860,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$7273$1 , value
       \$25  = { \$19 [23:8], \$8  };
     end
   end
-  assign \valid$5  = \port$7273$1 [0];
-  assign \first$7  = \port$7273$1 [1];
+  assign \valid$5  = \port$7285$1 [0];
+  assign \first$7  = \port$7285$1 [1];
   assign total_0 = \$10 [23:0];
   assign total_1 = \$13 [23:0];
   assign total_2 = \$16 [23:0];
@@ -35183,7 +35224,7 @@ module \talos.weights (ar__ready, i__valid, \wait , start, ar__valid, done, idle
     .burst__payload(ar__payload),
     .burst__ready(burst__ready),
     .i__valid(run_valid),
-    .\port$6777$66 (\$36 ),
+    .\port$6789$66 (\$36 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -35658,7 +35699,7 @@ module \talos.weights.fifo.near (o__ready, stopping_rst, i__valid, write__data, 
   assign o__valid = filled[0];
 endmodule
 
-module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$6777$66 , run__ready, stopping_clk);
+module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$6789$66 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$84  = 0;
   input burst__ready;
   wire burst__ready;
@@ -35672,8 +35713,8 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [4:0] \port$6777$66 ;
-  wire [4:0] \port$6777$66 ;
+  output [4:0] \port$6789$66 ;
+  wire [4:0] \port$6789$66 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -35810,7 +35851,7 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   assign burst__valid = valid;
   assign \final  = now[66];
   assign tag = now[70:67];
-  assign \port$6777$66  = now[70:66];
+  assign \port$6789$66  = now[70:66];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];

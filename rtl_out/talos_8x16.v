@@ -593,7 +593,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .matrix_read__data(act__data),
     .matrix_read__grant(act__grant),
     .matrix_read__valid(matrix_read__valid),
-    .\port$12779$1 (\$31 ),
+    .\port$12791$1 (\$31 ),
     .store_read__address(store_read__address),
     .store_read__data(read__data),
     .store_read__grant(read__grant),
@@ -628,13 +628,13 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(idle),
     .irq(irq),
     .pending(pending),
-    .\port$11331$0 (\o__ready$348 ),
-    .\port$11335$0 (\done$374 ),
-    .\port$11362$0 (\busy$381 ),
-    .\port$11364$0 (\stall$395 ),
-    .\port$11368$0 (\sync$388 ),
-    .\port$12447$0 (\start$362 ),
-    .\port$12575$0 (\done$370 ),
+    .\port$11343$0 (\o__ready$348 ),
+    .\port$11347$0 (\done$374 ),
+    .\port$11374$0 (\busy$381 ),
+    .\port$11376$0 (\stall$395 ),
+    .\port$11380$0 (\sync$388 ),
+    .\port$12459$0 (\start$362 ),
+    .\port$12587$0 (\done$370 ),
     .\port$1726$0 (o__ready),
     .\port$1775$0 (\busy$377 ),
     .\port$1777$0 (\stall$391 ),
@@ -652,7 +652,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$3613$0 (\done$373 ),
     .\port$3618$0 (\sync$387 ),
     .\port$3620$0 (\busy$380 ),
-    .\port$3826$0 (\stall$394 ),
+    .\port$3842$0 (\stall$394 ),
     .\port$735$0 (\r__valid$150 ),
     .\port$866$0 (\stall$390 ),
     .post__0(post__1),
@@ -729,7 +729,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .instr__payload(instr__payload),
     .instr__valid(instr__valid),
     .param_valid(param_valid),
-    .\port$12779$1 (\$31 ),
+    .\port$12791$1 (\$31 ),
     .post(post__1),
     .r__payload(r__payload),
     .r__ready(load_r__ready),
@@ -769,7 +769,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(\idle$315 ),
     .instr__valid(\instr__valid$302 ),
     .issue(\busy$379 ),
-    .\port$18850$0 (\o__payload$305 ),
+    .\port$18862$0 (\o__payload$305 ),
     .post(post__3),
     .stall(\stall$393 ),
     .start(\o__ready$306 ),
@@ -793,7 +793,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$10$0 (\$9 ),
     .\port$11$0 (\$10 ),
     .\port$12$0 (\$11 ),
-    .\port$12461$0 (\i__payload$319 [241:0]),
+    .\port$12473$0 (\i__payload$319 [241:0]),
     .\port$13$0 (\$12 ),
     .\port$14$0 (\$13 ),
     .\port$15$0 (\$14 ),
@@ -1286,7 +1286,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign idle[1] = \$2 ;
 endmodule
 
-module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$12779$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
+module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$12791$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$7  = 0;
   output matrix_read__grant;
@@ -1313,8 +1313,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   reg [127:0] vector_read__data = 128'h00000000000000000000000000000000;
   output [127:0] store_read__data;
   reg [127:0] store_read__data = 128'h00000000000000000000000000000000;
-  input [154:0] \port$12779$1 ;
-  wire [154:0] \port$12779$1 ;
+  input [154:0] \port$12791$1 ;
+  wire [154:0] \port$12791$1 ;
   input matrix_read__valid;
   wire matrix_read__valid;
   input [21:0] matrix_read__address;
@@ -2736,16 +2736,16 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$262  = \$261  & \$234 ;
   assign \$263  = vector_write_place[1:0] == 2'h3;
   assign \$264  = \$263  & \$235 ;
-  assign \$265  = & \port$12779$1 [14:5];
-  assign \$266  = \port$12779$1 [4] & \$265 ;
-  assign \$267  = \port$12779$1 [16:15] + \$266 ;
-  assign \$268  = \port$12779$1 [14:5] + \port$12779$1 [4];
-  assign load_write_crosses = \port$12779$1 [3:0] > 1'h0;
-  assign \$269  = ~ \port$12779$1 [4];
+  assign \$265  = & \port$12791$1 [14:5];
+  assign \$266  = \port$12791$1 [4] & \$265 ;
+  assign \$267  = \port$12791$1 [16:15] + \$266 ;
+  assign \$268  = \port$12791$1 [14:5] + \port$12791$1 [4];
+  assign load_write_crosses = \port$12791$1 [3:0] > 1'h0;
+  assign \$269  = ~ \port$12791$1 [4];
   assign \$270  = \$269  | load_write_crosses;
-  assign \$271  = \port$12779$1 [4] | load_write_crosses;
-  assign \$272  = & \port$12779$1 [14:12];
-  assign load_write_near_end = \port$12779$1 [4] & \$272 ;
+  assign \$271  = \port$12791$1 [4] | load_write_crosses;
+  assign \$272  = & \port$12791$1 [14:12];
+  assign load_write_near_end = \port$12791$1 [4] & \$272 ;
   assign \$273  = ! load_write_place[1:0];
   assign \$274  = load_write_place[1:0] == 2'h3;
   assign \$275  = \$274  & load_write_near_end;
@@ -3057,22 +3057,22 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$573  = vector_write_place[8:5] <= 4'hd;
   assign \$574  = vector_write_place[8:5] <= 4'he;
   assign \$575  = load_write__valid & load_write__grant;
-  assign \$576  = \port$12779$1 [26:22] > 1'h0;
-  assign \$577  = \port$12779$1 [26:22] > 1'h1;
-  assign \$578  = \port$12779$1 [26:22] > 2'h2;
-  assign \$579  = \port$12779$1 [26:22] > 2'h3;
-  assign \$580  = \port$12779$1 [26:22] > 3'h4;
-  assign \$581  = \port$12779$1 [26:22] > 3'h5;
-  assign \$582  = \port$12779$1 [26:22] > 3'h6;
-  assign \$583  = \port$12779$1 [26:22] > 3'h7;
-  assign \$584  = \port$12779$1 [26:22] > 4'h8;
-  assign \$585  = \port$12779$1 [26:22] > 4'h9;
-  assign \$586  = \port$12779$1 [26:22] > 4'ha;
-  assign \$587  = \port$12779$1 [26:22] > 4'hb;
-  assign \$588  = \port$12779$1 [26:22] > 4'hc;
-  assign \$589  = \port$12779$1 [26:22] > 4'hd;
-  assign \$590  = \port$12779$1 [26:22] > 4'he;
-  assign \$591  = \port$12779$1 [26:22] > 4'hf;
+  assign \$576  = \port$12791$1 [26:22] > 1'h0;
+  assign \$577  = \port$12791$1 [26:22] > 1'h1;
+  assign \$578  = \port$12791$1 [26:22] > 2'h2;
+  assign \$579  = \port$12791$1 [26:22] > 2'h3;
+  assign \$580  = \port$12791$1 [26:22] > 3'h4;
+  assign \$581  = \port$12791$1 [26:22] > 3'h5;
+  assign \$582  = \port$12791$1 [26:22] > 3'h6;
+  assign \$583  = \port$12791$1 [26:22] > 3'h7;
+  assign \$584  = \port$12791$1 [26:22] > 4'h8;
+  assign \$585  = \port$12791$1 [26:22] > 4'h9;
+  assign \$586  = \port$12791$1 [26:22] > 4'ha;
+  assign \$587  = \port$12791$1 [26:22] > 4'hb;
+  assign \$588  = \port$12791$1 [26:22] > 4'hc;
+  assign \$589  = \port$12791$1 [26:22] > 4'hd;
+  assign \$590  = \port$12791$1 [26:22] > 4'he;
+  assign \$591  = \port$12791$1 [26:22] > 4'hf;
   assign \$592  = load_write_place[8:5] <= 1'h0;
   assign \$593  = load_write_place[8:5] <= 1'h1;
   assign \$594  = load_write_place[8:5] <= 2'h2;
@@ -3293,13 +3293,13 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     load_write_even_row_1 <= \$268 [9:0];
   always @(posedge ending_clk)
-    load_write_odd_row_1 <= \port$12779$1 [14:5];
+    load_write_odd_row_1 <= \port$12791$1 [14:5];
   always @(posedge ending_clk)
     load_write_wanted_1 <= { \$591 , \$590 , \$589 , \$588 , \$587 , \$586 , \$585 , \$584 , \$583 , \$582 , \$581 , \$580 , \$579 , \$578 , \$577 , \$576  };
   always @(posedge ending_clk)
     load_write_upper_1 <= { 1'h1, \$606 , \$605 , \$604 , \$603 , \$602 , \$601 , \$600 , \$599 , \$598 , \$597 , \$596 , \$595 , \$594 , \$593 , \$592  };
   always @(posedge ending_clk)
-    load_write_data_1 <= \port$12779$1 [154:27];
+    load_write_data_1 <= \port$12791$1 [154:27];
   always @(posedge ending_clk)
     load_write_data_2 <= load_write_rotate_3;
   always @(posedge ending_clk)
@@ -3714,9 +3714,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign vector_write_even_row = \$232 [9:0];
   assign vector_write_odd_row = vector_write__address[14:5];
   assign vector_write_touches = { \$235 , \$234  };
-  assign load_write__address = \port$12779$1 [21:0];
+  assign load_write__address = \port$12791$1 [21:0];
   assign load_write_even_row = \$268 [9:0];
-  assign load_write_odd_row = \port$12779$1 [14:5];
+  assign load_write_odd_row = \port$12791$1 [14:5];
   assign load_write_touches = { \$271 , \$270  };
   assign write_row_0_0 = \$signature__addr ;
   assign write_enable_0_0 = \$signature__en ;
@@ -3734,8 +3734,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign write_enable_3_0 = \$signature__en$168 ;
   assign write_row_3_1 = \$signature__addr$170 ;
   assign write_enable_3_1 = \$signature__en$174 ;
-  assign load_write__count = \port$12779$1 [26:22];
-  assign load_write__data = \port$12779$1 [154:27];
+  assign load_write__count = \port$12791$1 [26:22];
+  assign load_write__data = \port$12791$1 [154:27];
   assign \matrix_read_place.bank  = matrix_read_place[1:0];
   assign \matrix_read_place.next_bank  = matrix_read_place[3:2];
   assign \matrix_read_place.parity  = matrix_read_place[4];
@@ -3825,9 +3825,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign load_write_needs[1] = \$279 ;
   assign load_write_needs[0] = \$277 ;
   assign load_write_place[3:2] = \$267 [1:0];
-  assign load_write_place[1:0] = \port$12779$1 [16:15];
-  assign load_write_place[4] = \port$12779$1 [4];
-  assign load_write_place[8:5] = \port$12779$1 [3:0];
+  assign load_write_place[1:0] = \port$12791$1 [16:15];
+  assign load_write_place[4] = \port$12791$1 [4];
+  assign load_write_place[8:5] = \port$12791$1 [3:0];
   assign vector_write_needs[7] = \$264 ;
   assign vector_write_needs[6] = \$262 ;
   assign vector_write_needs[5] = \$257 ;
@@ -3910,9 +3910,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
 endmodule
 
 module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$735$0 , \port$866$0 , bad_opcode, wait__0, \port$1726$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 
-, \port$2167$0 , \port$2173$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2327$0 , \wait__1$72 , \port$2337$0 , \port$2339$0 , \port$2343$0 , wait__2, \port$3610$0 , \port$3613$0 , post__2, \port$3618$0 , \port$3620$0 , \port$3826$0 , \wait__3$84 , \port$11331$0 , \port$11335$0 , \port$11362$0 
-, \port$11364$0 , \port$11368$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
-, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$12447$0 , bad_index, \port$12575$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
+, \port$2167$0 , \port$2173$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2327$0 , \wait__1$72 , \port$2337$0 , \port$2339$0 , \port$2343$0 , wait__2, \port$3610$0 , \port$3613$0 , post__2, \port$3618$0 , \port$3620$0 , \port$3842$0 , \wait__3$84 , \port$11343$0 , \port$11347$0 , \port$11374$0 
+, \port$11376$0 , \port$11380$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
+, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$12459$0 , bad_index, \port$12587$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
   reg \$auto$verilog_backend.cc:2505:dump_module$8  = 0;
   input [2:0] s_axil_awprot;
   wire [2:0] s_axil_awprot;
@@ -3988,20 +3988,20 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire \port$3618$0 ;
   input \port$3620$0 ;
   wire \port$3620$0 ;
-  input \port$3826$0 ;
-  wire \port$3826$0 ;
+  input \port$3842$0 ;
+  wire \port$3842$0 ;
   input [3:0] \wait__3$84 ;
   wire [3:0] \wait__3$84 ;
-  input \port$11331$0 ;
-  wire \port$11331$0 ;
-  input \port$11335$0 ;
-  wire \port$11335$0 ;
-  input \port$11362$0 ;
-  wire \port$11362$0 ;
-  input \port$11364$0 ;
-  wire \port$11364$0 ;
-  input \port$11368$0 ;
-  wire \port$11368$0 ;
+  input \port$11343$0 ;
+  wire \port$11343$0 ;
+  input \port$11347$0 ;
+  wire \port$11347$0 ;
+  input \port$11374$0 ;
+  wire \port$11374$0 ;
+  input \port$11376$0 ;
+  wire \port$11376$0 ;
+  input \port$11380$0 ;
+  wire \port$11380$0 ;
   input [3:0] first__0;
   wire [3:0] first__0;
   input [3:0] \first__1$70 ;
@@ -4050,12 +4050,12 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire [31:0] s_axil_rdata;
   output s_axil_rvalid;
   wire s_axil_rvalid;
-  input \port$12447$0 ;
-  wire \port$12447$0 ;
+  input \port$12459$0 ;
+  wire \port$12459$0 ;
   input [31:0] bad_index;
   wire [31:0] bad_index;
-  input \port$12575$0 ;
-  wire \port$12575$0 ;
+  input \port$12587$0 ;
+  wire \port$12587$0 ;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] \post__1$74 ;
@@ -4549,10 +4549,10 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .counts__9(counts__9),
     .cycles(cycles),
     .enable(enable),
-    .\port$11362$0 (\port$11362$0 ),
-    .\port$11364$0 (\port$11364$0 ),
-    .\port$11368$0 (\port$11368$0 ),
-    .\port$12447$0 (\port$12447$0 ),
+    .\port$11374$0 (\port$11374$0 ),
+    .\port$11376$0 (\port$11376$0 ),
+    .\port$11380$0 (\port$11380$0 ),
+    .\port$12459$0 (\port$12459$0 ),
     .\port$1775$0 (\port$1775$0 ),
     .\port$1777$0 (\port$1777$0 ),
     .\port$1781$0 (\port$1781$0 ),
@@ -4563,7 +4563,7 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .\port$2343$0 (\port$2343$0 ),
     .\port$3618$0 (\port$3618$0 ),
     .\port$3620$0 (\port$3620$0 ),
-    .\port$3826$0 (\port$3826$0 ),
+    .\port$3842$0 (\port$3842$0 ),
     .\port$735$0 (\port$735$0 ),
     .\port$866$0 (\port$866$0 ),
     .rst(rst)
@@ -5291,8 +5291,8 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign region3_low = bases__3;
   assign first__1 = first__0;
   assign wait__1 = wait__0;
-  assign \start$64  = { \port$11331$0 , \port$3610$0 , \port$2327$0 , \port$2167$0 , \port$1726$0 , \port$12447$0  };
-  assign \done$66  = { \port$11335$0 , \port$3613$0 , \port$2337$0 , \port$2173$0 , \port$12575$0 , \port$12447$0  };
+  assign \start$64  = { \port$11343$0 , \port$3610$0 , \port$2327$0 , \port$2167$0 , \port$1726$0 , \port$12459$0  };
+  assign \done$66  = { \port$11347$0 , \port$3613$0 , \port$2337$0 , \port$2173$0 , \port$12587$0 , \port$12459$0  };
   assign post__1 = post__0;
   assign first__3 = \first__1$70 ;
   assign wait__3 = \wait__1$72 ;
@@ -5304,17 +5304,17 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign wait__5 = \wait__3$84 ;
   assign post__5 = \post__3$86 ;
   assign \begin  = clear;
-  assign busy = { \port$11362$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12447$0  };
-  assign \busy$95  = { \port$11362$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12447$0  };
-  assign sync = { \port$11368$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
-  assign \sync$97  = { \port$11368$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
-  assign stall = { \port$11364$0 , \port$3826$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
-  assign \stall$99  = { \port$11364$0 , \port$3826$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
-  assign done[3] = \port$11335$0 ;
+  assign busy = { \port$11374$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12459$0  };
+  assign \busy$95  = { \port$11374$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12459$0  };
+  assign sync = { \port$11380$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign \sync$97  = { \port$11380$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign stall = { \port$11376$0 , \port$3842$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign \stall$99  = { \port$11376$0 , \port$3842$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign done[3] = \port$11347$0 ;
   assign done[2] = \port$3613$0 ;
   assign done[1] = \port$2337$0 ;
-  assign done[0] = \port$12575$0 ;
-  assign start[3] = \port$11331$0 ;
+  assign done[0] = \port$12587$0 ;
+  assign start[3] = \port$11343$0 ;
   assign start[2] = \port$3610$0 ;
   assign start[1] = \port$2327$0 ;
   assign start[0] = \port$1726$0 ;
@@ -5571,8 +5571,8 @@ module \talos.control.axil (s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   end
 endmodule
 
-module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2339$0 , \port$2343$0 , \port$3618$0 , \port$3620$0 , \port$3826$0 , \port$11362$0 , \port$11364$0 , \port$11368$0 , clear, cycles, counts__0
-, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$12447$0 , clk);
+module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1775$0 , \port$1777$0 , \port$1781$0 , \port$2180$0 , \port$2184$0 , \port$2301$0 , \port$2339$0 , \port$2343$0 , \port$3618$0 , \port$3620$0 , \port$3842$0 , \port$11374$0 , \port$11376$0 , \port$11380$0 , clear, cycles, counts__0
+, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$12459$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$10  = 0;
   input rst;
   wire rst;
@@ -5602,14 +5602,14 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   wire \port$3618$0 ;
   input \port$3620$0 ;
   wire \port$3620$0 ;
-  input \port$3826$0 ;
-  wire \port$3826$0 ;
-  input \port$11362$0 ;
-  wire \port$11362$0 ;
-  input \port$11364$0 ;
-  wire \port$11364$0 ;
-  input \port$11368$0 ;
-  wire \port$11368$0 ;
+  input \port$3842$0 ;
+  wire \port$3842$0 ;
+  input \port$11374$0 ;
+  wire \port$11374$0 ;
+  input \port$11376$0 ;
+  wire \port$11376$0 ;
+  input \port$11380$0 ;
+  wire \port$11380$0 ;
   input clear;
   wire clear;
   output [63:0] cycles;
@@ -5650,8 +5650,8 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   reg [31:0] counts__16 = 32'd0;
   output [31:0] counts__17;
   reg [31:0] counts__17 = 32'd0;
-  input \port$12447$0 ;
-  wire \port$12447$0 ;
+  input \port$12459$0 ;
+  wire \port$12459$0 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -5992,7 +5992,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$45  = \port$12447$0 ;
+    \$45  = \port$12459$0 ;
     if (rst) begin
       \$45  = 1'h0;
     end
@@ -6370,7 +6370,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$87  = \port$3826$0 ;
+    \$87  = \port$3842$0 ;
     if (rst) begin
       \$87  = 1'h0;
     end
@@ -6397,7 +6397,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$90  = \port$11362$0 ;
+    \$90  = \port$11374$0 ;
     if (rst) begin
       \$90  = 1'h0;
     end
@@ -6424,7 +6424,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$93  = \port$11368$0 ;
+    \$93  = \port$11380$0 ;
     if (rst) begin
       \$93  = 1'h0;
     end
@@ -6451,7 +6451,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$96  = \port$11364$0 ;
+    \$96  = \port$11376$0 ;
     if (rst) begin
       \$96  = 1'h0;
     end
@@ -6476,9 +6476,9 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
       \$98  = 32'd0;
     end
   end
-  assign busy = { \port$11362$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12447$0  };
-  assign sync = { \port$11368$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
-  assign stall = { \port$11364$0 , \port$3826$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
+  assign busy = { \port$11374$0 , \port$3620$0 , \port$2301$0 , \port$735$0 , \port$1775$0 , \port$12459$0  };
+  assign sync = { \port$11380$0 , \port$3618$0 , \port$2343$0 , \port$2184$0 , \port$1781$0 , 1'h0 };
+  assign stall = { \port$11376$0 , \port$3842$0 , \port$2339$0 , \port$2180$0 , \port$1777$0 , \port$866$0  };
 endmodule
 
 module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, ready, overflow, post__0, post__1, post__3, clk);
@@ -8927,7 +8927,7 @@ module \talos.fetch.instructions (i__valid, stopping_rst, write__data, o__ready,
 endmodule
 
 module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, stopping_rst, r__payload, error, done
-, post, ar__payload, ar__valid, \port$12779$1 , instr__valid, instr__payload, stopping_clk);
+, post, ar__payload, ar__valid, \port$12791$1 , instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$14  = 0;
   input burst__ready;
   wire burst__ready;
@@ -8977,8 +8977,8 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   wire [39:0] ar__payload;
   output ar__valid;
   wire ar__valid;
-  output [154:0] \port$12779$1 ;
-  wire [154:0] \port$12779$1 ;
+  output [154:0] \port$12791$1 ;
+  wire [154:0] \port$12791$1 ;
   input instr__valid;
   wire instr__valid;
   input [230:0] instr__payload;
@@ -9328,7 +9328,7 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   assign write__data = o__payload[155:28];
   assign param_address = o__payload[13:5];
   assign param_data = o__payload[155:28];
-  assign \port$12779$1  = o__payload[155:1];
+  assign \port$12791$1  = o__payload[155:1];
   assign \ar__payload.address  = ar__payload[31:0];
   assign \ar__payload.beats  = ar__payload[39:32];
   assign \burst__payload.address  = ar__payload[31:0];
@@ -9666,8 +9666,8 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$12641$0 (i__payload[95:0]),
-    .\port$12641$118 (i__payload[149:118]),
+    .\port$12653$0 (i__payload[95:0]),
+    .\port$12653$118 (i__payload[149:118]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -9676,7 +9676,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .burst__payload(burst__payload),
     .burst__ready(burst__ready),
     .i__valid(valid),
-    .\port$12632$52 (\$7 ),
+    .\port$12644$52 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -9746,7 +9746,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$12641$0 , \port$12641$118 , stopping_clk);
+module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$12653$0 , \port$12653$118 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$17  = 0;
   input follow;
   wire follow;
@@ -9758,10 +9758,10 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$12641$0 ;
-  wire [95:0] \port$12641$0 ;
-  input [31:0] \port$12641$118 ;
-  wire [31:0] \port$12641$118 ;
+  input [95:0] \port$12653$0 ;
+  wire [95:0] \port$12653$0 ;
+  input [31:0] \port$12653$118 ;
+  wire [31:0] \port$12653$118 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -9873,19 +9873,19 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12641$118 [28];
-  assign \$31  = ~ \port$12641$118 [29];
+  assign \$28  = ~ \port$12653$118 [28];
+  assign \$31  = ~ \port$12653$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12641$118 [28];
-  assign \$37  = ~ \port$12641$118 [29];
+  assign \$34  = ~ \port$12653$118 [28];
+  assign \$37  = ~ \port$12653$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12641$118 [29:28];
+  assign \$41  = & \port$12653$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12641$118 [28] ? \port$12641$0 [95:64] : \port$12641$0 [63:32];
+  assign \$45  = \port$12653$118 [28] ? \port$12653$0 [95:64] : \port$12653$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -9954,21 +9954,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12641$118 [15:0];
+      \$54  = \port$12653$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12641$118 [30], \port$12641$118 [28] };
+      \$55  = { \port$12653$118 [30], \port$12653$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12641$118 [15:0];
+      \$56  = \port$12653$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -9979,14 +9979,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12641$118 [30];
+      \$57 [0] = \port$12653$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12641$118 [31];
+      \$57 [1] = \port$12653$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -10015,14 +10015,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12641$118 [28];
+      \$59 [0] = \port$12653$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12641$118 [29];
+      \$59 [1] = \port$12653$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -10033,21 +10033,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12641$118 [27:16];
+      \$60  = \port$12653$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12641$118 [31], \port$12641$118 [29] };
+      \$61  = { \port$12653$118 [31], \port$12653$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12641$118 [27:16];
+      \$62  = \port$12653$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -10108,7 +10108,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12641$0 [95:64];
+      \$69  = \port$12653$0 [95:64];
     end
   end
   always @* begin
@@ -10122,7 +10122,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12641$0 [31:0];
+      \$71  = \port$12653$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -10133,14 +10133,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12641$118 [15:0];
-  assign ones = \port$12641$118 [29:28];
-  assign twos = \port$12641$118 [31:30];
+  assign count_0 = \port$12653$118 [15:0];
+  assign ones = \port$12653$118 [29:28];
+  assign twos = \port$12653$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$12641$118 [27:16];
-  assign stride_0 = \port$12641$0 [63:32];
-  assign stride_1 = \port$12641$0 [95:64];
-  assign base = \port$12641$0 [31:0];
+  assign count_1 = \port$12653$118 [27:16];
+  assign stride_0 = \port$12653$0 [63:32];
+  assign stride_1 = \port$12653$0 [95:64];
+  assign base = \port$12653$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -10152,15 +10152,15 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12641$118 [28];
+  assign \$30  = \port$12653$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12641$118 [28];
+  assign \$36  = \port$12653$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$12632$52 , run__ready, stopping_clk);
+module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$12644$52 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$18  = 0;
   input burst__ready;
   wire burst__ready;
@@ -10174,8 +10174,8 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [2:0] \port$12632$52 ;
-  wire [2:0] \port$12632$52 ;
+  output [2:0] \port$12644$52 ;
+  wire [2:0] \port$12644$52 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -10312,7 +10312,7 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   assign burst__valid = valid;
   assign \final  = now[52];
   assign tag = now[54:53];
-  assign \port$12632$52  = now[54:52];
+  assign \port$12644$52  = now[54:52];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
@@ -10948,8 +10948,8 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   \talos.load.walker.locals  locals (
     .address(\address$30 ),
     .follow(load),
-    .\port$12655$22 (i__payload[53:22]),
-    .\port$12655$81 (i__payload[146:81]),
+    .\port$12667$22 (i__payload[53:22]),
+    .\port$12667$81 (i__payload[146:81]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -10958,7 +10958,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$12655$22 (i__payload[80:22]),
+    .\port$12667$22 (i__payload[80:22]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -11195,7 +11195,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   assign \i__payload$28 [8:0] = address;
 endmodule
 
-module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \port$12655$81 , address, stopping_clk);
+module \talos.load.walker.locals (follow, step, stopping_rst, \port$12667$22 , \port$12667$81 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$22  = 0;
   input follow;
   wire follow;
@@ -11203,10 +11203,10 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [31:0] \port$12655$22 ;
-  wire [31:0] \port$12655$22 ;
-  input [65:0] \port$12655$81 ;
-  wire [65:0] \port$12655$81 ;
+  input [31:0] \port$12667$22 ;
+  wire [31:0] \port$12667$22 ;
+  input [65:0] \port$12667$81 ;
+  wire [65:0] \port$12667$81 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input stopping_clk;
@@ -11321,19 +11321,19 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12655$22 [28];
-  assign \$31  = ~ \port$12655$22 [29];
+  assign \$28  = ~ \port$12667$22 [28];
+  assign \$31  = ~ \port$12667$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12655$22 [28];
-  assign \$37  = ~ \port$12655$22 [29];
+  assign \$34  = ~ \port$12667$22 [28];
+  assign \$37  = ~ \port$12667$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12655$22 [29:28];
+  assign \$41  = & \port$12667$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12655$22 [28] ? \port$12655$81 [65:44] : \port$12655$81 [43:22];
+  assign \$45  = \port$12667$22 [28] ? \port$12667$81 [65:44] : \port$12667$81 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11402,21 +11402,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12655$22 [15:0];
+      \$54  = \port$12667$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12655$22 [30], \port$12655$22 [28] };
+      \$55  = { \port$12667$22 [30], \port$12667$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12655$22 [15:0];
+      \$56  = \port$12667$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11427,14 +11427,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12655$22 [30];
+      \$57 [0] = \port$12667$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12655$22 [31];
+      \$57 [1] = \port$12667$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11463,14 +11463,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12655$22 [28];
+      \$59 [0] = \port$12667$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12655$22 [29];
+      \$59 [1] = \port$12667$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11481,21 +11481,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12655$22 [27:16];
+      \$60  = \port$12667$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12655$22 [31], \port$12655$22 [29] };
+      \$61  = { \port$12667$22 [31], \port$12667$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12655$22 [27:16];
+      \$62  = \port$12667$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11556,7 +11556,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12655$81 [65:44];
+      \$69  = \port$12667$81 [65:44];
     end
   end
   always @* begin
@@ -11570,7 +11570,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12655$81 [21:0];
+      \$71  = \port$12667$81 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -11581,14 +11581,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12655$22 [15:0];
-  assign ones = \port$12655$22 [29:28];
-  assign twos = \port$12655$22 [31:30];
+  assign count_0 = \port$12667$22 [15:0];
+  assign ones = \port$12667$22 [29:28];
+  assign twos = \port$12667$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$12655$22 [27:16];
-  assign stride_0 = \port$12655$81 [43:22];
-  assign stride_1 = \port$12655$81 [65:44];
-  assign base = \port$12655$81 [21:0];
+  assign count_1 = \port$12667$22 [27:16];
+  assign stride_0 = \port$12667$81 [43:22];
+  assign stride_1 = \port$12667$81 [65:44];
+  assign base = \port$12667$81 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11600,15 +11600,15 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$12655$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12655$22 [28];
+  assign \$30  = \port$12667$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12655$22 [28];
+  assign \$36  = \port$12667$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , \last$15 , address, stopping_clk);
+module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12667$22 , \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$23  = 0;
   input follow;
   wire follow;
@@ -11616,8 +11616,8 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [58:0] \port$12655$22 ;
-  wire [58:0] \port$12655$22 ;
+  input [58:0] \port$12667$22 ;
+  wire [58:0] \port$12667$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [8:0] address;
@@ -11733,19 +11733,19 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12655$22 [28];
-  assign \$31  = ~ \port$12655$22 [29];
+  assign \$28  = ~ \port$12667$22 [28];
+  assign \$31  = ~ \port$12667$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12655$22 [28];
-  assign \$37  = ~ \port$12655$22 [29];
+  assign \$34  = ~ \port$12667$22 [28];
+  assign \$37  = ~ \port$12667$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12655$22 [29:28];
+  assign \$41  = & \port$12667$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12655$22 [28] ? \port$12655$22 [58:50] : \port$12655$22 [49:41];
+  assign \$45  = \port$12667$22 [28] ? \port$12667$22 [58:50] : \port$12667$22 [49:41];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11814,21 +11814,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12655$22 [15:0];
+      \$54  = \port$12667$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12655$22 [30], \port$12655$22 [28] };
+      \$55  = { \port$12667$22 [30], \port$12667$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12655$22 [15:0];
+      \$56  = \port$12667$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11839,14 +11839,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12655$22 [30];
+      \$57 [0] = \port$12667$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12655$22 [31];
+      \$57 [1] = \port$12667$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11875,14 +11875,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12655$22 [28];
+      \$59 [0] = \port$12667$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12655$22 [29];
+      \$59 [1] = \port$12667$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11893,21 +11893,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12655$22 [27:16];
+      \$60  = \port$12667$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12655$22 [31], \port$12655$22 [29] };
+      \$61  = { \port$12667$22 [31], \port$12667$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12655$22 [27:16];
+      \$62  = \port$12667$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11968,7 +11968,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12655$22 [58:50];
+      \$69  = \port$12667$22 [58:50];
     end
   end
   always @* begin
@@ -11982,7 +11982,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12655$22 [40:32];
+      \$71  = \port$12667$22 [40:32];
     end else if (step) begin
       \$71  = \$53 [8:0];
     end
@@ -11993,14 +11993,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12655$22 [15:0];
-  assign ones = \port$12655$22 [29:28];
-  assign twos = \port$12655$22 [31:30];
+  assign count_0 = \port$12667$22 [15:0];
+  assign ones = \port$12667$22 [29:28];
+  assign twos = \port$12667$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$12655$22 [27:16];
-  assign stride_0 = \port$12655$22 [49:41];
-  assign stride_1 = \port$12655$22 [58:50];
-  assign base = \port$12655$22 [40:32];
+  assign count_1 = \port$12667$22 [27:16];
+  assign stride_0 = \port$12667$22 [49:41];
+  assign stride_1 = \port$12667$22 [58:50];
+  assign base = \port$12667$22 [40:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -12012,10 +12012,10 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$12655$22 , 
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12655$22 [28];
+  assign \$30  = \port$12667$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12655$22 [28];
+  assign \$36  = \port$12667$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -12265,7 +12265,7 @@ module \talos.load_queue (i__valid, o__ready, i__ready, first, stopping_rst, wri
 endmodule
 
 module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, stopping_rst, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid, drain__address
-, instr__valid, \port$18850$0 , stopping_clk);
+, instr__valid, \port$18862$0 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$26  = 0;
   input act__grant;
   wire act__grant;
@@ -12311,8 +12311,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire [15:0] drain__address;
   input instr__valid;
   wire instr__valid;
-  input [260:0] \port$18850$0 ;
-  wire [260:0] \port$18850$0 ;
+  input [260:0] \port$18862$0 ;
+  wire [260:0] \port$18862$0 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -12602,7 +12602,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign next_tile_first = free | \$10 ;
   assign \$11  = | recent[1:0];
   assign \$12  = active | \$11 ;
-  assign \$13  = \port$18850$0 [234] & \$12 ;
+  assign \$13  = \port$18862$0 [234] & \$12 ;
   assign \$14  = { 1'h0, tile_guard } & { recent, 1'h1 };
   assign \$15  = | \$14 ;
   assign \$16  = { 1'h0, guard } & { recent, 1'h0 };
@@ -12614,7 +12614,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign free = \$19  | \$20 ;
   assign \$21  = instr__valid & sync_ready;
   assign start = \$21  & free;
-  assign \wait  = instr__valid ? \port$18850$0 [7:4] : 4'h0;
+  assign \wait  = instr__valid ? \port$18862$0 [7:4] : 4'h0;
   assign \$22  = ~ active;
   assign follow = \$22  | last;
   assign switch = issue & tile_first;
@@ -12634,18 +12634,18 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \$30  = ! draining;
   assign idle = \$29  & \$30 ;
   assign \$31  = ~ next_asks;
-  assign \$33  = \port$18850$0 [257] & \$32 ;
-  assign \$35  = \port$18850$0 [254] & \$34 ;
+  assign \$33  = \port$18862$0 [257] & \$32 ;
+  assign \$35  = \port$18862$0 [254] & \$34 ;
   assign \$36  = \$33  | \$35 ;
-  assign \$37  = | \port$18850$0 [255:254];
-  assign \$38  = \port$18850$0 [257] & \$37 ;
-  assign \$39  = | \port$18850$0 [258:257];
-  assign \$40  = \port$18850$0 [254] & \$39 ;
+  assign \$37  = | \port$18862$0 [255:254];
+  assign \$38  = \port$18862$0 [257] & \$37 ;
+  assign \$39  = | \port$18862$0 [258:257];
+  assign \$40  = \port$18862$0 [254] & \$39 ;
   assign \$41  = \$38  | \$40 ;
-  assign \$42  = | \port$18850$0 [256:254];
-  assign \$43  = \port$18850$0 [257] & \$42 ;
-  assign \$44  = | \port$18850$0 [259:257];
-  assign \$45  = \port$18850$0 [254] & \$44 ;
+  assign \$42  = | \port$18862$0 [256:254];
+  assign \$43  = \port$18862$0 [257] & \$42 ;
+  assign \$44  = | \port$18862$0 [259:257];
+  assign \$45  = \port$18862$0 [254] & \$44 ;
   assign \$46  = \$43  | \$45 ;
   assign \$47  = | warmup;
   assign \$48  = warm_left - 1'h1;
@@ -12735,23 +12735,23 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .drain__grant(acc_read__grant),
     .drained(acc_read__data),
     .i_valid(valid_line[28]),
-    .\port$12898$336 (line[347:336]),
-    .\port$13292$0 (\$89 ),
-    .\port$13306$0 (\$90 ),
-    .\port$13319$0 (\$91 ),
-    .\port$13331$0 (\$92 ),
-    .\port$13342$0 (\$93 ),
-    .\port$13352$0 (\$94 ),
-    .\port$13361$0 (\$95 ),
-    .\port$13369$0 (\$96 ),
-    .\port$13376$0 (\$97 ),
-    .\port$13382$0 (\$98 ),
-    .\port$13387$0 (\$99 ),
-    .\port$13391$0 (\$100 ),
-    .\port$13394$0 (\$101 ),
-    .\port$13396$0 (\$102 ),
-    .\port$13397$0 (\$103 ),
-    .\port$15066$0 (\$104 ),
+    .\port$12910$336 (line[347:336]),
+    .\port$13304$0 (\$89 ),
+    .\port$13318$0 (\$90 ),
+    .\port$13331$0 (\$91 ),
+    .\port$13343$0 (\$92 ),
+    .\port$13354$0 (\$93 ),
+    .\port$13364$0 (\$94 ),
+    .\port$13373$0 (\$95 ),
+    .\port$13381$0 (\$96 ),
+    .\port$13388$0 (\$97 ),
+    .\port$13394$0 (\$98 ),
+    .\port$13399$0 (\$99 ),
+    .\port$13403$0 (\$100 ),
+    .\port$13406$0 (\$101 ),
+    .\port$13408$0 (\$102 ),
+    .\port$13409$0 (\$103 ),
+    .\port$15078$0 (\$104 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -12787,8 +12787,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .last(lasts),
     .\last$15 (last),
     .load(free),
-    .\port$18850$16 (\port$18850$0 [217:16]),
-    .\port$18850$242 (\port$18850$0 [253:242]),
+    .\port$18862$16 (\port$18862$0 [217:16]),
+    .\port$18862$242 (\port$18862$0 [253:242]),
     .step(issue),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -12832,7 +12832,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$75  = guard;
     if (free) begin
-      \$75  = { \port$18850$0 [234], \port$18850$0 [234], \port$18850$0 [234] };
+      \$75  = { \port$18862$0 [234], \port$18862$0 [234], \port$18862$0 [234] };
     end else if (issue) begin
       \$75  = tile_guard;
     end
@@ -12844,14 +12844,14 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$76  = accumulate;
     if (free) begin
-      \$76  = \port$18850$0 [234];
+      \$76  = \port$18862$0 [234];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$77  = \post$87 ;
     if (free) begin
-      \$77  = \port$18850$0 [11:8];
+      \$77  = \port$18862$0 [11:8];
     end
   end
   always @* begin
@@ -12867,21 +12867,21 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$79  = down;
     if (free) begin
-      \$79  = \port$18850$0 [235];
+      \$79  = \port$18862$0 [235];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$80  = warmup;
     if (free) begin
-      \$80  = \port$18850$0 [241:236];
+      \$80  = \port$18862$0 [241:236];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$81  = warm_left;
     if (free) begin
-      \$81  = \port$18850$0 [241:236];
+      \$81  = \port$18862$0 [241:236];
     end else if (issue) begin
       if (lasts[0]) begin
         \$81  = warmup;
@@ -12894,7 +12894,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$82  = warming;
     if (free) begin
-      \$82  = \port$18850$0 [260];
+      \$82  = \port$18862$0 [260];
     end else if (issue) begin
       if (lasts[0]) begin
         \$82  = \$47 ;
@@ -12907,7 +12907,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$83  = entry;
     if (free) begin
-      \$83  = \port$18850$0 [228:218];
+      \$83  = \port$18862$0 [228:218];
     end else if (\$51 ) begin
       (* full_case = 32'd1 *)
       if (\$55 ) begin
@@ -12921,7 +12921,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$84  = block_entry;
     if (free) begin
-      \$84  = \port$18850$0 [228:218];
+      \$84  = \port$18862$0 [228:218];
     end else if (\$51 ) begin
       (* full_case = 32'd1 *)
       if (\$55 ) begin
@@ -12973,26 +12973,26 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   end
   assign address = act__address;
   assign asks = act__valid;
-  assign instr__payload = \port$18850$0 [241:0];
+  assign instr__payload = \port$18862$0 [241:0];
   assign instr__ready = start;
   assign load = free;
-  assign ones = \port$18850$0 [247:242];
-  assign counts = \port$18850$0 [260:242];
-  assign twos = \port$18850$0 [253:248];
+  assign ones = \port$18862$0 [247:242];
+  assign counts = \port$18862$0 [260:242];
+  assign twos = \port$18862$0 [253:248];
   assign step = issue;
-  assign base = \port$18850$0 [37:16];
-  assign count_0 = \port$18850$0 [199:190];
-  assign stride_0 = \port$18850$0 [217:200];
-  assign count_1 = \port$18850$0 [167:158];
-  assign stride_1 = \port$18850$0 [189:168];
-  assign count_2 = \port$18850$0 [141:130];
-  assign stride_2 = \port$18850$0 [157:142];
-  assign count_3 = \port$18850$0 [107:100];
-  assign stride_3 = \port$18850$0 [129:108];
-  assign count_4 = \port$18850$0 [77:70];
-  assign stride_4 = \port$18850$0 [99:78];
-  assign count_5 = \port$18850$0 [47:38];
-  assign stride_5 = \port$18850$0 [69:48];
+  assign base = \port$18862$0 [37:16];
+  assign count_0 = \port$18862$0 [199:190];
+  assign stride_0 = \port$18862$0 [217:200];
+  assign count_1 = \port$18862$0 [167:158];
+  assign stride_1 = \port$18862$0 [189:168];
+  assign count_2 = \port$18862$0 [141:130];
+  assign stride_2 = \port$18862$0 [157:142];
+  assign count_3 = \port$18862$0 [107:100];
+  assign stride_3 = \port$18862$0 [129:108];
+  assign count_4 = \port$18862$0 [77:70];
+  assign stride_4 = \port$18862$0 [99:78];
+  assign count_5 = \port$18862$0 [47:38];
+  assign stride_5 = \port$18862$0 [69:48];
   assign act__data = i_acts;
   assign switch_in = i_switch;
   assign strobes = i_strobes;
@@ -13009,11 +13009,11 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign acc_read__valid = drain__valid;
   assign busy = issue;
   assign post = end_line[164:161];
-  assign \counts.ones  = \port$18850$0 [247:242];
-  assign \counts.twos  = \port$18850$0 [253:248];
-  assign \counts.few_columns  = \port$18850$0 [256:254];
-  assign \counts.few_rows  = \port$18850$0 [259:257];
-  assign \counts.warmup  = \port$18850$0 [260];
+  assign \counts.ones  = \port$18862$0 [247:242];
+  assign \counts.twos  = \port$18862$0 [253:248];
+  assign \counts.few_columns  = \port$18862$0 [256:254];
+  assign \counts.few_rows  = \port$18862$0 [259:257];
+  assign \counts.warmup  = \port$18862$0 [260];
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -13094,53 +13094,53 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \injection_3.strobe  = injection_3[1];
   assign \injection_3.slot  = injection_3[4:2];
   assign \injection_3.word  = injection_3[132:5];
-  assign \$32  = \port$18850$0 [254];
-  assign \$34  = \port$18850$0 [257];
+  assign \$32  = \port$18862$0 [254];
+  assign \$34  = \port$18862$0 [257];
 endmodule
 
-module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12898$336 , i_valid, \port$13292$0 , \port$13306$0 , \port$13319$0 , \port$13331$0 , \port$13342$0 , \port$13352$0 , \port$13361$0 , \port$13369$0 , \port$13376$0 , \port$13382$0 , \port$13387$0 , \port$13391$0 , \port$13394$0 , \port$13396$0 , \port$13397$0 , \port$15066$0 , drained
+module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12910$336 , i_valid, \port$13304$0 , \port$13318$0 , \port$13331$0 , \port$13343$0 , \port$13354$0 , \port$13364$0 , \port$13373$0 , \port$13381$0 , \port$13388$0 , \port$13394$0 , \port$13399$0 , \port$13403$0 , \port$13406$0 , \port$13408$0 , \port$13409$0 , \port$15078$0 , drained
 , drain__address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$27  = 0;
   output drain__grant;
   wire drain__grant;
   input stopping_rst;
   wire stopping_rst;
-  input [11:0] \port$12898$336 ;
-  wire [11:0] \port$12898$336 ;
+  input [11:0] \port$12910$336 ;
+  wire [11:0] \port$12910$336 ;
   input i_valid;
   wire i_valid;
-  input [18:0] \port$13292$0 ;
-  wire [18:0] \port$13292$0 ;
-  input [18:0] \port$13306$0 ;
-  wire [18:0] \port$13306$0 ;
-  input [18:0] \port$13319$0 ;
-  wire [18:0] \port$13319$0 ;
+  input [18:0] \port$13304$0 ;
+  wire [18:0] \port$13304$0 ;
+  input [18:0] \port$13318$0 ;
+  wire [18:0] \port$13318$0 ;
   input [18:0] \port$13331$0 ;
   wire [18:0] \port$13331$0 ;
-  input [18:0] \port$13342$0 ;
-  wire [18:0] \port$13342$0 ;
-  input [18:0] \port$13352$0 ;
-  wire [18:0] \port$13352$0 ;
-  input [18:0] \port$13361$0 ;
-  wire [18:0] \port$13361$0 ;
-  input [18:0] \port$13369$0 ;
-  wire [18:0] \port$13369$0 ;
-  input [18:0] \port$13376$0 ;
-  wire [18:0] \port$13376$0 ;
-  input [18:0] \port$13382$0 ;
-  wire [18:0] \port$13382$0 ;
-  input [18:0] \port$13387$0 ;
-  wire [18:0] \port$13387$0 ;
-  input [18:0] \port$13391$0 ;
-  wire [18:0] \port$13391$0 ;
+  input [18:0] \port$13343$0 ;
+  wire [18:0] \port$13343$0 ;
+  input [18:0] \port$13354$0 ;
+  wire [18:0] \port$13354$0 ;
+  input [18:0] \port$13364$0 ;
+  wire [18:0] \port$13364$0 ;
+  input [18:0] \port$13373$0 ;
+  wire [18:0] \port$13373$0 ;
+  input [18:0] \port$13381$0 ;
+  wire [18:0] \port$13381$0 ;
+  input [18:0] \port$13388$0 ;
+  wire [18:0] \port$13388$0 ;
   input [18:0] \port$13394$0 ;
   wire [18:0] \port$13394$0 ;
-  input [18:0] \port$13396$0 ;
-  wire [18:0] \port$13396$0 ;
-  input [18:0] \port$13397$0 ;
-  wire [18:0] \port$13397$0 ;
-  input [18:0] \port$15066$0 ;
-  wire [18:0] \port$15066$0 ;
+  input [18:0] \port$13399$0 ;
+  wire [18:0] \port$13399$0 ;
+  input [18:0] \port$13403$0 ;
+  wire [18:0] \port$13403$0 ;
+  input [18:0] \port$13406$0 ;
+  wire [18:0] \port$13406$0 ;
+  input [18:0] \port$13408$0 ;
+  wire [18:0] \port$13408$0 ;
+  input [18:0] \port$13409$0 ;
+  wire [18:0] \port$13409$0 ;
+  input [18:0] \port$15078$0 ;
+  wire [18:0] \port$15078$0 ;
   output [511:0] drained;
   reg [511:0] drained = 512'h00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   input [15:0] drain__address;
@@ -13314,25 +13314,25 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12898$336 , 
   assign \read__data$20  = _1_;
   assign \$35  = address_2[10] ? output_1[319:288] : output_0[319:288];
   assign \$36  = overwrite_2 ? 32'd0 : \$35 ;
-  assign \$37  = $signed(\$36 ) + $signed(\port$13382$0 );
+  assign \$37  = $signed(\$36 ) + $signed(\port$13394$0 );
   assign \$38  = address_2[10] ? output_1[351:320] : output_0[351:320];
   assign \$39  = overwrite_2 ? 32'd0 : \$38 ;
-  assign \$40  = $signed(\$39 ) + $signed(\port$13387$0 );
+  assign \$40  = $signed(\$39 ) + $signed(\port$13399$0 );
   assign \$41  = address_2[10] ? output_1[383:352] : output_0[383:352];
   assign \$42  = overwrite_2 ? 32'd0 : \$41 ;
-  assign \$43  = $signed(\$42 ) + $signed(\port$13391$0 );
+  assign \$43  = $signed(\$42 ) + $signed(\port$13403$0 );
   assign \$44  = address_2[10] ? output_1[415:384] : output_0[415:384];
   assign \$45  = overwrite_2 ? 32'd0 : \$44 ;
-  assign \$46  = $signed(\$45 ) + $signed(\port$13394$0 );
+  assign \$46  = $signed(\$45 ) + $signed(\port$13406$0 );
   assign \$47  = address_2[10] ? output_1[447:416] : output_0[447:416];
   assign \$48  = overwrite_2 ? 32'd0 : \$47 ;
-  assign \$49  = $signed(\$48 ) + $signed(\port$13396$0 );
+  assign \$49  = $signed(\$48 ) + $signed(\port$13408$0 );
   assign \$50  = address_2[10] ? output_1[479:448] : output_0[479:448];
   assign \$51  = overwrite_2 ? 32'd0 : \$50 ;
-  assign \$52  = $signed(\$51 ) + $signed(\port$13397$0 );
+  assign \$52  = $signed(\$51 ) + $signed(\port$13409$0 );
   assign \$53  = address_2[10] ? output_1[511:480] : output_0[511:480];
   assign \$54  = overwrite_2 ? 32'd0 : \$53 ;
-  assign \$55  = $signed(\$54 ) + $signed(\port$15066$0 );
+  assign \$55  = $signed(\$54 ) + $signed(\port$15078$0 );
   assign \$56  = from_half_1 ? output_1 : output_0;
   assign read__addr = reads_half[0] ? address_0[9:0] : drain__address[9:0];
   assign \$57  = ! address_3[10];
@@ -13350,7 +13350,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12898$336 , 
   always @(posedge stopping_clk)
     valid_3 <= \$63 ;
   always @(posedge stopping_clk)
-    address_0 <= \port$12898$336 [10:0];
+    address_0 <= \port$12910$336 [10:0];
   always @(posedge stopping_clk)
     address_1 <= address_0;
   always @(posedge stopping_clk)
@@ -13358,7 +13358,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12898$336 , 
   always @(posedge stopping_clk)
     address_3 <= address_2;
   always @(posedge stopping_clk)
-    overwrite_0 <= \port$12898$336 [11];
+    overwrite_0 <= \port$12910$336 [11];
   always @(posedge stopping_clk)
     overwrite_1 <= overwrite_0;
   always @(posedge stopping_clk)
@@ -13377,40 +13377,40 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12898$336 , 
     from_half_1 <= from_half_0;
   always @(posedge stopping_clk)
     drained <= \$56 ;
-  assign \$1  = ~ \port$12898$336 [11];
+  assign \$1  = ~ \port$12910$336 [11];
   assign \$2  = i_valid & \$1 ;
-  assign \$3  = ~ \port$12898$336 [10];
+  assign \$3  = ~ \port$12910$336 [10];
   assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ \port$12898$336 [11];
+  assign \$5  = ~ \port$12910$336 [11];
   assign \$6  = i_valid & \$5 ;
-  assign \$7  = \$6  & \port$12898$336 [10];
+  assign \$7  = \$6  & \port$12910$336 [10];
   assign \$8  = address_2[10] ? output_1[31:0] : output_0[31:0];
   assign \$9  = overwrite_2 ? 32'd0 : \$8 ;
-  assign \$10  = $signed(\$9 ) + $signed(\port$13292$0 );
+  assign \$10  = $signed(\$9 ) + $signed(\port$13304$0 );
   assign \$11  = address_2[10] ? output_1[63:32] : output_0[63:32];
   assign \$12  = overwrite_2 ? 32'd0 : \$11 ;
-  assign \$13  = $signed(\$12 ) + $signed(\port$13306$0 );
+  assign \$13  = $signed(\$12 ) + $signed(\port$13318$0 );
   assign \$14  = address_2[10] ? output_1[95:64] : output_0[95:64];
   assign \$15  = overwrite_2 ? 32'd0 : \$14 ;
-  assign \$16  = $signed(\$15 ) + $signed(\port$13319$0 );
+  assign \$16  = $signed(\$15 ) + $signed(\port$13331$0 );
   assign \$17  = address_2[10] ? output_1[127:96] : output_0[127:96];
   assign \$18  = overwrite_2 ? 32'd0 : \$17 ;
-  assign \$19  = $signed(\$18 ) + $signed(\port$13331$0 );
+  assign \$19  = $signed(\$18 ) + $signed(\port$13343$0 );
   assign \$20  = address_2[10] ? output_1[159:128] : output_0[159:128];
   assign \$21  = overwrite_2 ? 32'd0 : \$20 ;
-  assign \$22  = $signed(\$21 ) + $signed(\port$13342$0 );
+  assign \$22  = $signed(\$21 ) + $signed(\port$13354$0 );
   assign \$23  = address_2[10] ? output_1[191:160] : output_0[191:160];
   assign \$24  = overwrite_2 ? 32'd0 : \$23 ;
-  assign \$25  = $signed(\$24 ) + $signed(\port$13352$0 );
+  assign \$25  = $signed(\$24 ) + $signed(\port$13364$0 );
   assign \$26  = address_2[10] ? output_1[223:192] : output_0[223:192];
   assign \$27  = overwrite_2 ? 32'd0 : \$26 ;
-  assign \$28  = $signed(\$27 ) + $signed(\port$13361$0 );
+  assign \$28  = $signed(\$27 ) + $signed(\port$13373$0 );
   assign \$29  = address_2[10] ? output_1[255:224] : output_0[255:224];
   assign \$30  = overwrite_2 ? 32'd0 : \$29 ;
-  assign \$31  = $signed(\$30 ) + $signed(\port$13369$0 );
+  assign \$31  = $signed(\$30 ) + $signed(\port$13381$0 );
   assign \$32  = address_2[10] ? output_1[287:256] : output_0[287:256];
   assign \$33  = overwrite_2 ? 32'd0 : \$32 ;
-  assign \$34  = $signed(\$33 ) + $signed(\port$13376$0 );
+  assign \$34  = $signed(\$33 ) + $signed(\port$13388$0 );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$27 ) begin end
     \$60  = i_valid;
@@ -13446,9 +13446,9 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12898$336 , 
       \$64  = 2'h0;
     end
   end
-  assign i_address = \port$12898$336 [10:0];
-  assign i_overwrite = \port$12898$336 [11];
-  assign i_sums = { \port$15066$0 , \port$13397$0 , \port$13396$0 , \port$13394$0 , \port$13391$0 , \port$13387$0 , \port$13382$0 , \port$13376$0 , \port$13369$0 , \port$13361$0 , \port$13352$0 , \port$13342$0 , \port$13331$0 , \port$13319$0 , \port$13306$0 , \port$13292$0  };
+  assign i_address = \port$12910$336 [10:0];
+  assign i_overwrite = \port$12910$336 [11];
+  assign i_sums = { \port$15078$0 , \port$13409$0 , \port$13408$0 , \port$13406$0 , \port$13403$0 , \port$13399$0 , \port$13394$0 , \port$13388$0 , \port$13381$0 , \port$13373$0 , \port$13364$0 , \port$13354$0 , \port$13343$0 , \port$13331$0 , \port$13318$0 , \port$13304$0  };
   assign write__addr = address_3[9:0];
   assign write__data = updated;
   assign \write__addr$32  = address_3[9:0];
@@ -13470,22 +13470,22 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$12898$336 , 
   assign \updated[13]  = updated[447:416];
   assign \updated[14]  = updated[479:448];
   assign \updated[15]  = updated[511:480];
-  assign \i_sums[0]  = \port$13292$0 ;
-  assign \i_sums[1]  = \port$13306$0 ;
-  assign \i_sums[2]  = \port$13319$0 ;
-  assign \i_sums[3]  = \port$13331$0 ;
-  assign \i_sums[4]  = \port$13342$0 ;
-  assign \i_sums[5]  = \port$13352$0 ;
-  assign \i_sums[6]  = \port$13361$0 ;
-  assign \i_sums[7]  = \port$13369$0 ;
-  assign \i_sums[8]  = \port$13376$0 ;
-  assign \i_sums[9]  = \port$13382$0 ;
-  assign \i_sums[10]  = \port$13387$0 ;
-  assign \i_sums[11]  = \port$13391$0 ;
-  assign \i_sums[12]  = \port$13394$0 ;
-  assign \i_sums[13]  = \port$13396$0 ;
-  assign \i_sums[14]  = \port$13397$0 ;
-  assign \i_sums[15]  = \port$15066$0 ;
+  assign \i_sums[0]  = \port$13304$0 ;
+  assign \i_sums[1]  = \port$13318$0 ;
+  assign \i_sums[2]  = \port$13331$0 ;
+  assign \i_sums[3]  = \port$13343$0 ;
+  assign \i_sums[4]  = \port$13354$0 ;
+  assign \i_sums[5]  = \port$13364$0 ;
+  assign \i_sums[6]  = \port$13373$0 ;
+  assign \i_sums[7]  = \port$13381$0 ;
+  assign \i_sums[8]  = \port$13388$0 ;
+  assign \i_sums[9]  = \port$13394$0 ;
+  assign \i_sums[10]  = \port$13399$0 ;
+  assign \i_sums[11]  = \port$13403$0 ;
+  assign \i_sums[12]  = \port$13406$0 ;
+  assign \i_sums[13]  = \port$13408$0 ;
+  assign \i_sums[14]  = \port$13409$0 ;
+  assign \i_sums[15]  = \port$15078$0 ;
   assign \$65 [511:480] = \$55 [31:0];
   assign \$65 [479:448] = \$52 [31:0];
   assign \$65 [447:416] = \$49 [31:0];
@@ -37327,7 +37327,7 @@ module \talos.matrix.array.pe_7_9.multiplier (i_a, stopping_rst, i_b, product, s
   assign o_product = product;
 endmodule
 
-module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$18850$16 , \port$18850$242 , stopping_clk);
+module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$18862$16 , \port$18862$242 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$156  = 0;
   input step;
   wire step;
@@ -37345,10 +37345,10 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input [201:0] \port$18850$16 ;
-  wire [201:0] \port$18850$16 ;
-  input [11:0] \port$18850$242 ;
-  wire [11:0] \port$18850$242 ;
+  input [201:0] \port$18862$16 ;
+  wire [201:0] \port$18862$16 ;
+  input [11:0] \port$18862$242 ;
+  wire [11:0] \port$18862$242 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -37689,48 +37689,48 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$71  = remaining_5 - 1'h1;
   assign \$72  = remaining_5 == 2'h2;
   assign \$74  = step & move[5];
-  assign \$76  = ~ \port$18850$242 [0];
-  assign \$79  = ~ \port$18850$242 [1];
+  assign \$76  = ~ \port$18862$242 [0];
+  assign \$79  = ~ \port$18862$242 [1];
   assign \$80  = \$78  & \$79 ;
-  assign \$81  = & \port$18850$242 [1:0];
-  assign \$82  = ~ \port$18850$242 [2];
+  assign \$81  = & \port$18862$242 [1:0];
+  assign \$82  = ~ \port$18862$242 [2];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$18850$242 [2:0];
-  assign \$85  = ~ \port$18850$242 [3];
+  assign \$84  = & \port$18862$242 [2:0];
+  assign \$85  = ~ \port$18862$242 [3];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$18850$242 [3:0];
-  assign \$88  = ~ \port$18850$242 [4];
+  assign \$87  = & \port$18862$242 [3:0];
+  assign \$88  = ~ \port$18862$242 [4];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$18850$242 [4:0];
-  assign \$91  = ~ \port$18850$242 [5];
+  assign \$90  = & \port$18862$242 [4:0];
+  assign \$91  = ~ \port$18862$242 [5];
   assign \$92  = \$90  & \$91 ;
-  assign \$94  = ~ \port$18850$242 [0];
-  assign \$97  = ~ \port$18850$242 [1];
+  assign \$94  = ~ \port$18862$242 [0];
+  assign \$97  = ~ \port$18862$242 [1];
   assign \$98  = \$96  & \$97 ;
-  assign \$99  = & \port$18850$242 [1:0];
-  assign \$100  = ~ \port$18850$242 [2];
+  assign \$99  = & \port$18862$242 [1:0];
+  assign \$100  = ~ \port$18862$242 [2];
   assign \$101  = \$99  & \$100 ;
-  assign \$102  = & \port$18850$242 [2:0];
-  assign \$103  = ~ \port$18850$242 [3];
+  assign \$102  = & \port$18862$242 [2:0];
+  assign \$103  = ~ \port$18862$242 [3];
   assign \$104  = \$102  & \$103 ;
-  assign \$105  = & \port$18850$242 [3:0];
-  assign \$106  = ~ \port$18850$242 [4];
+  assign \$105  = & \port$18862$242 [3:0];
+  assign \$106  = ~ \port$18862$242 [4];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = & \port$18850$242 [4:0];
-  assign \$109  = ~ \port$18850$242 [5];
+  assign \$108  = & \port$18862$242 [4:0];
+  assign \$109  = ~ \port$18862$242 [5];
   assign \$110  = \$108  & \$109 ;
   assign \$111  = leave ? { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  } : inner;
   assign \$112  = ~ leave;
-  assign \$113  = & \port$18850$242 [5:0];
+  assign \$113  = & \port$18862$242 [5:0];
   assign \$114  = last | inner;
   assign \$115  = & \$114 ;
   assign \$116  = leave & \$115 ;
-  assign \$117  = \port$18850$242 [4] ? \port$18850$16 [53:32] : \port$18850$16 [83:62];
-  assign \$118  = \port$18850$242 [2] ? \port$18850$16 [113:92] : { \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141], \port$18850$16 [141:126] };
-  assign \$119  = & \port$18850$242 [3:2];
+  assign \$117  = \port$18862$242 [4] ? \port$18862$16 [53:32] : \port$18862$16 [83:62];
+  assign \$118  = \port$18862$242 [2] ? \port$18862$16 [113:92] : { \port$18862$16 [141], \port$18862$16 [141], \port$18862$16 [141], \port$18862$16 [141], \port$18862$16 [141], \port$18862$16 [141], \port$18862$16 [141:126] };
+  assign \$119  = & \port$18862$242 [3:2];
   assign \$120  = ~ \$119 ;
-  assign \$121  = \port$18850$242 [0] ? \port$18850$16 [173:152] : { \port$18850$16 [201], \port$18850$16 [201], \port$18850$16 [201], \port$18850$16 [201], \port$18850$16 [201:184] };
-  assign \$122  = & \port$18850$242 [1:0];
+  assign \$121  = \port$18862$242 [0] ? \port$18862$16 [173:152] : { \port$18862$16 [201], \port$18862$16 [201], \port$18862$16 [201], \port$18862$16 [201], \port$18862$16 [201:184] };
+  assign \$122  = & \port$18862$242 [1:0];
   assign \$123  = ~ \$122 ;
   assign \$124  = move[1] | further[1];
   assign \$125  = step & \$124 ;
@@ -37862,21 +37862,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$158  = limit_0;
     if (follow) begin
-      \$158  = \port$18850$16 [183:174];
+      \$158  = \port$18862$16 [183:174];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$159  = limit_0_is;
     if (follow) begin
-      \$159  = { \port$18850$242 [6], \port$18850$242 [0] };
+      \$159  = { \port$18862$242 [6], \port$18862$242 [0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$160  = remaining_0;
     if (follow) begin
-      \$160  = \port$18850$16 [183:174];
+      \$160  = \port$18862$16 [183:174];
     end else if (\$39 ) begin
       \$160  = limit_0;
     end else if (\$40 ) begin
@@ -37887,42 +37887,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$161  = before_last;
     if (follow) begin
-      \$161 [0] = \port$18850$242 [6];
+      \$161 [0] = \port$18862$242 [6];
     end else if (\$39 ) begin
       \$161 [0] = limit_0_is[1];
     end else if (\$40 ) begin
       \$161 [0] = \$42 ;
     end
     if (follow) begin
-      \$161 [1] = \port$18850$242 [7];
+      \$161 [1] = \port$18862$242 [7];
     end else if (\$45 ) begin
       \$161 [1] = limit_1_is[1];
     end else if (\$46 ) begin
       \$161 [1] = \$48 ;
     end
     if (follow) begin
-      \$161 [2] = \port$18850$242 [8];
+      \$161 [2] = \port$18862$242 [8];
     end else if (\$51 ) begin
       \$161 [2] = limit_2_is[1];
     end else if (\$52 ) begin
       \$161 [2] = \$54 ;
     end
     if (follow) begin
-      \$161 [3] = \port$18850$242 [9];
+      \$161 [3] = \port$18862$242 [9];
     end else if (\$57 ) begin
       \$161 [3] = limit_3_is[1];
     end else if (\$58 ) begin
       \$161 [3] = \$60 ;
     end
     if (follow) begin
-      \$161 [4] = \port$18850$242 [10];
+      \$161 [4] = \port$18862$242 [10];
     end else if (\$63 ) begin
       \$161 [4] = limit_4_is[1];
     end else if (\$64 ) begin
       \$161 [4] = \$66 ;
     end
     if (follow) begin
-      \$161 [5] = \port$18850$242 [11];
+      \$161 [5] = \port$18862$242 [11];
     end else if (\$69 ) begin
       \$161 [5] = limit_5_is[1];
     end else if (\$70 ) begin
@@ -37979,42 +37979,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$163  = last;
     if (load) begin
-      \$163 [0] = \port$18850$242 [0];
+      \$163 [0] = \port$18862$242 [0];
     end else if (\$43 ) begin
       \$163 [0] = limit_0_is[0];
     end else if (\$44 ) begin
       \$163 [0] = before_last[0];
     end
     if (load) begin
-      \$163 [1] = \port$18850$242 [1];
+      \$163 [1] = \port$18862$242 [1];
     end else if (\$49 ) begin
       \$163 [1] = limit_1_is[0];
     end else if (\$50 ) begin
       \$163 [1] = before_last[1];
     end
     if (load) begin
-      \$163 [2] = \port$18850$242 [2];
+      \$163 [2] = \port$18862$242 [2];
     end else if (\$55 ) begin
       \$163 [2] = limit_2_is[0];
     end else if (\$56 ) begin
       \$163 [2] = before_last[2];
     end
     if (load) begin
-      \$163 [3] = \port$18850$242 [3];
+      \$163 [3] = \port$18862$242 [3];
     end else if (\$61 ) begin
       \$163 [3] = limit_3_is[0];
     end else if (\$62 ) begin
       \$163 [3] = before_last[3];
     end
     if (load) begin
-      \$163 [4] = \port$18850$242 [4];
+      \$163 [4] = \port$18862$242 [4];
     end else if (\$67 ) begin
       \$163 [4] = limit_4_is[0];
     end else if (\$68 ) begin
       \$163 [4] = before_last[4];
     end
     if (load) begin
-      \$163 [5] = \port$18850$242 [5];
+      \$163 [5] = \port$18862$242 [5];
     end else if (\$73 ) begin
       \$163 [5] = limit_5_is[0];
     end else if (\$74 ) begin
@@ -38025,21 +38025,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$164  = limit_1;
     if (follow) begin
-      \$164  = \port$18850$16 [151:142];
+      \$164  = \port$18862$16 [151:142];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$165  = limit_1_is;
     if (follow) begin
-      \$165  = { \port$18850$242 [7], \port$18850$242 [1] };
+      \$165  = { \port$18862$242 [7], \port$18862$242 [1] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$166  = remaining_1;
     if (follow) begin
-      \$166  = \port$18850$16 [151:142];
+      \$166  = \port$18862$16 [151:142];
     end else if (\$45 ) begin
       \$166  = limit_1;
     end else if (\$46 ) begin
@@ -38050,21 +38050,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$167  = limit_2;
     if (follow) begin
-      \$167  = \port$18850$16 [125:114];
+      \$167  = \port$18862$16 [125:114];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$168  = limit_2_is;
     if (follow) begin
-      \$168  = { \port$18850$242 [8], \port$18850$242 [2] };
+      \$168  = { \port$18862$242 [8], \port$18862$242 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$169  = remaining_2;
     if (follow) begin
-      \$169  = \port$18850$16 [125:114];
+      \$169  = \port$18862$16 [125:114];
     end else if (\$51 ) begin
       \$169  = limit_2;
     end else if (\$52 ) begin
@@ -38075,21 +38075,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$170  = limit_3;
     if (follow) begin
-      \$170  = \port$18850$16 [91:84];
+      \$170  = \port$18862$16 [91:84];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$171  = limit_3_is;
     if (follow) begin
-      \$171  = { \port$18850$242 [9], \port$18850$242 [3] };
+      \$171  = { \port$18862$242 [9], \port$18862$242 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$172  = remaining_3;
     if (follow) begin
-      \$172  = \port$18850$16 [91:84];
+      \$172  = \port$18862$16 [91:84];
     end else if (\$57 ) begin
       \$172  = limit_3;
     end else if (\$58 ) begin
@@ -38100,21 +38100,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$173  = limit_4;
     if (follow) begin
-      \$173  = \port$18850$16 [61:54];
+      \$173  = \port$18862$16 [61:54];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$174  = limit_4_is;
     if (follow) begin
-      \$174  = { \port$18850$242 [10], \port$18850$242 [4] };
+      \$174  = { \port$18862$242 [10], \port$18862$242 [4] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$175  = remaining_4;
     if (follow) begin
-      \$175  = \port$18850$16 [61:54];
+      \$175  = \port$18862$16 [61:54];
     end else if (\$63 ) begin
       \$175  = limit_4;
     end else if (\$64 ) begin
@@ -38125,21 +38125,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$176  = limit_5;
     if (follow) begin
-      \$176  = \port$18850$16 [31:22];
+      \$176  = \port$18862$16 [31:22];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$177  = limit_5_is;
     if (follow) begin
-      \$177  = { \port$18850$242 [11], \port$18850$242 [5] };
+      \$177  = { \port$18862$242 [11], \port$18862$242 [5] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$178  = remaining_5;
     if (follow) begin
-      \$178  = \port$18850$16 [31:22];
+      \$178  = \port$18862$16 [31:22];
     end else if (\$69 ) begin
       \$178  = limit_5;
     end else if (\$70 ) begin
@@ -38228,7 +38228,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$189  = held_stride_1;
     if (follow) begin
-      \$189  = \port$18850$16 [173:152];
+      \$189  = \port$18862$16 [173:152];
     end
   end
   always @* begin
@@ -38242,7 +38242,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$191  = held_stride_2;
     if (follow) begin
-      \$191  = \port$18850$16 [141:126];
+      \$191  = \port$18862$16 [141:126];
     end
   end
   always @* begin
@@ -38256,7 +38256,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$193  = held_stride_3;
     if (follow) begin
-      \$193  = \port$18850$16 [113:92];
+      \$193  = \port$18862$16 [113:92];
     end
   end
   always @* begin
@@ -38270,7 +38270,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$195  = held_stride_4;
     if (follow) begin
-      \$195  = \port$18850$16 [83:62];
+      \$195  = \port$18862$16 [83:62];
     end
   end
   always @* begin
@@ -38284,7 +38284,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$197  = held_stride_5;
     if (follow) begin
-      \$197  = \port$18850$16 [53:32];
+      \$197  = \port$18862$16 [53:32];
     end
   end
   always @* begin
@@ -38298,7 +38298,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$156 ) begin end
     \$199  = address;
     if (load) begin
-      \$199  = \port$18850$16 [21:0];
+      \$199  = \port$18862$16 [21:0];
     end else if (step) begin
       \$199  = \$157 [21:0];
     end
@@ -38309,21 +38309,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$18850$16 [183:174];
-  assign ones = \port$18850$242 [5:0];
-  assign twos = \port$18850$242 [11:6];
-  assign count_1 = \port$18850$16 [151:142];
-  assign count_2 = \port$18850$16 [125:114];
-  assign count_3 = \port$18850$16 [91:84];
-  assign count_4 = \port$18850$16 [61:54];
-  assign count_5 = \port$18850$16 [31:22];
-  assign stride_4 = \port$18850$16 [83:62];
-  assign stride_5 = \port$18850$16 [53:32];
-  assign stride_2 = \port$18850$16 [141:126];
-  assign stride_3 = \port$18850$16 [113:92];
-  assign stride_0 = \port$18850$16 [201:184];
-  assign stride_1 = \port$18850$16 [173:152];
-  assign base = \port$18850$16 [21:0];
+  assign count_0 = \port$18862$16 [183:174];
+  assign ones = \port$18862$242 [5:0];
+  assign twos = \port$18862$242 [11:6];
+  assign count_1 = \port$18862$16 [151:142];
+  assign count_2 = \port$18862$16 [125:114];
+  assign count_3 = \port$18862$16 [91:84];
+  assign count_4 = \port$18862$16 [61:54];
+  assign count_5 = \port$18862$16 [31:22];
+  assign stride_4 = \port$18862$16 [83:62];
+  assign stride_5 = \port$18862$16 [53:32];
+  assign stride_2 = \port$18862$16 [141:126];
+  assign stride_3 = \port$18862$16 [113:92];
+  assign stride_0 = \port$18862$16 [201:184];
+  assign stride_1 = \port$18862$16 [173:152];
+  assign base = \port$18862$16 [21:0];
   assign further[5] = \$6 ;
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
@@ -38339,16 +38339,16 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$73  = 1'h0;
   assign \$75  = 1'h1;
   assign \$77  = \$76 ;
-  assign \$78  = \port$18850$242 [0];
+  assign \$78  = \port$18862$242 [0];
   assign \$93  = 1'h1;
   assign \$95  = \$94 ;
-  assign \$96  = \port$18850$242 [0];
+  assign \$96  = \port$18862$242 [0];
   assign \$140  = move[5];
   assign \$148  = \$147 ;
 endmodule
 
 module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid, o__ready
-, i__ready, first, stopping_rst, \port$12461$0 , o__valid, o__payload, filled, stopping_clk);
+, i__ready, first, stopping_rst, \port$12473$0 , o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$157  = 0;
   input \port$6$0 ;
   wire \port$6$0 ;
@@ -38398,8 +38398,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   wire [260:0] first;
   input stopping_rst;
   wire stopping_rst;
-  input [241:0] \port$12461$0 ;
-  wire [241:0] \port$12461$0 ;
+  input [241:0] \port$12473$0 ;
+  wire [241:0] \port$12473$0 ;
   output o__valid;
   reg o__valid = 1'h0;
   output [260:0] o__payload;
@@ -38444,7 +38444,7 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   end
 `endif
   always @(posedge stopping_clk) begin
-    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12461$0  };
+    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12473$0  };
   end
   assign read__data = memory[read__addr];
   assign i__ready = ~ filled[7];
@@ -38523,8 +38523,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   assign valid = o__valid;
   assign head = o__payload;
   assign tail = write__addr;
-  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12461$0  };
-  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12461$0  };
+  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12473$0  };
+  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$12473$0  };
   assign write__en = 1'h1;
   assign place = read__addr;
 endmodule
@@ -40368,8 +40368,8 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$18654$0 (i__payload[95:0]),
-    .\port$18654$118 (i__payload[149:118]),
+    .\port$18666$0 (i__payload[95:0]),
+    .\port$18666$118 (i__payload[149:118]),
     .step(step)
   );
   \talos.store.requests.splitter  splitter (
@@ -40378,7 +40378,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .i__valid(valid),
-    .\port$18645$52 (\$7 ),
+    .\port$18657$52 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .valid(burst__valid)
@@ -40446,7 +40446,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$18654$0 , \port$18654$118 , ending_clk);
+module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$18666$0 , \port$18666$118 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$165  = 0;
   input follow;
   wire follow;
@@ -40458,10 +40458,10 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$18654$0 ;
-  wire [95:0] \port$18654$0 ;
-  input [31:0] \port$18654$118 ;
-  wire [31:0] \port$18654$118 ;
+  input [95:0] \port$18666$0 ;
+  wire [95:0] \port$18666$0 ;
+  input [31:0] \port$18666$118 ;
+  wire [31:0] \port$18666$118 ;
   input ending_clk;
   wire ending_clk;
   wire \$1 ;
@@ -40573,19 +40573,19 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$18654$118 [28];
-  assign \$31  = ~ \port$18654$118 [29];
+  assign \$28  = ~ \port$18666$118 [28];
+  assign \$31  = ~ \port$18666$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$18654$118 [28];
-  assign \$37  = ~ \port$18654$118 [29];
+  assign \$34  = ~ \port$18666$118 [28];
+  assign \$37  = ~ \port$18666$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$18654$118 [29:28];
+  assign \$41  = & \port$18666$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$18654$118 [28] ? \port$18654$0 [95:64] : \port$18654$0 [63:32];
+  assign \$45  = \port$18666$118 [28] ? \port$18666$0 [95:64] : \port$18666$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -40654,21 +40654,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$18654$118 [15:0];
+      \$54  = \port$18666$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$18654$118 [30], \port$18654$118 [28] };
+      \$55  = { \port$18666$118 [30], \port$18666$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$18654$118 [15:0];
+      \$56  = \port$18666$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -40679,14 +40679,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$18654$118 [30];
+      \$57 [0] = \port$18666$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$18654$118 [31];
+      \$57 [1] = \port$18666$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -40715,14 +40715,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$18654$118 [28];
+      \$59 [0] = \port$18666$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$18654$118 [29];
+      \$59 [1] = \port$18666$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -40733,21 +40733,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$18654$118 [27:16];
+      \$60  = \port$18666$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$18654$118 [31], \port$18654$118 [29] };
+      \$61  = { \port$18666$118 [31], \port$18666$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$18654$118 [27:16];
+      \$62  = \port$18666$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -40808,7 +40808,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$18654$0 [95:64];
+      \$69  = \port$18666$0 [95:64];
     end
   end
   always @* begin
@@ -40822,7 +40822,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$165 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$18654$0 [31:0];
+      \$71  = \port$18666$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -40833,14 +40833,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$18654$118 [15:0];
-  assign ones = \port$18654$118 [29:28];
-  assign twos = \port$18654$118 [31:30];
+  assign count_0 = \port$18666$118 [15:0];
+  assign ones = \port$18666$118 [29:28];
+  assign twos = \port$18666$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$18654$118 [27:16];
-  assign stride_0 = \port$18654$0 [63:32];
-  assign stride_1 = \port$18654$0 [95:64];
-  assign base = \port$18654$0 [31:0];
+  assign count_1 = \port$18666$118 [27:16];
+  assign stride_0 = \port$18666$0 [63:32];
+  assign stride_1 = \port$18666$0 [95:64];
+  assign base = \port$18666$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -40852,15 +40852,15 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$18654$118 [28];
+  assign \$30  = \port$18666$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$18654$118 [28];
+  assign \$36  = \port$18666$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$18645$52 , run__ready, ending_clk);
+module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$18657$52 , run__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$166  = 0;
   input burst__ready;
   wire burst__ready;
@@ -40874,8 +40874,8 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [5:0] \port$18645$52 ;
-  wire [5:0] \port$18645$52 ;
+  output [5:0] \port$18657$52 ;
+  wire [5:0] \port$18657$52 ;
   output run__ready;
   wire run__ready;
   input ending_clk;
@@ -41012,7 +41012,7 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   assign burst__valid = valid;
   assign \final  = now[52];
   assign tag = now[57:53];
-  assign \port$18645$52  = now[57:52];
+  assign \port$18657$52  = now[57:52];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
@@ -41793,8 +41793,8 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .follow(load),
-    .\port$18668$22 (i__payload[53:22]),
-    .\port$18668$81 (i__payload[146:81]),
+    .\port$18680$22 (i__payload[53:22]),
+    .\port$18680$81 (i__payload[146:81]),
     .step(step)
   );
   \talos.store.walker.offsets  offsets (
@@ -41803,7 +41803,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$18668$22 (i__payload[80:22]),
+    .\port$18680$22 (i__payload[80:22]),
     .step(step)
   );
   \talos.store.walker.spare  spare (
@@ -42038,7 +42038,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
   assign \i__payload$28 [8:0] = address;
 endmodule
 
-module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \port$18668$81 , address, ending_clk);
+module \talos.store.walker.locals (follow, step, ending_rst, \port$18680$22 , \port$18680$81 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$171  = 0;
   input follow;
   wire follow;
@@ -42046,10 +42046,10 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [31:0] \port$18668$22 ;
-  wire [31:0] \port$18668$22 ;
-  input [65:0] \port$18668$81 ;
-  wire [65:0] \port$18668$81 ;
+  input [31:0] \port$18680$22 ;
+  wire [31:0] \port$18680$22 ;
+  input [65:0] \port$18680$81 ;
+  wire [65:0] \port$18680$81 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input ending_clk;
@@ -42164,19 +42164,19 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$18668$22 [28];
-  assign \$31  = ~ \port$18668$22 [29];
+  assign \$28  = ~ \port$18680$22 [28];
+  assign \$31  = ~ \port$18680$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$18668$22 [28];
-  assign \$37  = ~ \port$18668$22 [29];
+  assign \$34  = ~ \port$18680$22 [28];
+  assign \$37  = ~ \port$18680$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$18668$22 [29:28];
+  assign \$41  = & \port$18680$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$18668$22 [28] ? \port$18668$81 [65:44] : \port$18668$81 [43:22];
+  assign \$45  = \port$18680$22 [28] ? \port$18680$81 [65:44] : \port$18680$81 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -42245,21 +42245,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$18668$22 [15:0];
+      \$54  = \port$18680$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$18668$22 [30], \port$18668$22 [28] };
+      \$55  = { \port$18680$22 [30], \port$18680$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$18668$22 [15:0];
+      \$56  = \port$18680$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -42270,14 +42270,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$18668$22 [30];
+      \$57 [0] = \port$18680$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$18668$22 [31];
+      \$57 [1] = \port$18680$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -42306,14 +42306,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$18668$22 [28];
+      \$59 [0] = \port$18680$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$18668$22 [29];
+      \$59 [1] = \port$18680$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -42324,21 +42324,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$18668$22 [27:16];
+      \$60  = \port$18680$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$18668$22 [31], \port$18668$22 [29] };
+      \$61  = { \port$18680$22 [31], \port$18680$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$18668$22 [27:16];
+      \$62  = \port$18680$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -42399,7 +42399,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$18668$81 [65:44];
+      \$69  = \port$18680$81 [65:44];
     end
   end
   always @* begin
@@ -42413,7 +42413,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$171 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$18668$81 [21:0];
+      \$71  = \port$18680$81 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -42424,14 +42424,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$18668$22 [15:0];
-  assign ones = \port$18668$22 [29:28];
-  assign twos = \port$18668$22 [31:30];
+  assign count_0 = \port$18680$22 [15:0];
+  assign ones = \port$18680$22 [29:28];
+  assign twos = \port$18680$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$18668$22 [27:16];
-  assign stride_0 = \port$18668$81 [43:22];
-  assign stride_1 = \port$18668$81 [65:44];
-  assign base = \port$18668$81 [21:0];
+  assign count_1 = \port$18680$22 [27:16];
+  assign stride_0 = \port$18680$81 [43:22];
+  assign stride_1 = \port$18680$81 [65:44];
+  assign base = \port$18680$81 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -42443,15 +42443,15 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$18668$22 , \p
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$18668$22 [28];
+  assign \$30  = \port$18680$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$18668$22 [28];
+  assign \$36  = \port$18680$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \last$15 , address, ending_clk);
+module \talos.store.walker.offsets (follow, step, ending_rst, \port$18680$22 , \last$15 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$172  = 0;
   input follow;
   wire follow;
@@ -42459,8 +42459,8 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [58:0] \port$18668$22 ;
-  wire [58:0] \port$18668$22 ;
+  input [58:0] \port$18680$22 ;
+  wire [58:0] \port$18680$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [8:0] address;
@@ -42576,19 +42576,19 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$18668$22 [28];
-  assign \$31  = ~ \port$18668$22 [29];
+  assign \$28  = ~ \port$18680$22 [28];
+  assign \$31  = ~ \port$18680$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$18668$22 [28];
-  assign \$37  = ~ \port$18668$22 [29];
+  assign \$34  = ~ \port$18680$22 [28];
+  assign \$37  = ~ \port$18680$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$18668$22 [29:28];
+  assign \$41  = & \port$18680$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$18668$22 [28] ? \port$18668$22 [58:50] : \port$18668$22 [49:41];
+  assign \$45  = \port$18680$22 [28] ? \port$18680$22 [58:50] : \port$18680$22 [49:41];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -42657,21 +42657,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$18668$22 [15:0];
+      \$54  = \port$18680$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$18668$22 [30], \port$18668$22 [28] };
+      \$55  = { \port$18680$22 [30], \port$18680$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$18668$22 [15:0];
+      \$56  = \port$18680$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -42682,14 +42682,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$18668$22 [30];
+      \$57 [0] = \port$18680$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$18668$22 [31];
+      \$57 [1] = \port$18680$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -42718,14 +42718,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$18668$22 [28];
+      \$59 [0] = \port$18680$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$18668$22 [29];
+      \$59 [1] = \port$18680$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -42736,21 +42736,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$18668$22 [27:16];
+      \$60  = \port$18680$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$18668$22 [31], \port$18668$22 [29] };
+      \$61  = { \port$18680$22 [31], \port$18680$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$18668$22 [27:16];
+      \$62  = \port$18680$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -42811,7 +42811,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$18668$22 [58:50];
+      \$69  = \port$18680$22 [58:50];
     end
   end
   always @* begin
@@ -42825,7 +42825,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$172 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$18668$22 [40:32];
+      \$71  = \port$18680$22 [40:32];
     end else if (step) begin
       \$71  = \$53 [8:0];
     end
@@ -42836,14 +42836,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$18668$22 [15:0];
-  assign ones = \port$18668$22 [29:28];
-  assign twos = \port$18668$22 [31:30];
+  assign count_0 = \port$18680$22 [15:0];
+  assign ones = \port$18680$22 [29:28];
+  assign twos = \port$18680$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$18668$22 [27:16];
-  assign stride_0 = \port$18668$22 [49:41];
-  assign stride_1 = \port$18668$22 [58:50];
-  assign base = \port$18668$22 [40:32];
+  assign count_1 = \port$18680$22 [27:16];
+  assign stride_0 = \port$18680$22 [49:41];
+  assign stride_1 = \port$18680$22 [58:50];
+  assign base = \port$18680$22 [40:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -42855,10 +42855,10 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$18668$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$18668$22 [28];
+  assign \$30  = \port$18680$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$18668$22 [28];
+  assign \$36  = \port$18680$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -43595,8 +43595,8 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
     .last(lasts),
     .\last$15 (last),
     .ones(flags[4:2]),
-    .\port$15102$268 (current[329:268]),
-    .\port$15102$38 (current[57:38]),
+    .\port$15114$268 (current[329:268]),
+    .\port$15114$38 (current[57:38]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -44088,7 +44088,7 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
   assign \$72  = current[19];
 endmodule
 
-module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$15102$38 , \port$15102$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
+module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$15114$38 , \port$15114$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$176  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -44096,10 +44096,10 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$15102$38 ;
-  wire [19:0] \port$15102$38 ;
-  input [61:0] \port$15102$268 ;
-  wire [61:0] \port$15102$268 ;
+  input [19:0] \port$15114$38 ;
+  wire [19:0] \port$15114$38 ;
+  input [61:0] \port$15114$268 ;
+  wire [61:0] \port$15114$268 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -44314,7 +44314,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$15102$268 [43:22] : { \port$15102$268 [61], \port$15102$268 [61], \port$15102$268 [61], \port$15102$268 [61], \port$15102$268 [61:44] };
+  assign \$64  = ones[0] ? \port$15114$268 [43:22] : { \port$15114$268 [61], \port$15114$268 [61], \port$15114$268 [61], \port$15114$268 [61], \port$15114$268 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -44388,7 +44388,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$15102$38 [19:10];
+      \$82  = \port$15114$38 [19:10];
     end
   end
   always @* begin
@@ -44402,7 +44402,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$15102$38 [19:10];
+      \$84  = \port$15114$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -44488,7 +44488,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$15102$38 [9:0];
+      \$88  = \port$15114$38 [9:0];
     end
   end
   always @* begin
@@ -44502,7 +44502,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$15102$38 [9:0];
+      \$90  = \port$15114$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -44602,7 +44602,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$15102$268 [43:22];
+      \$102  = \port$15114$268 [43:22];
     end
   end
   always @* begin
@@ -44630,7 +44630,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
     if (\$auto$verilog_backend.cc:2505:dump_module$176 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$15102$268 [21:0];
+      \$106  = \port$15114$268 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -44641,13 +44641,13 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1510
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$15102$38 [19:10];
+  assign count_0 = \port$15114$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$15102$38 [9:0];
+  assign count_1 = \port$15114$38 [9:0];
   assign stride_2 = 8'h10;
-  assign stride_0 = \port$15102$268 [61:44];
-  assign stride_1 = \port$15102$268 [43:22];
-  assign base = \port$15102$268 [21:0];
+  assign stride_0 = \port$15114$268 [61:44];
+  assign stride_1 = \port$15114$268 [43:22];
+  assign base = \port$15114$268 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -45251,46 +45251,58 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
-  reg \$100 ;
-  reg [26:0] \$101 ;
-  reg [26:0] \$102 ;
-  reg \$103 ;
-  reg \$104 ;
-  reg \$105 ;
-  reg \$106 ;
-  reg \$107 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire [27:0] \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
   reg \$108 ;
   reg \$109 ;
   wire \$11 ;
-  reg [15:0] \$110 ;
+  reg \$110 ;
   reg \$111 ;
   reg \$112 ;
-  reg [5:0] \$113 ;
-  reg [5:0] \$114 ;
-  reg [5:0] \$115 ;
-  reg [5:0] \$116 ;
-  reg [5:0] \$117 ;
-  reg [5:0] \$118 ;
+  reg [27:0] \$113 ;
+  reg [27:0] \$114 ;
+  reg \$115 ;
+  reg \$116 ;
+  reg \$117 ;
+  reg \$118 ;
   reg \$119 ;
-  wire \$12 ;
-  reg [5:0] \$120 ;
+  wire [27:0] \$12 ;
+  reg \$120 ;
+  reg \$121 ;
+  reg [15:0] \$122 ;
+  reg \$123 ;
+  reg \$124 ;
+  reg [5:0] \$125 ;
+  reg [5:0] \$126 ;
+  reg [5:0] \$127 ;
+  reg [5:0] \$128 ;
+  reg [5:0] \$129 ;
   wire \$13 ;
+  reg [5:0] \$130 ;
+  reg \$131 ;
+  reg [5:0] \$132 ;
   wire \$14 ;
-  wire \$15 ;
+  wire [27:0] \$15 ;
   wire \$16 ;
   wire \$17 ;
-  wire \$18 ;
+  wire [27:0] \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire \$21 ;
+  wire [27:0] \$21 ;
   wire \$22 ;
   wire \$23 ;
-  wire [1:0] \$24 ;
-  wire [16:0] \$25 ;
+  wire \$24 ;
+  wire \$25 ;
   wire \$26 ;
-  wire [1:0] \$27 ;
-  wire [5:0] \$28 ;
+  wire \$27 ;
+  wire \$28 ;
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
@@ -45301,12 +45313,12 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$35 ;
   wire \$36 ;
   wire \$37 ;
-  wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$38 ;
+  wire [16:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
+  wire [1:0] \$41 ;
+  wire [5:0] \$42 ;
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
@@ -45336,7 +45348,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire [27:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
@@ -45345,30 +45357,30 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire [26:0] \$78 ;
+  wire \$78 ;
   wire \$79 ;
-  wire \$8 ;
+  wire [27:0] \$8 ;
   wire \$80 ;
-  wire [26:0] \$81 ;
+  wire \$81 ;
   wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
-  wire [26:0] \$86 ;
+  wire \$86 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire [26:0] \$9 ;
-  wire [26:0] \$90 ;
+  wire [27:0] \$9 ;
+  wire \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  reg \$96 ;
-  reg \$97 ;
-  reg \$98 ;
-  reg \$99 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire [27:0] \$99 ;
   wire acc_if_0;
   wire acc_if_1;
   (* init = 16'h0000 *)
@@ -45379,6 +45391,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire act_read__valid;
   wire [21:0] address;
   wire [21:0] \address$75 ;
+  wire advance;
   (* init = 6'h00 *)
   wire [5:0] \arrival$88 ;
   wire \arrival$88.block_end ;
@@ -45405,6 +45418,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire [9:0] \count_2$68 ;
   wire [9:0] count_3;
   wire [9:0] count_4;
+  reg empty = 1'h1;
   wire [4:0] firsts;
   wire [4:0] \flags.ones ;
   wire [4:0] \flags.twos ;
@@ -45413,14 +45427,14 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire free;
   wire free_after_launch;
   reg from_accumulator = 1'h0;
-  reg [26:0] head = 27'h0000000;
+  reg [27:0] head = 28'h0000000;
   wire [21:0] \head.address ;
   wire \head.block_end ;
   wire \head.end ;
   wire \head.first ;
   wire \head.last ;
   wire \head.residual ;
-  reg head_valid = 1'h0;
+  wire \head.source ;
   wire idle_lanes;
   wire [21:0] \instruction.a ;
   wire signed [17:0] \instruction.a_pixel_stride ;
@@ -45469,30 +45483,31 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire launch;
   wire \load$44 ;
   wire \load$65 ;
-  reg [26:0] made;
+  reg [27:0] made;
   wire [21:0] \made.address ;
   wire \made.block_end ;
   wire \made.end ;
   wire \made.first ;
   wire \made.last ;
   wire \made.residual ;
+  wire \made.source ;
   reg making = 1'h0;
   wire next_second_valid;
   reg odd = 1'h0;
   wire [4:0] ones;
   wire [2:0] \ones$66 ;
-  wire pop;
   wire push;
   reg requantize = 1'h0;
   reg residual = 1'h0;
   reg room = 1'h1;
-  reg [26:0] second = 27'h0000000;
+  reg [27:0] second = 28'h0000000;
   wire [21:0] \second.address ;
   wire \second.block_end ;
   wire \second.end ;
   wire \second.first ;
   wire \second.last ;
   wire \second.residual ;
+  wire \second.source ;
   reg second_valid = 1'h0;
   reg slots = 1'h0;
   reg source = 1'h0;
@@ -45525,171 +45540,183 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   reg which = 1'h0;
   assign \$1  = ! instruction[17:16];
   assign \$2  = instruction[18] & instruction[19];
-  assign \$4  = push & made[26];
-  assign \$5  = made[24] & instruction[19];
+  assign \$4  = push & made[27];
+  assign \$5  = made[25] & instruction[19];
   assign \$6  = ~ second_valid;
-  assign \$7  = ~ head_valid;
-  assign \$8  = pop | \$7 ;
+  assign \$7  = second_valid ? second : made;
+  assign \$8  = second_valid ? second : made;
   assign \$9  = second_valid ? second : made;
   assign \$10  = second_valid | push;
-  assign \$11  = head_valid | push;
-  assign \$12  = pop ? \$10  : \$11 ;
-  assign \$13  = ~ next_second_valid;
-  assign \$14  = ~ acc_if_1;
-  assign \$15  = asks_if_1 & \$14 ;
-  assign \$16  = ~ acc_if_0;
-  assign \$17  = asks_if_0 & \$16 ;
-  assign \$18  = pop ? \$15  : \$17 ;
-  assign \$19  = asks_if_1 & acc_if_1;
-  assign \$20  = asks_if_0 & acc_if_0;
-  assign \$21  = pop ? \$19  : \$20 ;
-  assign \$22  = ~ odd;
-  assign \$24  = slots - 1'h1;
-  assign \$25  = acc + 1'h1;
-  assign \$26  = two_pass ? 1'h1 : 1'h0;
-  assign \$27  = which + 1'h1;
-  assign \$28  = source ? tag_2 : tag_6;
-  assign \$29  = | instruction[17:16];
-  assign \$30  = | instruction[17:16];
-  assign \$31  = | instruction[17:16];
-  assign \$32  = | instruction[17:16];
-  assign \$33  = | instruction[17:16];
-  assign \$34  = | instruction[17:16];
-  assign \$35  = | instruction[17:16];
-  assign \$36  = | instruction[17:16];
-  assign count_0 = instruction[73:66] & { \$36 , \$35 , \$34 , \$33 , \$32 , \$31 , \$30 , \$29  };
-  assign \$37  = | instruction[17:16];
-  assign \$38  = | instruction[17:16];
-  assign \$39  = | instruction[17:16];
-  assign \$40  = | instruction[17:16];
-  assign \$41  = | instruction[17:16];
-  assign \$42  = | instruction[17:16];
+  assign \$11  = \$9 [22] & \$10 ;
+  assign \$12  = second_valid ? second : made;
+  assign \$13  = second_valid | push;
+  assign \$14  = \$12 [23] & \$13 ;
+  assign \$15  = second_valid ? second : made;
+  assign \$16  = second_valid | push;
+  assign \$17  = \$15 [25] & \$16 ;
+  assign \$18  = second_valid ? second : made;
+  assign \$19  = second_valid | push;
+  assign \$20  = \$18 [26] & \$19 ;
+  assign \$21  = second_valid ? second : made;
+  assign \$22  = second_valid | push;
+  assign \$23  = \$21 [27] & \$22 ;
+  assign \$24  = second_valid | push;
+  assign \$25  = ~ \$24 ;
+  assign \$26  = advance & \$25 ;
+  assign \$27  = ~ next_second_valid;
+  assign \$28  = ~ acc_if_1;
+  assign \$29  = asks_if_1 & \$28 ;
+  assign \$30  = ~ acc_if_0;
+  assign \$31  = asks_if_0 & \$30 ;
+  assign \$32  = advance ? \$29  : \$31 ;
+  assign \$33  = asks_if_1 & acc_if_1;
+  assign \$34  = asks_if_0 & acc_if_0;
+  assign \$35  = advance ? \$33  : \$34 ;
+  assign \$36  = ~ odd;
+  assign \$38  = slots - 1'h1;
+  assign \$39  = acc + 1'h1;
+  assign \$40  = two_pass ? 1'h1 : 1'h0;
+  assign \$41  = which + 1'h1;
+  assign \$42  = source ? tag_2 : tag_6;
   assign \$43  = | instruction[17:16];
   assign \$44  = | instruction[17:16];
-  assign count_1 = instruction[65:58] & { \$44 , \$43 , \$42 , \$41 , \$40 , \$39 , \$38 , \$37  };
+  assign \$45  = | instruction[17:16];
+  assign \$46  = | instruction[17:16];
+  assign \$47  = | instruction[17:16];
+  assign \$48  = | instruction[17:16];
+  assign \$49  = | instruction[17:16];
+  assign \$50  = | instruction[17:16];
+  assign count_0 = instruction[73:66] & { \$50 , \$49 , \$48 , \$47 , \$46 , \$45 , \$44 , \$43  };
+  assign \$51  = | instruction[17:16];
+  assign \$52  = | instruction[17:16];
+  assign \$53  = | instruction[17:16];
+  assign \$54  = | instruction[17:16];
+  assign \$55  = | instruction[17:16];
+  assign \$56  = | instruction[17:16];
+  assign \$57  = | instruction[17:16];
+  assign \$58  = | instruction[17:16];
+  assign count_1 = instruction[65:58] & { \$58 , \$57 , \$56 , \$55 , \$54 , \$53 , \$52 , \$51  };
   assign push = making & room;
-  assign \$45  = ~ residual;
-  assign step = push & \$45 ;
-  assign \$46  = & firsts[1:0];
-  assign \$47  = ~ residual;
-  assign \$48  = & lasts[1:0];
-  assign \$49  = \$47  & \$48 ;
-  assign \$50  = ~ residual;
-  assign \$51  = & lasts[3:0];
-  assign \$52  = \$50  & \$51 ;
-  assign \$53  = \$52  & requantize;
-  assign \$54  = ~ residual;
-  assign \$55  = \$54  & last;
+  assign \$59  = ~ residual;
+  assign step = push & \$59 ;
+  assign \$60  = ~ residual;
+  assign \$61  = & firsts[1:0];
+  assign \$62  = ~ residual;
+  assign \$63  = & lasts[1:0];
+  assign \$64  = \$62  & \$63 ;
+  assign \$65  = ~ residual;
+  assign \$66  = & lasts[3:0];
+  assign \$67  = \$65  & \$66 ;
+  assign \$68  = \$67  & requantize;
+  assign \$69  = ~ residual;
+  assign \$70  = \$69  & last;
   assign \step$74  = push & residual;
-  assign \$56  = asks_act & act_read__grant;
-  assign \$57  = asks_acc & acc_read__grant;
-  assign pop = \$56  | \$57 ;
-  assign launch = pop & head[24];
-  assign take = pop & head[25];
-  assign \end  = pop & head[26];
-  assign \$58  = ~ act_read__grant;
-  assign \$59  = asks_act & \$58 ;
-  assign \$60  = ~ acc_read__grant;
-  assign \$61  = asks_acc & \$60 ;
-  assign stall = \$59  | \$61 ;
-  assign \$62  = ~ pop;
-  assign \$63  = \$62  & head_valid;
-  assign \$64  = second_valid | push;
-  assign next_second_valid = \$63  & \$64 ;
-  assign \$65  = ~ odd;
-  assign \$66  = two_pass & \$65 ;
-  assign \$67  = ~ \$66 ;
-  assign idle_lanes = load | \$68 ;
-  assign \$69  = ~ requantize;
-  assign \$70  = ready | \$69 ;
-  assign free = idle_lanes & \$70 ;
-  assign \$71  = ~ two_pass;
-  assign \$72  = head[25] ? ready_after : ready;
-  assign \$73  = ~ requantize;
-  assign \$74  = \$72  | \$73 ;
-  assign free_after_launch = \$71  & \$74 ;
-  assign \$75  = load | issuing;
-  assign \$76  = head_valid | push;
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = head_valid ? head : made;
-  assign \$79  = ~ \$78 [24];
-  assign \$80  = \$79  | free;
-  assign asks_if_0 = \$77  & \$80 ;
-  assign \$81  = head_valid ? head : made;
-  assign \$82  = ~ \$81 [22];
-  assign acc_if_0 = from_accumulator & \$82 ;
-  assign \$83  = ~ head[26];
-  assign \$84  = second_valid | push;
-  assign \$85  = \$83  & \$84 ;
-  assign \$86  = second_valid ? second : made;
-  assign \$87  = ~ \$86 [24];
-  assign \$88  = head[24] ? free_after_launch : free;
+  assign \$71  = asks_act & act_read__grant;
+  assign \$72  = asks_acc & acc_read__grant;
+  assign \$73  = \$71  | \$72 ;
+  assign advance = \$73  | empty;
+  assign launch = advance & head[25];
+  assign take = advance & head[26];
+  assign \end  = advance & head[27];
+  assign \$74  = ~ act_read__grant;
+  assign \$75  = asks_act & \$74 ;
+  assign \$76  = ~ acc_read__grant;
+  assign \$77  = asks_acc & \$76 ;
+  assign stall = \$75  | \$77 ;
+  assign \$78  = ~ advance;
+  assign \$79  = second_valid | push;
+  assign next_second_valid = \$78  & \$79 ;
+  assign \$80  = ~ odd;
+  assign \$81  = two_pass & \$80 ;
+  assign \$82  = ~ \$81 ;
+  assign idle_lanes = load | \$83 ;
+  assign \$84  = ~ requantize;
+  assign \$85  = ready | \$84 ;
+  assign free = idle_lanes & \$85 ;
+  assign \$86  = ~ two_pass;
+  assign \$87  = head[26] ? ready_after : ready;
+  assign \$88  = ~ requantize;
   assign \$89  = \$87  | \$88 ;
-  assign asks_if_1 = \$85  & \$89 ;
-  assign \$90  = second_valid ? second : made;
-  assign \$91  = ~ \$90 [22];
-  assign acc_if_1 = from_accumulator & \$91 ;
-  assign \$92  = pop & head[22];
-  assign \$93  = ~ head[22];
-  assign \$94  = pop & \$93 ;
-  assign \$95  = pop & head[24];
+  assign free_after_launch = \$86  & \$89 ;
+  assign \$90  = load | issuing;
+  assign \$91  = ~ head[25];
+  assign \$92  = \$91  | free;
+  assign asks_if_0 = \$90  & \$92 ;
+  assign \$93  = ~ head[23];
+  assign acc_if_0 = from_accumulator & \$93 ;
+  assign \$94  = load | issuing;
+  assign \$95  = ~ head[27];
+  assign \$96  = \$94  & \$95 ;
+  assign \$97  = second_valid | push;
+  assign \$98  = \$96  & \$97 ;
+  assign \$99  = second_valid ? second : made;
+  assign \$100  = ~ \$99 [25];
+  assign \$101  = head[25] ? free_after_launch : free;
+  assign \$102  = \$100  | \$101 ;
+  assign asks_if_1 = \$98  & \$102 ;
+  assign \$103  = second_valid ? second : made;
+  assign \$104  = ~ \$103 [23];
+  assign acc_if_1 = from_accumulator & \$104 ;
+  assign \$105  = advance & head[23];
+  assign \$106  = advance & head[22];
+  assign \$107  = advance & head[25];
   always @(posedge stopping_clk)
-    from_accumulator <= \$96 ;
+    from_accumulator <= \$108 ;
   always @(posedge stopping_clk)
-    requantize <= \$97 ;
+    requantize <= \$109 ;
   always @(posedge stopping_clk)
-    two_pass <= \$98 ;
+    two_pass <= \$110 ;
   always @(posedge stopping_clk)
-    making <= \$99 ;
+    making <= \$111 ;
   always @(posedge stopping_clk)
-    residual <= \$100 ;
+    residual <= \$112 ;
   always @(posedge stopping_clk)
-    second <= \$101 ;
+    second <= \$113 ;
   always @(posedge stopping_clk)
-    head <= \$102 ;
+    head <= \$114 ;
   always @(posedge stopping_clk)
-    head_valid <= \$103 ;
+    empty <= \$115 ;
   always @(posedge stopping_clk)
-    second_valid <= \$104 ;
+    second_valid <= \$116 ;
   always @(posedge stopping_clk)
-    room <= \$105 ;
+    room <= \$117 ;
   always @(posedge stopping_clk)
-    asks_act <= \$106 ;
+    asks_act <= \$118 ;
   always @(posedge stopping_clk)
-    asks_acc <= \$107 ;
+    asks_acc <= \$119 ;
   always @(posedge stopping_clk)
-    odd <= \$108 ;
+    odd <= \$120 ;
   always @(posedge stopping_clk)
-    slots <= \$109 ;
+    slots <= \$121 ;
   always @(posedge stopping_clk)
-    acc <= \$110 ;
+    acc <= \$122 ;
   always @(posedge stopping_clk)
-    which <= \$111 ;
+    which <= \$123 ;
   always @(posedge stopping_clk)
-    issuing <= \$112 ;
+    issuing <= \$124 ;
   always @(posedge stopping_clk)
-    tag_1 <= \$113 ;
+    tag_1 <= \$125 ;
   always @(posedge stopping_clk)
-    tag_2 <= \$114 ;
+    tag_2 <= \$126 ;
   always @(posedge stopping_clk)
-    tag_3 <= \$115 ;
+    tag_3 <= \$127 ;
   always @(posedge stopping_clk)
-    tag_4 <= \$116 ;
+    tag_4 <= \$128 ;
   always @(posedge stopping_clk)
-    tag_5 <= \$117 ;
+    tag_5 <= \$129 ;
   always @(posedge stopping_clk)
-    tag_6 <= \$118 ;
+    tag_6 <= \$130 ;
   always @(posedge stopping_clk)
-    source <= \$119 ;
+    source <= \$131 ;
   always @(posedge stopping_clk)
-    arrival <= \$120 ;
+    arrival <= \$132 ;
   \talos.vector.issue.residual_nest  residual_nest (
     .address(\address$75 ),
     .count_2(instruction[30:21]),
     .follow(prepare),
     .ones(flags[4:2]),
-    .\port$15102$206 (instruction[267:206]),
-    .\port$15102$38 (instruction[57:38]),
+    .\port$15114$206 (instruction[267:206]),
+    .\port$15114$38 (instruction[57:38]),
     .step(\step$74 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -45704,144 +45731,42 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
     .follow(prepare),
     .last(lasts),
     .\last$15 (last),
-    .\port$15102$104 (instruction[205:104]),
-    .\port$15102$38 (instruction[57:38]),
-    .\port$15104$0 (flags),
+    .\port$15114$104 (instruction[205:104]),
+    .\port$15114$38 (instruction[57:38]),
+    .\port$15116$0 (flags),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$96  = from_accumulator;
+    \$108  = from_accumulator;
     if (prepare) begin
-      \$96  = \$1 ;
+      \$108  = \$1 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$97  = requantize;
+    \$109  = requantize;
     if (prepare) begin
-      \$97  = instruction[18];
+      \$109  = instruction[18];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$98  = two_pass;
+    \$110  = two_pass;
     if (prepare) begin
-      \$98  = \$3 ;
+      \$110  = \$3 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$99  = making;
+    \$111  = making;
     if (\$4 ) begin
-      \$99  = 1'h0;
+      \$111  = 1'h0;
     end
     if (prepare) begin
-      \$99  = 1'h1;
-    end
-    if (stopping_rst) begin
-      \$99  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$100  = residual;
-    if (push) begin
-      \$100  = \$5 ;
-    end
-    if (prepare) begin
-      \$100  = instruction[19];
-    end
-    if (stopping_rst) begin
-      \$100  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$101  = second;
-    if (\$6 ) begin
-      \$101  = made;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$102  = head;
-    if (\$8 ) begin
-      \$102  = \$9 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$103  = \$12 ;
-    if (stopping_rst) begin
-      \$103  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$104  = next_second_valid;
-    if (stopping_rst) begin
-      \$104  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$105  = \$13 ;
-    if (stopping_rst) begin
-      \$105  = 1'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$106  = \$18 ;
-    if (stopping_rst) begin
-      \$106  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$107  = \$21 ;
-    if (stopping_rst) begin
-      \$107  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$108  = \$22 ;
-    if (load) begin
-      \$108  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$109  = slots;
-    if (\$23 ) begin
-      \$109  = \$24 [0];
-    end
-    if (launch) begin
-      \$109  = \$26 ;
-    end
-    if (load) begin
-      \$109  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$110  = acc;
-    if (launch) begin
-      \$110  = \$25 [15:0];
-    end
-    if (prepare) begin
-      \$110  = instruction[89:74];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$111  = which;
-    if (take) begin
-      \$111  = \$27 [0];
+      \$111  = 1'h1;
     end
     if (stopping_rst) begin
       \$111  = 1'h0;
@@ -45849,74 +45774,185 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$112  = issuing;
+    \$112  = residual;
+    if (push) begin
+      \$112  = \$5 ;
+    end
+    if (prepare) begin
+      \$112  = instruction[19];
+    end
+    if (stopping_rst) begin
+      \$112  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$113  = second;
+    if (\$6 ) begin
+      \$113  = made;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$114  = head;
+    if (advance) begin
+      \$114 [21:0] = \$7 [21:0];
+      \$114 [24] = \$8 [24];
+      \$114 [22] = \$11 ;
+      \$114 [23] = \$14 ;
+      \$114 [25] = \$17 ;
+      \$114 [26] = \$20 ;
+      \$114 [27] = \$23 ;
+    end
+    if (stopping_rst) begin
+      \$114  = 28'h0000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$115  = \$26 ;
+    if (stopping_rst) begin
+      \$115  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$116  = next_second_valid;
+    if (stopping_rst) begin
+      \$116  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$117  = \$27 ;
+    if (stopping_rst) begin
+      \$117  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$118  = \$32 ;
+    if (stopping_rst) begin
+      \$118  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$119  = \$35 ;
+    if (stopping_rst) begin
+      \$119  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$120  = \$36 ;
+    if (load) begin
+      \$120  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$121  = slots;
+    if (\$37 ) begin
+      \$121  = \$38 [0];
+    end
+    if (launch) begin
+      \$121  = \$40 ;
+    end
+    if (load) begin
+      \$121  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$122  = acc;
+    if (launch) begin
+      \$122  = \$39 [15:0];
+    end
+    if (prepare) begin
+      \$122  = instruction[89:74];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$123  = which;
+    if (take) begin
+      \$123  = \$41 [0];
+    end
+    if (stopping_rst) begin
+      \$123  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
+    \$124  = issuing;
     if (\end ) begin
-      \$112  = 1'h0;
+      \$124  = 1'h0;
     end
     if (load) begin
-      \$112  = 1'h1;
+      \$124  = 1'h1;
     end
     if (stopping_rst) begin
-      \$112  = 1'h0;
+      \$124  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$113  = tag;
+    \$125  = tag;
     if (stopping_rst) begin
-      \$113  = 6'h00;
+      \$125  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$114  = tag_1;
+    \$126  = tag_1;
     if (stopping_rst) begin
-      \$114  = 6'h00;
+      \$126  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$115  = tag_2;
+    \$127  = tag_2;
     if (stopping_rst) begin
-      \$115  = 6'h00;
+      \$127  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$116  = tag_3;
+    \$128  = tag_3;
     if (stopping_rst) begin
-      \$116  = 6'h00;
+      \$128  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$117  = tag_4;
+    \$129  = tag_4;
     if (stopping_rst) begin
-      \$117  = 6'h00;
+      \$129  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$118  = tag_5;
+    \$130  = tag_5;
     if (stopping_rst) begin
-      \$118  = 6'h00;
+      \$130  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$119  = source;
+    \$131  = source;
     if (load) begin
-      \$119  = from_accumulator;
+      \$131  = from_accumulator;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$178 ) begin end
-    \$120 [5:3] = \$28 [5:3];
-    \$120 [0] = tag_4[0];
-    \$120 [1] = tag_4[1];
-    \$120 [2] = tag_4[2];
+    \$132 [5:3] = \$42 [5:3];
+    \$132 [0] = tag_4[0];
+    \$132 [1] = tag_4[1];
+    \$132 [2] = tag_4[2];
     if (stopping_rst) begin
-      \$120  = 6'h00;
+      \$132  = 6'h00;
     end
   end
   always @* begin
@@ -45997,23 +46033,26 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \instruction.operand_zero_point  = instruction[426:419];
   assign \instruction.addend_zero_point  = instruction[434:427];
   assign \made.address  = made[21:0];
-  assign \made.residual  = made[22];
-  assign \made.first  = made[23];
-  assign \made.last  = made[24];
-  assign \made.block_end  = made[25];
-  assign \made.end  = made[26];
+  assign \made.source  = made[22];
+  assign \made.residual  = made[23];
+  assign \made.first  = made[24];
+  assign \made.last  = made[25];
+  assign \made.block_end  = made[26];
+  assign \made.end  = made[27];
   assign \second.address  = second[21:0];
-  assign \second.residual  = second[22];
-  assign \second.first  = second[23];
-  assign \second.last  = second[24];
-  assign \second.block_end  = second[25];
-  assign \second.end  = second[26];
+  assign \second.source  = second[22];
+  assign \second.residual  = second[23];
+  assign \second.first  = second[24];
+  assign \second.last  = second[25];
+  assign \second.block_end  = second[26];
+  assign \second.end  = second[27];
   assign \head.address  = head[21:0];
-  assign \head.residual  = head[22];
-  assign \head.first  = head[23];
-  assign \head.last  = head[24];
-  assign \head.block_end  = head[25];
-  assign \head.end  = head[26];
+  assign \head.source  = head[22];
+  assign \head.residual  = head[23];
+  assign \head.first  = head[24];
+  assign \head.last  = head[25];
+  assign \head.block_end  = head[26];
+  assign \head.end  = head[27];
   assign \tag.residual  = tag[0];
   assign \tag.window  = tag[1];
   assign \tag.first  = tag[2];
@@ -46034,28 +46073,30 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \arrival$88.launch  = arrival[3];
   assign \arrival$88.set  = arrival[4];
   assign \arrival$88.block_end  = arrival[5];
-  assign tag[5] = head[25];
+  assign tag[5] = head[26];
   assign tag[4] = which;
-  assign tag[3] = \$95 ;
-  assign tag[2] = head[23];
-  assign tag[1] = \$94 ;
-  assign tag[0] = \$92 ;
+  assign tag[3] = \$107 ;
+  assign tag[2] = head[24];
+  assign tag[1] = \$106 ;
+  assign tag[0] = \$105 ;
   always @*
-    made[26] = \$55 ;
+    made[27] = \$70 ;
   always @*
-    made[25] = \$53 ;
+    made[26] = \$68 ;
   always @*
-    made[24] = \$49 ;
+    made[25] = \$64 ;
   always @*
-    made[23] = \$46 ;
+    made[24] = \$61 ;
   always @*
-    made[22] = residual;
+    made[23] = residual;
+  always @*
+    made[22] = \$60 ;
   assign \$3  = \$2 ;
-  assign \$68  = \$67 ;
-  assign \$23  = slots;
+  assign \$83  = \$82 ;
+  assign \$37  = slots;
 endmodule
 
-module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$15102$38 , \port$15102$206 , ones, twos, address, stopping_clk);
+module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$15114$38 , \port$15114$206 , ones, twos, address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$179  = 0;
   input step;
   wire step;
@@ -46065,10 +46106,10 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$15102$38 ;
-  wire [19:0] \port$15102$38 ;
-  input [61:0] \port$15102$206 ;
-  wire [61:0] \port$15102$206 ;
+  input [19:0] \port$15114$38 ;
+  wire [19:0] \port$15114$38 ;
+  input [61:0] \port$15114$206 ;
+  wire [61:0] \port$15114$206 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -46279,7 +46320,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$15102$206 [43:22] : { \port$15102$206 [61], \port$15102$206 [61], \port$15102$206 [61], \port$15102$206 [61], \port$15102$206 [61:44] };
+  assign \$64  = ones[0] ? \port$15114$206 [43:22] : { \port$15114$206 [61], \port$15114$206 [61], \port$15114$206 [61], \port$15114$206 [61], \port$15114$206 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -46353,7 +46394,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$15102$38 [19:10];
+      \$82  = \port$15114$38 [19:10];
     end
   end
   always @* begin
@@ -46367,7 +46408,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$15102$38 [19:10];
+      \$84  = \port$15114$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -46453,7 +46494,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$15102$38 [9:0];
+      \$88  = \port$15114$38 [9:0];
     end
   end
   always @* begin
@@ -46467,7 +46508,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$15102$38 [9:0];
+      \$90  = \port$15114$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -46567,7 +46608,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$15102$206 [43:22];
+      \$102  = \port$15114$206 [43:22];
     end
   end
   always @* begin
@@ -46595,7 +46636,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$179 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$15102$206 [21:0];
+      \$106  = \port$15114$206 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -46606,13 +46647,13 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$15102$38 [19:10];
+  assign count_0 = \port$15114$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$15102$38 [9:0];
+  assign count_1 = \port$15114$38 [9:0];
   assign stride_2 = 8'h10;
-  assign stride_0 = \port$15102$206 [61:44];
-  assign stride_1 = \port$15102$206 [43:22];
-  assign base = \port$15102$206 [21:0];
+  assign stride_0 = \port$15114$206 [61:44];
+  assign stride_1 = \port$15114$206 [43:22];
+  assign base = \port$15114$206 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -46634,7 +46675,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$15102$38 , \port$15102$104 , \port$15104$0 , firsts, last, \last$15 , address, stopping_clk);
+module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$15114$38 , \port$15114$104 , \port$15116$0 , firsts, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$180  = 0;
   input [7:0] count_0;
   wire [7:0] count_0;
@@ -46648,12 +46689,12 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   wire follow;
   input [9:0] count_4;
   wire [9:0] count_4;
-  input [19:0] \port$15102$38 ;
-  wire [19:0] \port$15102$38 ;
-  input [101:0] \port$15102$104 ;
-  wire [101:0] \port$15102$104 ;
-  input [9:0] \port$15104$0 ;
-  wire [9:0] \port$15104$0 ;
+  input [19:0] \port$15114$38 ;
+  wire [19:0] \port$15114$38 ;
+  input [101:0] \port$15114$104 ;
+  wire [101:0] \port$15114$104 ;
+  input [9:0] \port$15116$0 ;
+  wire [9:0] \port$15116$0 ;
   output [4:0] firsts;
   reg [4:0] firsts = 5'h00;
   output [4:0] last;
@@ -46951,41 +46992,41 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$59  = remaining_4 - 1'h1;
   assign \$60  = remaining_4 == 2'h2;
   assign \$62  = step & move[4];
-  assign \$64  = ~ \port$15104$0 [0];
-  assign \$67  = ~ \port$15104$0 [1];
+  assign \$64  = ~ \port$15116$0 [0];
+  assign \$67  = ~ \port$15116$0 [1];
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = & \port$15104$0 [1:0];
-  assign \$70  = ~ \port$15104$0 [2];
+  assign \$69  = & \port$15116$0 [1:0];
+  assign \$70  = ~ \port$15116$0 [2];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = & \port$15104$0 [2:0];
-  assign \$73  = ~ \port$15104$0 [3];
+  assign \$72  = & \port$15116$0 [2:0];
+  assign \$73  = ~ \port$15116$0 [3];
   assign \$74  = \$72  & \$73 ;
-  assign \$75  = & \port$15104$0 [3:0];
-  assign \$76  = ~ \port$15104$0 [4];
+  assign \$75  = & \port$15116$0 [3:0];
+  assign \$76  = ~ \port$15116$0 [4];
   assign \$77  = \$75  & \$76 ;
-  assign \$79  = ~ \port$15104$0 [0];
-  assign \$82  = ~ \port$15104$0 [1];
+  assign \$79  = ~ \port$15116$0 [0];
+  assign \$82  = ~ \port$15116$0 [1];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$15104$0 [1:0];
-  assign \$85  = ~ \port$15104$0 [2];
+  assign \$84  = & \port$15116$0 [1:0];
+  assign \$85  = ~ \port$15116$0 [2];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$15104$0 [2:0];
-  assign \$88  = ~ \port$15104$0 [3];
+  assign \$87  = & \port$15116$0 [2:0];
+  assign \$88  = ~ \port$15116$0 [3];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$15104$0 [3:0];
-  assign \$91  = ~ \port$15104$0 [4];
+  assign \$90  = & \port$15116$0 [3:0];
+  assign \$91  = ~ \port$15116$0 [4];
   assign \$92  = \$90  & \$91 ;
   assign \$93  = leave ? { \$30 , \$25 , \$20 , \$15 , \$10  } : inner;
   assign \$94  = ~ leave;
-  assign \$95  = & \port$15104$0 [4:0];
+  assign \$95  = & \port$15116$0 [4:0];
   assign \$96  = last | inner;
   assign \$97  = & \$96 ;
   assign \$98  = leave & \$97 ;
-  assign \$100  = \port$15104$0 [2] ? \port$15102$104 [43:22] : { \port$15102$104 [61], \port$15102$104 [61], \port$15102$104 [61], \port$15102$104 [61], \port$15102$104 [61:44] };
-  assign \$101  = & \port$15104$0 [3:2];
+  assign \$100  = \port$15116$0 [2] ? \port$15114$104 [43:22] : { \port$15114$104 [61], \port$15114$104 [61], \port$15114$104 [61], \port$15114$104 [61], \port$15114$104 [61:44] };
+  assign \$101  = & \port$15116$0 [3:2];
   assign \$102  = ~ \$101 ;
-  assign \$103  = \port$15104$0 [0] ? \port$15102$104 [83:62] : { \port$15102$104 [101], \port$15102$104 [101], \port$15102$104 [101], \port$15102$104 [101], \port$15102$104 [101:84] };
-  assign \$104  = & \port$15104$0 [1:0];
+  assign \$103  = \port$15116$0 [0] ? \port$15114$104 [83:62] : { \port$15114$104 [101], \port$15114$104 [101], \port$15114$104 [101], \port$15114$104 [101], \port$15114$104 [101:84] };
+  assign \$104  = & \port$15116$0 [1:0];
   assign \$105  = ~ \$104 ;
   assign \$106  = move[1] | further[1];
   assign \$107  = step & \$106 ;
@@ -47106,7 +47147,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$135  = limit_0_is;
     if (follow) begin
-      \$135  = { \port$15104$0 [5], \port$15104$0 [0] };
+      \$135  = { \port$15116$0 [5], \port$15116$0 [0] };
     end
   end
   always @* begin
@@ -47124,35 +47165,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$137  = before_last;
     if (follow) begin
-      \$137 [0] = \port$15104$0 [5];
+      \$137 [0] = \port$15116$0 [5];
     end else if (\$33 ) begin
       \$137 [0] = limit_0_is[1];
     end else if (\$34 ) begin
       \$137 [0] = \$36 ;
     end
     if (follow) begin
-      \$137 [1] = \port$15104$0 [6];
+      \$137 [1] = \port$15116$0 [6];
     end else if (\$39 ) begin
       \$137 [1] = limit_1_is[1];
     end else if (\$40 ) begin
       \$137 [1] = \$42 ;
     end
     if (follow) begin
-      \$137 [2] = \port$15104$0 [7];
+      \$137 [2] = \port$15116$0 [7];
     end else if (\$45 ) begin
       \$137 [2] = limit_2_is[1];
     end else if (\$46 ) begin
       \$137 [2] = \$48 ;
     end
     if (follow) begin
-      \$137 [3] = \port$15104$0 [8];
+      \$137 [3] = \port$15116$0 [8];
     end else if (\$51 ) begin
       \$137 [3] = limit_3_is[1];
     end else if (\$52 ) begin
       \$137 [3] = \$54 ;
     end
     if (follow) begin
-      \$137 [4] = \port$15104$0 [9];
+      \$137 [4] = \port$15116$0 [9];
     end else if (\$57 ) begin
       \$137 [4] = limit_4_is[1];
     end else if (\$58 ) begin
@@ -47202,35 +47243,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$139  = last;
     if (follow) begin
-      \$139 [0] = \port$15104$0 [0];
+      \$139 [0] = \port$15116$0 [0];
     end else if (\$37 ) begin
       \$139 [0] = limit_0_is[0];
     end else if (\$38 ) begin
       \$139 [0] = before_last[0];
     end
     if (follow) begin
-      \$139 [1] = \port$15104$0 [1];
+      \$139 [1] = \port$15116$0 [1];
     end else if (\$43 ) begin
       \$139 [1] = limit_1_is[0];
     end else if (\$44 ) begin
       \$139 [1] = before_last[1];
     end
     if (follow) begin
-      \$139 [2] = \port$15104$0 [2];
+      \$139 [2] = \port$15116$0 [2];
     end else if (\$49 ) begin
       \$139 [2] = limit_2_is[0];
     end else if (\$50 ) begin
       \$139 [2] = before_last[2];
     end
     if (follow) begin
-      \$139 [3] = \port$15104$0 [3];
+      \$139 [3] = \port$15116$0 [3];
     end else if (\$55 ) begin
       \$139 [3] = limit_3_is[0];
     end else if (\$56 ) begin
       \$139 [3] = before_last[3];
     end
     if (follow) begin
-      \$139 [4] = \port$15104$0 [4];
+      \$139 [4] = \port$15116$0 [4];
     end else if (\$61 ) begin
       \$139 [4] = limit_4_is[0];
     end else if (\$62 ) begin
@@ -47248,7 +47289,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$141  = limit_1_is;
     if (follow) begin
-      \$141  = { \port$15104$0 [6], \port$15104$0 [1] };
+      \$141  = { \port$15116$0 [6], \port$15116$0 [1] };
     end
   end
   always @* begin
@@ -47266,21 +47307,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$143  = limit_2;
     if (follow) begin
-      \$143  = \port$15102$38 [19:10];
+      \$143  = \port$15114$38 [19:10];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$144  = limit_2_is;
     if (follow) begin
-      \$144  = { \port$15104$0 [7], \port$15104$0 [2] };
+      \$144  = { \port$15116$0 [7], \port$15116$0 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$145  = remaining_2;
     if (follow) begin
-      \$145  = \port$15102$38 [19:10];
+      \$145  = \port$15114$38 [19:10];
     end else if (\$45 ) begin
       \$145  = limit_2;
     end else if (\$46 ) begin
@@ -47291,21 +47332,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$146  = limit_3;
     if (follow) begin
-      \$146  = \port$15102$38 [9:0];
+      \$146  = \port$15114$38 [9:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$147  = limit_3_is;
     if (follow) begin
-      \$147  = { \port$15104$0 [8], \port$15104$0 [3] };
+      \$147  = { \port$15116$0 [8], \port$15116$0 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$148  = remaining_3;
     if (follow) begin
-      \$148  = \port$15102$38 [9:0];
+      \$148  = \port$15114$38 [9:0];
     end else if (\$51 ) begin
       \$148  = limit_3;
     end else if (\$52 ) begin
@@ -47323,7 +47364,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$150  = limit_4_is;
     if (follow) begin
-      \$150  = { \port$15104$0 [9], \port$15104$0 [4] };
+      \$150  = { \port$15116$0 [9], \port$15116$0 [4] };
     end
   end
   always @* begin
@@ -47419,7 +47460,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$162  = held_stride_1;
     if (follow) begin
-      \$162  = \port$15102$104 [83:62];
+      \$162  = \port$15114$104 [83:62];
     end
   end
   always @* begin
@@ -47433,7 +47474,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$164  = held_stride_2;
     if (follow) begin
-      \$164  = \port$15102$104 [61:44];
+      \$164  = \port$15114$104 [61:44];
     end
   end
   always @* begin
@@ -47447,7 +47488,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$166  = held_stride_3;
     if (follow) begin
-      \$166  = \port$15102$104 [43:22];
+      \$166  = \port$15114$104 [43:22];
     end
   end
   always @* begin
@@ -47475,7 +47516,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$180 ) begin end
     \$170  = address;
     if (follow) begin
-      \$170  = \port$15102$104 [21:0];
+      \$170  = \port$15114$104 [21:0];
     end else if (step) begin
       \$170  = \$133 [21:0];
     end
@@ -47486,17 +47527,17 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign ones = \port$15104$0 [4:0];
-  assign twos = \port$15104$0 [9:5];
+  assign ones = \port$15116$0 [4:0];
+  assign twos = \port$15116$0 [9:5];
   assign load = follow;
-  assign count_2 = \port$15102$38 [19:10];
-  assign count_3 = \port$15102$38 [9:0];
+  assign count_2 = \port$15114$38 [19:10];
+  assign count_3 = \port$15114$38 [9:0];
   assign stride_4 = 8'h10;
-  assign stride_2 = \port$15102$104 [61:44];
-  assign stride_3 = \port$15102$104 [43:22];
-  assign stride_0 = \port$15102$104 [101:84];
-  assign stride_1 = \port$15102$104 [83:62];
-  assign base = \port$15102$104 [21:0];
+  assign stride_2 = \port$15114$104 [61:44];
+  assign stride_3 = \port$15114$104 [43:22];
+  assign stride_0 = \port$15114$104 [101:84];
+  assign stride_1 = \port$15114$104 [83:62];
+  assign base = \port$15114$104 [21:0];
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
   assign further[2] = \$3 ;
@@ -47511,10 +47552,10 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$61  = 1'h0;
   assign \$63  = 1'h1;
   assign \$65  = \$64 ;
-  assign \$66  = \port$15104$0 [0];
+  assign \$66  = \port$15116$0 [0];
   assign \$78  = 1'h1;
   assign \$80  = \$79 ;
-  assign \$81  = \port$15104$0 [0];
+  assign \$81  = \port$15116$0 [0];
   assign \$99  = 8'h10;
   assign \$118  = move[4];
   assign \$126  = \$125 ;
@@ -48765,8 +48806,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(addend),
     .constants(constants),
-    .\port$4269$0 (code_0),
-    .\port$4270$0 (\$11 ),
+    .\port$4281$0 (code_0),
+    .\port$4282$0 (\$11 ),
     .record(record),
     .result(result),
     .set_index(set_index),
@@ -48780,8 +48821,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$49 ),
     .constants(constants),
-    .\port$4275$0 (code_1),
-    .\port$4276$0 (\$15 ),
+    .\port$4287$0 (code_1),
+    .\port$4288$0 (\$15 ),
     .record(record),
     .result(\result$46 ),
     .set_index(set_index),
@@ -48795,8 +48836,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$166 ),
     .constants(constants),
-    .\port$4329$0 (code_10),
-    .\port$4330$0 (\$51 ),
+    .\port$4341$0 (code_10),
+    .\port$4342$0 (\$51 ),
     .record(record),
     .result(\result$163 ),
     .set_index(set_index),
@@ -48810,8 +48851,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$179 ),
     .constants(constants),
-    .\port$4335$0 (code_11),
-    .\port$4336$0 (\$55 ),
+    .\port$4347$0 (code_11),
+    .\port$4348$0 (\$55 ),
     .record(record),
     .result(\result$176 ),
     .set_index(set_index),
@@ -48825,8 +48866,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$192 ),
     .constants(constants),
-    .\port$4341$0 (code_12),
-    .\port$4342$0 (\$59 ),
+    .\port$4353$0 (code_12),
+    .\port$4354$0 (\$59 ),
     .record(record),
     .result(\result$189 ),
     .set_index(set_index),
@@ -48840,8 +48881,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$205 ),
     .constants(constants),
-    .\port$4347$0 (code_13),
-    .\port$4348$0 (\$63 ),
+    .\port$4359$0 (code_13),
+    .\port$4360$0 (\$63 ),
     .record(record),
     .result(\result$202 ),
     .set_index(set_index),
@@ -48855,8 +48896,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$218 ),
     .constants(constants),
-    .\port$4353$0 (code_14),
-    .\port$4354$0 (\$67 ),
+    .\port$4365$0 (code_14),
+    .\port$4366$0 (\$67 ),
     .record(record),
     .result(\result$215 ),
     .set_index(set_index),
@@ -48870,8 +48911,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$231 ),
     .constants(constants),
-    .\port$4359$0 (code_15),
-    .\port$4360$0 (\$71 ),
+    .\port$4371$0 (code_15),
+    .\port$4372$0 (\$71 ),
     .record(record),
     .result(\result$228 ),
     .set_index(set_index),
@@ -48885,8 +48926,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$62 ),
     .constants(constants),
-    .\port$4281$0 (code_2),
-    .\port$4282$0 (\$19 ),
+    .\port$4293$0 (code_2),
+    .\port$4294$0 (\$19 ),
     .record(record),
     .result(\result$59 ),
     .set_index(set_index),
@@ -48900,8 +48941,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$75 ),
     .constants(constants),
-    .\port$4287$0 (code_3),
-    .\port$4288$0 (\$23 ),
+    .\port$4299$0 (code_3),
+    .\port$4300$0 (\$23 ),
     .record(record),
     .result(\result$72 ),
     .set_index(set_index),
@@ -48915,8 +48956,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$88 ),
     .constants(constants),
-    .\port$4293$0 (code_4),
-    .\port$4294$0 (\$27 ),
+    .\port$4305$0 (code_4),
+    .\port$4306$0 (\$27 ),
     .record(record),
     .result(\result$85 ),
     .set_index(set_index),
@@ -48930,8 +48971,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$101 ),
     .constants(constants),
-    .\port$4299$0 (code_5),
-    .\port$4300$0 (\$31 ),
+    .\port$4311$0 (code_5),
+    .\port$4312$0 (\$31 ),
     .record(record),
     .result(\result$98 ),
     .set_index(set_index),
@@ -48945,8 +48986,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$114 ),
     .constants(constants),
-    .\port$4305$0 (code_6),
-    .\port$4306$0 (\$35 ),
+    .\port$4317$0 (code_6),
+    .\port$4318$0 (\$35 ),
     .record(record),
     .result(\result$111 ),
     .set_index(set_index),
@@ -48960,8 +49001,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$127 ),
     .constants(constants),
-    .\port$4311$0 (code_7),
-    .\port$4312$0 (\$39 ),
+    .\port$4323$0 (code_7),
+    .\port$4324$0 (\$39 ),
     .record(record),
     .result(\result$124 ),
     .set_index(set_index),
@@ -48975,8 +49016,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$140 ),
     .constants(constants),
-    .\port$4317$0 (code_8),
-    .\port$4318$0 (\$43 ),
+    .\port$4329$0 (code_8),
+    .\port$4330$0 (\$43 ),
     .record(record),
     .result(\result$137 ),
     .set_index(set_index),
@@ -48990,8 +49031,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$153 ),
     .constants(constants),
-    .\port$4323$0 (code_9),
-    .\port$4324$0 (\$47 ),
+    .\port$4335$0 (code_9),
+    .\port$4336$0 (\$47 ),
     .record(record),
     .result(\result$150 ),
     .set_index(set_index),
@@ -49011,7 +49052,7 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   );
   \talos.vector.lanes.window  window (
     .data(data),
-    .\port$15172$1 (arrival[2:1]),
+    .\port$15184$1 (arrival[2:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
     .sum(modes[1]),
@@ -50095,11 +50136,11 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   assign \$77  = substep;
 endmodule
 
-module \talos.vector.lanes.lane_0 (\port$4269$0 , \port$4270$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4269$0 ;
-  wire [7:0] \port$4269$0 ;
-  input [23:0] \port$4270$0 ;
-  wire [23:0] \port$4270$0 ;
+module \talos.vector.lanes.lane_0 (\port$4281$0 , \port$4282$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4281$0 ;
+  wire [7:0] \port$4281$0 ;
+  input [23:0] \port$4282$0 ;
+  wire [23:0] \port$4282$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -50397,14 +50438,14 @@ module \talos.vector.lanes.lane_0 (\port$4269$0 , \port$4270$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -50413,8 +50454,8 @@ module \talos.vector.lanes.lane_0 (\port$4269$0 , \port$4270$0 , addend, stoppin
   \talos.vector.lanes.lane_0.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$4684$0 (\$7 ),
-    .\port$4685$0 (\$8 ),
+    .\port$4696$0 (\$7 ),
+    .\port$4697$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -50426,11 +50467,11 @@ module \talos.vector.lanes.lane_0 (\port$4269$0 , \port$4270$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4269$0 (\port$4269$0 ),
-    .\port$4270$0 (\port$4270$0 ),
-    .\port$4684$0 (\$7 ),
-    .\port$4685$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4281$0 (\port$4281$0 ),
+    .\port$4282$0 (\port$4282$0 ),
+    .\port$4696$0 (\$7 ),
+    .\port$4697$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -50448,8 +50489,8 @@ module \talos.vector.lanes.lane_0 (\port$4269$0 , \port$4270$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4270$0 , \port$4269$0  };
-  assign \operand$65  = { \port$4270$0 , \port$4269$0  };
+  assign operand = { \port$4282$0 , \port$4281$0  };
+  assign \operand$65  = { \port$4282$0 , \port$4281$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -50510,13 +50551,13 @@ module \talos.vector.lanes.lane_0 (\port$4269$0 , \port$4270$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -50556,8 +50597,8 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -50586,18 +50627,18 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$182  = 0;
   input enable;
   wire enable;
@@ -50605,8 +50646,8 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -50640,7 +50681,7 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -50669,19 +50710,19 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_0.multiplier (\port$4684$0 , \port$4685$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$4684$0 ;
-  wire [22:0] \port$4684$0 ;
-  input \port$4685$0 ;
-  wire \port$4685$0 ;
+module \talos.vector.lanes.lane_0.multiplier (\port$4696$0 , \port$4697$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4696$0 ;
+  wire [22:0] \port$4696$0 ;
+  input \port$4697$0 ;
+  wire \port$4697$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -50725,7 +50766,7 @@ module \talos.vector.lanes.lane_0.multiplier (\port$4684$0 , \port$4685$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$4685$0 , \port$4684$0  };
+    a <= { \port$4697$0 , \port$4696$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -50748,30 +50789,30 @@ module \talos.vector.lanes.lane_0.multiplier (\port$4684$0 , \port$4685$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4685$0 , \port$4684$0  };
+  assign \a$3  = { \port$4697$0 , \port$4696$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer (\port$4269$0 , \port$4270$0 , \addend$14 , \port$4684$0 , \port$4685$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer (\port$4281$0 , \port$4282$0 , \addend$14 , \port$4696$0 , \port$4697$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$183  = 0;
-  input [7:0] \port$4269$0 ;
-  wire [7:0] \port$4269$0 ;
-  input [23:0] \port$4270$0 ;
-  wire [23:0] \port$4270$0 ;
+  input [7:0] \port$4281$0 ;
+  wire [7:0] \port$4281$0 ;
+  input [23:0] \port$4282$0 ;
+  wire [23:0] \port$4282$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4684$0 ;
-  wire [22:0] \port$4684$0 ;
-  output \port$4685$0 ;
-  wire \port$4685$0 ;
+  output [22:0] \port$4696$0 ;
+  wire [22:0] \port$4696$0 ;
+  output \port$4697$0 ;
+  wire \port$4697$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -50959,11 +51000,11 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4269$0 , \port$4270$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4269$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4269$0 [6:0] } : { \port$4270$0 , \port$4269$0  };
+  assign \$4  = ~ \port$4281$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4281$0 [6:0] } : { \port$4282$0 , \port$4281$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -51071,7 +51112,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4269$0 , \port$4270$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -51083,7 +51124,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4269$0 , \port$4270$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -51153,7 +51194,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4269$0 , \port$4270$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -51171,31 +51212,31 @@ module \talos.vector.lanes.lane_0.normalizer (\port$4269$0 , \port$4270$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4270$0 , \port$4269$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4282$0 , \port$4281$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$4684$0  = rounded[22:0];
-  assign \port$4685$0  = \$124 ;
+  assign \port$4696$0  = rounded[22:0];
+  assign \port$4697$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -51221,12 +51262,12 @@ module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -51971,11 +52012,11 @@ module \talos.vector.lanes.lane_0.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_1 (\port$4275$0 , \port$4276$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4275$0 ;
-  wire [7:0] \port$4275$0 ;
-  input [23:0] \port$4276$0 ;
-  wire [23:0] \port$4276$0 ;
+module \talos.vector.lanes.lane_1 (\port$4287$0 , \port$4288$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4287$0 ;
+  wire [7:0] \port$4287$0 ;
+  input [23:0] \port$4288$0 ;
+  wire [23:0] \port$4288$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -52273,14 +52314,14 @@ module \talos.vector.lanes.lane_1 (\port$4275$0 , \port$4276$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -52289,8 +52330,8 @@ module \talos.vector.lanes.lane_1 (\port$4275$0 , \port$4276$0 , addend, stoppin
   \talos.vector.lanes.lane_1.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5100$0 (\$7 ),
-    .\port$5101$0 (\$8 ),
+    .\port$5112$0 (\$7 ),
+    .\port$5113$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -52302,11 +52343,11 @@ module \talos.vector.lanes.lane_1 (\port$4275$0 , \port$4276$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4275$0 (\port$4275$0 ),
-    .\port$4276$0 (\port$4276$0 ),
-    .\port$5100$0 (\$7 ),
-    .\port$5101$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4287$0 (\port$4287$0 ),
+    .\port$4288$0 (\port$4288$0 ),
+    .\port$5112$0 (\$7 ),
+    .\port$5113$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -52324,8 +52365,8 @@ module \talos.vector.lanes.lane_1 (\port$4275$0 , \port$4276$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4276$0 , \port$4275$0  };
-  assign \operand$65  = { \port$4276$0 , \port$4275$0  };
+  assign operand = { \port$4288$0 , \port$4287$0  };
+  assign \operand$65  = { \port$4288$0 , \port$4287$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -52386,13 +52427,13 @@ module \talos.vector.lanes.lane_1 (\port$4275$0 , \port$4276$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -52432,8 +52473,8 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -52462,18 +52503,18 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$184  = 0;
   input enable;
   wire enable;
@@ -52481,8 +52522,8 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -52516,7 +52557,7 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -52545,19 +52586,19 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_1.multiplier (\port$5100$0 , \port$5101$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5100$0 ;
-  wire [22:0] \port$5100$0 ;
-  input \port$5101$0 ;
-  wire \port$5101$0 ;
+module \talos.vector.lanes.lane_1.multiplier (\port$5112$0 , \port$5113$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5112$0 ;
+  wire [22:0] \port$5112$0 ;
+  input \port$5113$0 ;
+  wire \port$5113$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -52601,7 +52642,7 @@ module \talos.vector.lanes.lane_1.multiplier (\port$5100$0 , \port$5101$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5101$0 , \port$5100$0  };
+    a <= { \port$5113$0 , \port$5112$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -52624,30 +52665,30 @@ module \talos.vector.lanes.lane_1.multiplier (\port$5100$0 , \port$5101$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5101$0 , \port$5100$0  };
+  assign \a$3  = { \port$5113$0 , \port$5112$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer (\port$4275$0 , \port$4276$0 , \addend$14 , \port$5100$0 , \port$5101$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer (\port$4287$0 , \port$4288$0 , \addend$14 , \port$5112$0 , \port$5113$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$185  = 0;
-  input [7:0] \port$4275$0 ;
-  wire [7:0] \port$4275$0 ;
-  input [23:0] \port$4276$0 ;
-  wire [23:0] \port$4276$0 ;
+  input [7:0] \port$4287$0 ;
+  wire [7:0] \port$4287$0 ;
+  input [23:0] \port$4288$0 ;
+  wire [23:0] \port$4288$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5100$0 ;
-  wire [22:0] \port$5100$0 ;
-  output \port$5101$0 ;
-  wire \port$5101$0 ;
+  output [22:0] \port$5112$0 ;
+  wire [22:0] \port$5112$0 ;
+  output \port$5113$0 ;
+  wire \port$5113$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -52835,11 +52876,11 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4275$0 , \port$4276$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4275$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4275$0 [6:0] } : { \port$4276$0 , \port$4275$0  };
+  assign \$4  = ~ \port$4287$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4287$0 [6:0] } : { \port$4288$0 , \port$4287$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -52947,7 +52988,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4275$0 , \port$4276$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -52959,7 +53000,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4275$0 , \port$4276$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -53029,7 +53070,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4275$0 , \port$4276$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -53047,31 +53088,31 @@ module \talos.vector.lanes.lane_1.normalizer (\port$4275$0 , \port$4276$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4276$0 , \port$4275$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4288$0 , \port$4287$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5100$0  = rounded[22:0];
-  assign \port$5101$0  = \$124 ;
+  assign \port$5112$0  = rounded[22:0];
+  assign \port$5113$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -53097,12 +53138,12 @@ module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -53847,11 +53888,11 @@ module \talos.vector.lanes.lane_1.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_10 (\port$4329$0 , \port$4330$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4329$0 ;
-  wire [7:0] \port$4329$0 ;
-  input [23:0] \port$4330$0 ;
-  wire [23:0] \port$4330$0 ;
+module \talos.vector.lanes.lane_10 (\port$4341$0 , \port$4342$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4341$0 ;
+  wire [7:0] \port$4341$0 ;
+  input [23:0] \port$4342$0 ;
+  wire [23:0] \port$4342$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -54149,14 +54190,14 @@ module \talos.vector.lanes.lane_10 (\port$4329$0 , \port$4330$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_10.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -54165,8 +54206,8 @@ module \talos.vector.lanes.lane_10 (\port$4329$0 , \port$4330$0 , addend, stoppi
   \talos.vector.lanes.lane_10.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8844$0 (\$7 ),
-    .\port$8845$0 (\$8 ),
+    .\port$8856$0 (\$7 ),
+    .\port$8857$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -54178,11 +54219,11 @@ module \talos.vector.lanes.lane_10 (\port$4329$0 , \port$4330$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4329$0 (\port$4329$0 ),
-    .\port$4330$0 (\port$4330$0 ),
-    .\port$8844$0 (\$7 ),
-    .\port$8845$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4341$0 (\port$4341$0 ),
+    .\port$4342$0 (\port$4342$0 ),
+    .\port$8856$0 (\$7 ),
+    .\port$8857$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -54200,8 +54241,8 @@ module \talos.vector.lanes.lane_10 (\port$4329$0 , \port$4330$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4330$0 , \port$4329$0  };
-  assign \operand$65  = { \port$4330$0 , \port$4329$0  };
+  assign operand = { \port$4342$0 , \port$4341$0  };
+  assign \operand$65  = { \port$4342$0 , \port$4341$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -54262,13 +54303,13 @@ module \talos.vector.lanes.lane_10 (\port$4329$0 , \port$4330$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -54308,8 +54349,8 @@ module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$15307$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -54338,18 +54379,18 @@ module \talos.vector.lanes.lane_10.add_table (enable, stopping_rst, \port$15307$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$186  = 0;
   input enable;
   wire enable;
@@ -54357,8 +54398,8 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -54392,7 +54433,7 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -54421,19 +54462,19 @@ module \talos.vector.lanes.lane_10.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_10.multiplier (\port$8844$0 , \port$8845$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8844$0 ;
-  wire [22:0] \port$8844$0 ;
-  input \port$8845$0 ;
-  wire \port$8845$0 ;
+module \talos.vector.lanes.lane_10.multiplier (\port$8856$0 , \port$8857$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8856$0 ;
+  wire [22:0] \port$8856$0 ;
+  input \port$8857$0 ;
+  wire \port$8857$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -54477,7 +54518,7 @@ module \talos.vector.lanes.lane_10.multiplier (\port$8844$0 , \port$8845$0 , sto
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8845$0 , \port$8844$0  };
+    a <= { \port$8857$0 , \port$8856$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -54500,30 +54541,30 @@ module \talos.vector.lanes.lane_10.multiplier (\port$8844$0 , \port$8845$0 , sto
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8845$0 , \port$8844$0  };
+  assign \a$3  = { \port$8857$0 , \port$8856$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_10.normalizer (\port$4329$0 , \port$4330$0 , \addend$14 , \port$8844$0 , \port$8845$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_10.normalizer (\port$4341$0 , \port$4342$0 , \addend$14 , \port$8856$0 , \port$8857$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$187  = 0;
-  input [7:0] \port$4329$0 ;
-  wire [7:0] \port$4329$0 ;
-  input [23:0] \port$4330$0 ;
-  wire [23:0] \port$4330$0 ;
+  input [7:0] \port$4341$0 ;
+  wire [7:0] \port$4341$0 ;
+  input [23:0] \port$4342$0 ;
+  wire [23:0] \port$4342$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8844$0 ;
-  wire [22:0] \port$8844$0 ;
-  output \port$8845$0 ;
-  wire \port$8845$0 ;
+  output [22:0] \port$8856$0 ;
+  wire [22:0] \port$8856$0 ;
+  output \port$8857$0 ;
+  wire \port$8857$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -54711,11 +54752,11 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4329$0 , \port$4330$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4329$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4329$0 [6:0] } : { \port$4330$0 , \port$4329$0  };
+  assign \$4  = ~ \port$4341$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4341$0 [6:0] } : { \port$4342$0 , \port$4341$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -54823,7 +54864,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4329$0 , \port$4330$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -54835,7 +54876,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4329$0 , \port$4330$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -54905,7 +54946,7 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4329$0 , \port$4330$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -54923,31 +54964,31 @@ module \talos.vector.lanes.lane_10.normalizer (\port$4329$0 , \port$4330$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4330$0 , \port$4329$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4342$0 , \port$4341$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8844$0  = rounded[22:0];
-  assign \port$8845$0  = \$124 ;
+  assign \port$8856$0  = rounded[22:0];
+  assign \port$8857$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -54973,12 +55014,12 @@ module \talos.vector.lanes.lane_10.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -55723,11 +55764,11 @@ module \talos.vector.lanes.lane_10.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_11 (\port$4335$0 , \port$4336$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4335$0 ;
-  wire [7:0] \port$4335$0 ;
-  input [23:0] \port$4336$0 ;
-  wire [23:0] \port$4336$0 ;
+module \talos.vector.lanes.lane_11 (\port$4347$0 , \port$4348$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4347$0 ;
+  wire [7:0] \port$4347$0 ;
+  input [23:0] \port$4348$0 ;
+  wire [23:0] \port$4348$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -56025,14 +56066,14 @@ module \talos.vector.lanes.lane_11 (\port$4335$0 , \port$4336$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_11.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -56041,8 +56082,8 @@ module \talos.vector.lanes.lane_11 (\port$4335$0 , \port$4336$0 , addend, stoppi
   \talos.vector.lanes.lane_11.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$9260$0 (\$7 ),
-    .\port$9261$0 (\$8 ),
+    .\port$9272$0 (\$7 ),
+    .\port$9273$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -56054,11 +56095,11 @@ module \talos.vector.lanes.lane_11 (\port$4335$0 , \port$4336$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4335$0 (\port$4335$0 ),
-    .\port$4336$0 (\port$4336$0 ),
-    .\port$9260$0 (\$7 ),
-    .\port$9261$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4347$0 (\port$4347$0 ),
+    .\port$4348$0 (\port$4348$0 ),
+    .\port$9272$0 (\$7 ),
+    .\port$9273$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -56076,8 +56117,8 @@ module \talos.vector.lanes.lane_11 (\port$4335$0 , \port$4336$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4336$0 , \port$4335$0  };
-  assign \operand$65  = { \port$4336$0 , \port$4335$0  };
+  assign operand = { \port$4348$0 , \port$4347$0  };
+  assign \operand$65  = { \port$4348$0 , \port$4347$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -56138,13 +56179,13 @@ module \talos.vector.lanes.lane_11 (\port$4335$0 , \port$4336$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -56184,8 +56225,8 @@ module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$15307$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -56214,18 +56255,18 @@ module \talos.vector.lanes.lane_11.add_table (enable, stopping_rst, \port$15307$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$188  = 0;
   input enable;
   wire enable;
@@ -56233,8 +56274,8 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -56268,7 +56309,7 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -56297,19 +56338,19 @@ module \talos.vector.lanes.lane_11.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_11.multiplier (\port$9260$0 , \port$9261$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$9260$0 ;
-  wire [22:0] \port$9260$0 ;
-  input \port$9261$0 ;
-  wire \port$9261$0 ;
+module \talos.vector.lanes.lane_11.multiplier (\port$9272$0 , \port$9273$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$9272$0 ;
+  wire [22:0] \port$9272$0 ;
+  input \port$9273$0 ;
+  wire \port$9273$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -56353,7 +56394,7 @@ module \talos.vector.lanes.lane_11.multiplier (\port$9260$0 , \port$9261$0 , sto
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$9261$0 , \port$9260$0  };
+    a <= { \port$9273$0 , \port$9272$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -56376,30 +56417,30 @@ module \talos.vector.lanes.lane_11.multiplier (\port$9260$0 , \port$9261$0 , sto
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$9261$0 , \port$9260$0  };
+  assign \a$3  = { \port$9273$0 , \port$9272$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_11.normalizer (\port$4335$0 , \port$4336$0 , \addend$14 , \port$9260$0 , \port$9261$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_11.normalizer (\port$4347$0 , \port$4348$0 , \addend$14 , \port$9272$0 , \port$9273$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$189  = 0;
-  input [7:0] \port$4335$0 ;
-  wire [7:0] \port$4335$0 ;
-  input [23:0] \port$4336$0 ;
-  wire [23:0] \port$4336$0 ;
+  input [7:0] \port$4347$0 ;
+  wire [7:0] \port$4347$0 ;
+  input [23:0] \port$4348$0 ;
+  wire [23:0] \port$4348$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$9260$0 ;
-  wire [22:0] \port$9260$0 ;
-  output \port$9261$0 ;
-  wire \port$9261$0 ;
+  output [22:0] \port$9272$0 ;
+  wire [22:0] \port$9272$0 ;
+  output \port$9273$0 ;
+  wire \port$9273$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -56587,11 +56628,11 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4335$0 , \port$4336$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4335$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4335$0 [6:0] } : { \port$4336$0 , \port$4335$0  };
+  assign \$4  = ~ \port$4347$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4347$0 [6:0] } : { \port$4348$0 , \port$4347$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -56699,7 +56740,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4335$0 , \port$4336$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -56711,7 +56752,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4335$0 , \port$4336$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -56781,7 +56822,7 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4335$0 , \port$4336$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -56799,31 +56840,31 @@ module \talos.vector.lanes.lane_11.normalizer (\port$4335$0 , \port$4336$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4336$0 , \port$4335$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4348$0 , \port$4347$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$9260$0  = rounded[22:0];
-  assign \port$9261$0  = \$124 ;
+  assign \port$9272$0  = rounded[22:0];
+  assign \port$9273$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -56849,12 +56890,12 @@ module \talos.vector.lanes.lane_11.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -57599,11 +57640,11 @@ module \talos.vector.lanes.lane_11.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_12 (\port$4341$0 , \port$4342$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4341$0 ;
-  wire [7:0] \port$4341$0 ;
-  input [23:0] \port$4342$0 ;
-  wire [23:0] \port$4342$0 ;
+module \talos.vector.lanes.lane_12 (\port$4353$0 , \port$4354$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4353$0 ;
+  wire [7:0] \port$4353$0 ;
+  input [23:0] \port$4354$0 ;
+  wire [23:0] \port$4354$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -57901,14 +57942,14 @@ module \talos.vector.lanes.lane_12 (\port$4341$0 , \port$4342$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_12.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -57917,8 +57958,8 @@ module \talos.vector.lanes.lane_12 (\port$4341$0 , \port$4342$0 , addend, stoppi
   \talos.vector.lanes.lane_12.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$9676$0 (\$7 ),
-    .\port$9677$0 (\$8 ),
+    .\port$9688$0 (\$7 ),
+    .\port$9689$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -57930,11 +57971,11 @@ module \talos.vector.lanes.lane_12 (\port$4341$0 , \port$4342$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4341$0 (\port$4341$0 ),
-    .\port$4342$0 (\port$4342$0 ),
-    .\port$9676$0 (\$7 ),
-    .\port$9677$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4353$0 (\port$4353$0 ),
+    .\port$4354$0 (\port$4354$0 ),
+    .\port$9688$0 (\$7 ),
+    .\port$9689$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -57952,8 +57993,8 @@ module \talos.vector.lanes.lane_12 (\port$4341$0 , \port$4342$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4342$0 , \port$4341$0  };
-  assign \operand$65  = { \port$4342$0 , \port$4341$0  };
+  assign operand = { \port$4354$0 , \port$4353$0  };
+  assign \operand$65  = { \port$4354$0 , \port$4353$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -58014,13 +58055,13 @@ module \talos.vector.lanes.lane_12 (\port$4341$0 , \port$4342$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -58060,8 +58101,8 @@ module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$15307$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -58090,18 +58131,18 @@ module \talos.vector.lanes.lane_12.add_table (enable, stopping_rst, \port$15307$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$190  = 0;
   input enable;
   wire enable;
@@ -58109,8 +58150,8 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -58144,7 +58185,7 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -58173,19 +58214,19 @@ module \talos.vector.lanes.lane_12.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_12.multiplier (\port$9676$0 , \port$9677$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$9676$0 ;
-  wire [22:0] \port$9676$0 ;
-  input \port$9677$0 ;
-  wire \port$9677$0 ;
+module \talos.vector.lanes.lane_12.multiplier (\port$9688$0 , \port$9689$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$9688$0 ;
+  wire [22:0] \port$9688$0 ;
+  input \port$9689$0 ;
+  wire \port$9689$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -58229,7 +58270,7 @@ module \talos.vector.lanes.lane_12.multiplier (\port$9676$0 , \port$9677$0 , sto
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$9677$0 , \port$9676$0  };
+    a <= { \port$9689$0 , \port$9688$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -58252,30 +58293,30 @@ module \talos.vector.lanes.lane_12.multiplier (\port$9676$0 , \port$9677$0 , sto
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$9677$0 , \port$9676$0  };
+  assign \a$3  = { \port$9689$0 , \port$9688$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_12.normalizer (\port$4341$0 , \port$4342$0 , \addend$14 , \port$9676$0 , \port$9677$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_12.normalizer (\port$4353$0 , \port$4354$0 , \addend$14 , \port$9688$0 , \port$9689$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$191  = 0;
-  input [7:0] \port$4341$0 ;
-  wire [7:0] \port$4341$0 ;
-  input [23:0] \port$4342$0 ;
-  wire [23:0] \port$4342$0 ;
+  input [7:0] \port$4353$0 ;
+  wire [7:0] \port$4353$0 ;
+  input [23:0] \port$4354$0 ;
+  wire [23:0] \port$4354$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$9676$0 ;
-  wire [22:0] \port$9676$0 ;
-  output \port$9677$0 ;
-  wire \port$9677$0 ;
+  output [22:0] \port$9688$0 ;
+  wire [22:0] \port$9688$0 ;
+  output \port$9689$0 ;
+  wire \port$9689$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -58463,11 +58504,11 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4341$0 , \port$4342$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4341$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4341$0 [6:0] } : { \port$4342$0 , \port$4341$0  };
+  assign \$4  = ~ \port$4353$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4353$0 [6:0] } : { \port$4354$0 , \port$4353$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -58575,7 +58616,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4341$0 , \port$4342$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -58587,7 +58628,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4341$0 , \port$4342$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -58657,7 +58698,7 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4341$0 , \port$4342$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -58675,31 +58716,31 @@ module \talos.vector.lanes.lane_12.normalizer (\port$4341$0 , \port$4342$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4342$0 , \port$4341$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4354$0 , \port$4353$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$9676$0  = rounded[22:0];
-  assign \port$9677$0  = \$124 ;
+  assign \port$9688$0  = rounded[22:0];
+  assign \port$9689$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -58725,12 +58766,12 @@ module \talos.vector.lanes.lane_12.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -59475,11 +59516,11 @@ module \talos.vector.lanes.lane_12.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_13 (\port$4347$0 , \port$4348$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4347$0 ;
-  wire [7:0] \port$4347$0 ;
-  input [23:0] \port$4348$0 ;
-  wire [23:0] \port$4348$0 ;
+module \talos.vector.lanes.lane_13 (\port$4359$0 , \port$4360$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4359$0 ;
+  wire [7:0] \port$4359$0 ;
+  input [23:0] \port$4360$0 ;
+  wire [23:0] \port$4360$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -59777,14 +59818,14 @@ module \talos.vector.lanes.lane_13 (\port$4347$0 , \port$4348$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_13.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -59793,8 +59834,8 @@ module \talos.vector.lanes.lane_13 (\port$4347$0 , \port$4348$0 , addend, stoppi
   \talos.vector.lanes.lane_13.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10092$0 (\$7 ),
-    .\port$10093$0 (\$8 ),
+    .\port$10104$0 (\$7 ),
+    .\port$10105$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -59806,11 +59847,11 @@ module \talos.vector.lanes.lane_13 (\port$4347$0 , \port$4348$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10092$0 (\$7 ),
-    .\port$10093$0 (\$8 ),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4347$0 (\port$4347$0 ),
-    .\port$4348$0 (\port$4348$0 ),
+    .\port$10104$0 (\$7 ),
+    .\port$10105$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4359$0 (\port$4359$0 ),
+    .\port$4360$0 (\port$4360$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -59828,8 +59869,8 @@ module \talos.vector.lanes.lane_13 (\port$4347$0 , \port$4348$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4348$0 , \port$4347$0  };
-  assign \operand$65  = { \port$4348$0 , \port$4347$0  };
+  assign operand = { \port$4360$0 , \port$4359$0  };
+  assign \operand$65  = { \port$4360$0 , \port$4359$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -59890,13 +59931,13 @@ module \talos.vector.lanes.lane_13 (\port$4347$0 , \port$4348$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -59936,8 +59977,8 @@ module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$15307$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -59966,18 +60007,18 @@ module \talos.vector.lanes.lane_13.add_table (enable, stopping_rst, \port$15307$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$192  = 0;
   input enable;
   wire enable;
@@ -59985,8 +60026,8 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -60020,7 +60061,7 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -60049,19 +60090,19 @@ module \talos.vector.lanes.lane_13.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_13.multiplier (\port$10092$0 , \port$10093$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10092$0 ;
-  wire [22:0] \port$10092$0 ;
-  input \port$10093$0 ;
-  wire \port$10093$0 ;
+module \talos.vector.lanes.lane_13.multiplier (\port$10104$0 , \port$10105$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10104$0 ;
+  wire [22:0] \port$10104$0 ;
+  input \port$10105$0 ;
+  wire \port$10105$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -60105,7 +60146,7 @@ module \talos.vector.lanes.lane_13.multiplier (\port$10092$0 , \port$10093$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10093$0 , \port$10092$0  };
+    a <= { \port$10105$0 , \port$10104$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -60128,30 +60169,30 @@ module \talos.vector.lanes.lane_13.multiplier (\port$10092$0 , \port$10093$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10093$0 , \port$10092$0  };
+  assign \a$3  = { \port$10105$0 , \port$10104$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_13.normalizer (\port$4347$0 , \port$4348$0 , \addend$14 , \port$10092$0 , \port$10093$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_13.normalizer (\port$4359$0 , \port$4360$0 , \addend$14 , \port$10104$0 , \port$10105$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$193  = 0;
-  input [7:0] \port$4347$0 ;
-  wire [7:0] \port$4347$0 ;
-  input [23:0] \port$4348$0 ;
-  wire [23:0] \port$4348$0 ;
+  input [7:0] \port$4359$0 ;
+  wire [7:0] \port$4359$0 ;
+  input [23:0] \port$4360$0 ;
+  wire [23:0] \port$4360$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10092$0 ;
-  wire [22:0] \port$10092$0 ;
-  output \port$10093$0 ;
-  wire \port$10093$0 ;
+  output [22:0] \port$10104$0 ;
+  wire [22:0] \port$10104$0 ;
+  output \port$10105$0 ;
+  wire \port$10105$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -60339,11 +60380,11 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4347$0 , \port$4348$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4347$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4347$0 [6:0] } : { \port$4348$0 , \port$4347$0  };
+  assign \$4  = ~ \port$4359$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4359$0 [6:0] } : { \port$4360$0 , \port$4359$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -60451,7 +60492,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4347$0 , \port$4348$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -60463,7 +60504,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4347$0 , \port$4348$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -60533,7 +60574,7 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4347$0 , \port$4348$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -60551,31 +60592,31 @@ module \talos.vector.lanes.lane_13.normalizer (\port$4347$0 , \port$4348$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4348$0 , \port$4347$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4360$0 , \port$4359$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10092$0  = rounded[22:0];
-  assign \port$10093$0  = \$124 ;
+  assign \port$10104$0  = rounded[22:0];
+  assign \port$10105$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -60601,12 +60642,12 @@ module \talos.vector.lanes.lane_13.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -61351,11 +61392,11 @@ module \talos.vector.lanes.lane_13.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_14 (\port$4353$0 , \port$4354$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4353$0 ;
-  wire [7:0] \port$4353$0 ;
-  input [23:0] \port$4354$0 ;
-  wire [23:0] \port$4354$0 ;
+module \talos.vector.lanes.lane_14 (\port$4365$0 , \port$4366$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4365$0 ;
+  wire [7:0] \port$4365$0 ;
+  input [23:0] \port$4366$0 ;
+  wire [23:0] \port$4366$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -61653,14 +61694,14 @@ module \talos.vector.lanes.lane_14 (\port$4353$0 , \port$4354$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_14.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -61669,8 +61710,8 @@ module \talos.vector.lanes.lane_14 (\port$4353$0 , \port$4354$0 , addend, stoppi
   \talos.vector.lanes.lane_14.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10508$0 (\$7 ),
-    .\port$10509$0 (\$8 ),
+    .\port$10520$0 (\$7 ),
+    .\port$10521$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -61682,11 +61723,11 @@ module \talos.vector.lanes.lane_14 (\port$4353$0 , \port$4354$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10508$0 (\$7 ),
-    .\port$10509$0 (\$8 ),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4353$0 (\port$4353$0 ),
-    .\port$4354$0 (\port$4354$0 ),
+    .\port$10520$0 (\$7 ),
+    .\port$10521$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4365$0 (\port$4365$0 ),
+    .\port$4366$0 (\port$4366$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -61704,8 +61745,8 @@ module \talos.vector.lanes.lane_14 (\port$4353$0 , \port$4354$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4354$0 , \port$4353$0  };
-  assign \operand$65  = { \port$4354$0 , \port$4353$0  };
+  assign operand = { \port$4366$0 , \port$4365$0  };
+  assign \operand$65  = { \port$4366$0 , \port$4365$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -61766,13 +61807,13 @@ module \talos.vector.lanes.lane_14 (\port$4353$0 , \port$4354$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -61812,8 +61853,8 @@ module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$15307$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -61842,18 +61883,18 @@ module \talos.vector.lanes.lane_14.add_table (enable, stopping_rst, \port$15307$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$194  = 0;
   input enable;
   wire enable;
@@ -61861,8 +61902,8 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -61896,7 +61937,7 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -61925,19 +61966,19 @@ module \talos.vector.lanes.lane_14.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_14.multiplier (\port$10508$0 , \port$10509$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10508$0 ;
-  wire [22:0] \port$10508$0 ;
-  input \port$10509$0 ;
-  wire \port$10509$0 ;
+module \talos.vector.lanes.lane_14.multiplier (\port$10520$0 , \port$10521$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10520$0 ;
+  wire [22:0] \port$10520$0 ;
+  input \port$10521$0 ;
+  wire \port$10521$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -61981,7 +62022,7 @@ module \talos.vector.lanes.lane_14.multiplier (\port$10508$0 , \port$10509$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10509$0 , \port$10508$0  };
+    a <= { \port$10521$0 , \port$10520$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -62004,30 +62045,30 @@ module \talos.vector.lanes.lane_14.multiplier (\port$10508$0 , \port$10509$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10509$0 , \port$10508$0  };
+  assign \a$3  = { \port$10521$0 , \port$10520$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_14.normalizer (\port$4353$0 , \port$4354$0 , \addend$14 , \port$10508$0 , \port$10509$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_14.normalizer (\port$4365$0 , \port$4366$0 , \addend$14 , \port$10520$0 , \port$10521$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$195  = 0;
-  input [7:0] \port$4353$0 ;
-  wire [7:0] \port$4353$0 ;
-  input [23:0] \port$4354$0 ;
-  wire [23:0] \port$4354$0 ;
+  input [7:0] \port$4365$0 ;
+  wire [7:0] \port$4365$0 ;
+  input [23:0] \port$4366$0 ;
+  wire [23:0] \port$4366$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10508$0 ;
-  wire [22:0] \port$10508$0 ;
-  output \port$10509$0 ;
-  wire \port$10509$0 ;
+  output [22:0] \port$10520$0 ;
+  wire [22:0] \port$10520$0 ;
+  output \port$10521$0 ;
+  wire \port$10521$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -62215,11 +62256,11 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4353$0 , \port$4354$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4353$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4353$0 [6:0] } : { \port$4354$0 , \port$4353$0  };
+  assign \$4  = ~ \port$4365$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4365$0 [6:0] } : { \port$4366$0 , \port$4365$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -62327,7 +62368,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4353$0 , \port$4354$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -62339,7 +62380,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4353$0 , \port$4354$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -62409,7 +62450,7 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4353$0 , \port$4354$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -62427,31 +62468,31 @@ module \talos.vector.lanes.lane_14.normalizer (\port$4353$0 , \port$4354$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4354$0 , \port$4353$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4366$0 , \port$4365$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10508$0  = rounded[22:0];
-  assign \port$10509$0  = \$124 ;
+  assign \port$10520$0  = rounded[22:0];
+  assign \port$10521$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -62477,12 +62518,12 @@ module \talos.vector.lanes.lane_14.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -63227,11 +63268,11 @@ module \talos.vector.lanes.lane_14.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_15 (\port$4359$0 , \port$4360$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4359$0 ;
-  wire [7:0] \port$4359$0 ;
-  input [23:0] \port$4360$0 ;
-  wire [23:0] \port$4360$0 ;
+module \talos.vector.lanes.lane_15 (\port$4371$0 , \port$4372$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4371$0 ;
+  wire [7:0] \port$4371$0 ;
+  input [23:0] \port$4372$0 ;
+  wire [23:0] \port$4372$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -63529,14 +63570,14 @@ module \talos.vector.lanes.lane_15 (\port$4359$0 , \port$4360$0 , addend, stoppi
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_15.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -63545,8 +63586,8 @@ module \talos.vector.lanes.lane_15 (\port$4359$0 , \port$4360$0 , addend, stoppi
   \talos.vector.lanes.lane_15.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$10924$0 (\$7 ),
-    .\port$10925$0 (\$8 ),
+    .\port$10936$0 (\$7 ),
+    .\port$10937$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -63558,11 +63599,11 @@ module \talos.vector.lanes.lane_15 (\port$4359$0 , \port$4360$0 , addend, stoppi
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10924$0 (\$7 ),
-    .\port$10925$0 (\$8 ),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4359$0 (\port$4359$0 ),
-    .\port$4360$0 (\port$4360$0 ),
+    .\port$10936$0 (\$7 ),
+    .\port$10937$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4371$0 (\port$4371$0 ),
+    .\port$4372$0 (\port$4372$0 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -63580,8 +63621,8 @@ module \talos.vector.lanes.lane_15 (\port$4359$0 , \port$4360$0 , addend, stoppi
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4360$0 , \port$4359$0  };
-  assign \operand$65  = { \port$4360$0 , \port$4359$0  };
+  assign operand = { \port$4372$0 , \port$4371$0  };
+  assign \operand$65  = { \port$4372$0 , \port$4371$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -63642,13 +63683,13 @@ module \talos.vector.lanes.lane_15 (\port$4359$0 , \port$4360$0 , addend, stoppi
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -63688,8 +63729,8 @@ module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$15307$
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -63718,18 +63759,18 @@ module \talos.vector.lanes.lane_15.add_table (enable, stopping_rst, \port$15307$
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$196  = 0;
   input enable;
   wire enable;
@@ -63737,8 +63778,8 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -63772,7 +63813,7 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -63801,19 +63842,19 @@ module \talos.vector.lanes.lane_15.lookup_table (enable, stopping_rst, writing__
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_15.multiplier (\port$10924$0 , \port$10925$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$10924$0 ;
-  wire [22:0] \port$10924$0 ;
-  input \port$10925$0 ;
-  wire \port$10925$0 ;
+module \talos.vector.lanes.lane_15.multiplier (\port$10936$0 , \port$10937$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$10936$0 ;
+  wire [22:0] \port$10936$0 ;
+  input \port$10937$0 ;
+  wire \port$10937$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -63857,7 +63898,7 @@ module \talos.vector.lanes.lane_15.multiplier (\port$10924$0 , \port$10925$0 , s
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$10925$0 , \port$10924$0  };
+    a <= { \port$10937$0 , \port$10936$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -63880,30 +63921,30 @@ module \talos.vector.lanes.lane_15.multiplier (\port$10924$0 , \port$10925$0 , s
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$10925$0 , \port$10924$0  };
+  assign \a$3  = { \port$10937$0 , \port$10936$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_15.normalizer (\port$4359$0 , \port$4360$0 , \addend$14 , \port$10924$0 , \port$10925$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_15.normalizer (\port$4371$0 , \port$4372$0 , \addend$14 , \port$10936$0 , \port$10937$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$197  = 0;
-  input [7:0] \port$4359$0 ;
-  wire [7:0] \port$4359$0 ;
-  input [23:0] \port$4360$0 ;
-  wire [23:0] \port$4360$0 ;
+  input [7:0] \port$4371$0 ;
+  wire [7:0] \port$4371$0 ;
+  input [23:0] \port$4372$0 ;
+  wire [23:0] \port$4372$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$10924$0 ;
-  wire [22:0] \port$10924$0 ;
-  output \port$10925$0 ;
-  wire \port$10925$0 ;
+  output [22:0] \port$10936$0 ;
+  wire [22:0] \port$10936$0 ;
+  output \port$10937$0 ;
+  wire \port$10937$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -64091,11 +64132,11 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4359$0 , \port$4360$0 , \ad
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4359$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4359$0 [6:0] } : { \port$4360$0 , \port$4359$0  };
+  assign \$4  = ~ \port$4371$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4371$0 [6:0] } : { \port$4372$0 , \port$4371$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -64203,7 +64244,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4359$0 , \port$4360$0 , \ad
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -64215,7 +64256,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4359$0 , \port$4360$0 , \ad
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -64285,7 +64326,7 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4359$0 , \port$4360$0 , \ad
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -64303,31 +64344,31 @@ module \talos.vector.lanes.lane_15.normalizer (\port$4359$0 , \port$4360$0 , \ad
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4360$0 , \port$4359$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4372$0 , \port$4371$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$10924$0  = rounded[22:0];
-  assign \port$10925$0  = \$124 ;
+  assign \port$10936$0  = rounded[22:0];
+  assign \port$10937$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -64353,12 +64394,12 @@ module \talos.vector.lanes.lane_15.normalizer.product (magnitude, stopping_rst, 
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -65103,11 +65144,11 @@ module \talos.vector.lanes.lane_15.rounder (\zero_point$73 , low, high, stopping
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_2 (\port$4281$0 , \port$4282$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4281$0 ;
-  wire [7:0] \port$4281$0 ;
-  input [23:0] \port$4282$0 ;
-  wire [23:0] \port$4282$0 ;
+module \talos.vector.lanes.lane_2 (\port$4293$0 , \port$4294$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4293$0 ;
+  wire [7:0] \port$4293$0 ;
+  input [23:0] \port$4294$0 ;
+  wire [23:0] \port$4294$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -65405,14 +65446,14 @@ module \talos.vector.lanes.lane_2 (\port$4281$0 , \port$4282$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -65421,8 +65462,8 @@ module \talos.vector.lanes.lane_2 (\port$4281$0 , \port$4282$0 , addend, stoppin
   \talos.vector.lanes.lane_2.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5516$0 (\$7 ),
-    .\port$5517$0 (\$8 ),
+    .\port$5528$0 (\$7 ),
+    .\port$5529$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -65434,11 +65475,11 @@ module \talos.vector.lanes.lane_2 (\port$4281$0 , \port$4282$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4281$0 (\port$4281$0 ),
-    .\port$4282$0 (\port$4282$0 ),
-    .\port$5516$0 (\$7 ),
-    .\port$5517$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4293$0 (\port$4293$0 ),
+    .\port$4294$0 (\port$4294$0 ),
+    .\port$5528$0 (\$7 ),
+    .\port$5529$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -65456,8 +65497,8 @@ module \talos.vector.lanes.lane_2 (\port$4281$0 , \port$4282$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4282$0 , \port$4281$0  };
-  assign \operand$65  = { \port$4282$0 , \port$4281$0  };
+  assign operand = { \port$4294$0 , \port$4293$0  };
+  assign \operand$65  = { \port$4294$0 , \port$4293$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -65518,13 +65559,13 @@ module \talos.vector.lanes.lane_2 (\port$4281$0 , \port$4282$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -65564,8 +65605,8 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -65594,18 +65635,18 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$198  = 0;
   input enable;
   wire enable;
@@ -65613,8 +65654,8 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -65648,7 +65689,7 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -65677,19 +65718,19 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_2.multiplier (\port$5516$0 , \port$5517$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5516$0 ;
-  wire [22:0] \port$5516$0 ;
-  input \port$5517$0 ;
-  wire \port$5517$0 ;
+module \talos.vector.lanes.lane_2.multiplier (\port$5528$0 , \port$5529$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5528$0 ;
+  wire [22:0] \port$5528$0 ;
+  input \port$5529$0 ;
+  wire \port$5529$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -65733,7 +65774,7 @@ module \talos.vector.lanes.lane_2.multiplier (\port$5516$0 , \port$5517$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5517$0 , \port$5516$0  };
+    a <= { \port$5529$0 , \port$5528$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -65756,30 +65797,30 @@ module \talos.vector.lanes.lane_2.multiplier (\port$5516$0 , \port$5517$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5517$0 , \port$5516$0  };
+  assign \a$3  = { \port$5529$0 , \port$5528$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer (\port$4281$0 , \port$4282$0 , \addend$14 , \port$5516$0 , \port$5517$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer (\port$4293$0 , \port$4294$0 , \addend$14 , \port$5528$0 , \port$5529$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$199  = 0;
-  input [7:0] \port$4281$0 ;
-  wire [7:0] \port$4281$0 ;
-  input [23:0] \port$4282$0 ;
-  wire [23:0] \port$4282$0 ;
+  input [7:0] \port$4293$0 ;
+  wire [7:0] \port$4293$0 ;
+  input [23:0] \port$4294$0 ;
+  wire [23:0] \port$4294$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5516$0 ;
-  wire [22:0] \port$5516$0 ;
-  output \port$5517$0 ;
-  wire \port$5517$0 ;
+  output [22:0] \port$5528$0 ;
+  wire [22:0] \port$5528$0 ;
+  output \port$5529$0 ;
+  wire \port$5529$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -65967,11 +66008,11 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4281$0 , \port$4282$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4281$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4281$0 [6:0] } : { \port$4282$0 , \port$4281$0  };
+  assign \$4  = ~ \port$4293$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4293$0 [6:0] } : { \port$4294$0 , \port$4293$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -66079,7 +66120,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4281$0 , \port$4282$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -66091,7 +66132,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4281$0 , \port$4282$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -66161,7 +66202,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4281$0 , \port$4282$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -66179,31 +66220,31 @@ module \talos.vector.lanes.lane_2.normalizer (\port$4281$0 , \port$4282$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4282$0 , \port$4281$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4294$0 , \port$4293$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5516$0  = rounded[22:0];
-  assign \port$5517$0  = \$124 ;
+  assign \port$5528$0  = rounded[22:0];
+  assign \port$5529$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -66229,12 +66270,12 @@ module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -66979,11 +67020,11 @@ module \talos.vector.lanes.lane_2.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_3 (\port$4287$0 , \port$4288$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4287$0 ;
-  wire [7:0] \port$4287$0 ;
-  input [23:0] \port$4288$0 ;
-  wire [23:0] \port$4288$0 ;
+module \talos.vector.lanes.lane_3 (\port$4299$0 , \port$4300$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4299$0 ;
+  wire [7:0] \port$4299$0 ;
+  input [23:0] \port$4300$0 ;
+  wire [23:0] \port$4300$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -67281,14 +67322,14 @@ module \talos.vector.lanes.lane_3 (\port$4287$0 , \port$4288$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -67297,8 +67338,8 @@ module \talos.vector.lanes.lane_3 (\port$4287$0 , \port$4288$0 , addend, stoppin
   \talos.vector.lanes.lane_3.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5932$0 (\$7 ),
-    .\port$5933$0 (\$8 ),
+    .\port$5944$0 (\$7 ),
+    .\port$5945$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -67310,11 +67351,11 @@ module \talos.vector.lanes.lane_3 (\port$4287$0 , \port$4288$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4287$0 (\port$4287$0 ),
-    .\port$4288$0 (\port$4288$0 ),
-    .\port$5932$0 (\$7 ),
-    .\port$5933$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4299$0 (\port$4299$0 ),
+    .\port$4300$0 (\port$4300$0 ),
+    .\port$5944$0 (\$7 ),
+    .\port$5945$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -67332,8 +67373,8 @@ module \talos.vector.lanes.lane_3 (\port$4287$0 , \port$4288$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4288$0 , \port$4287$0  };
-  assign \operand$65  = { \port$4288$0 , \port$4287$0  };
+  assign operand = { \port$4300$0 , \port$4299$0  };
+  assign \operand$65  = { \port$4300$0 , \port$4299$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -67394,13 +67435,13 @@ module \talos.vector.lanes.lane_3 (\port$4287$0 , \port$4288$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -67440,8 +67481,8 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -67470,18 +67511,18 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$200  = 0;
   input enable;
   wire enable;
@@ -67489,8 +67530,8 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -67524,7 +67565,7 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -67553,19 +67594,19 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_3.multiplier (\port$5932$0 , \port$5933$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5932$0 ;
-  wire [22:0] \port$5932$0 ;
-  input \port$5933$0 ;
-  wire \port$5933$0 ;
+module \talos.vector.lanes.lane_3.multiplier (\port$5944$0 , \port$5945$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5944$0 ;
+  wire [22:0] \port$5944$0 ;
+  input \port$5945$0 ;
+  wire \port$5945$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -67609,7 +67650,7 @@ module \talos.vector.lanes.lane_3.multiplier (\port$5932$0 , \port$5933$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5933$0 , \port$5932$0  };
+    a <= { \port$5945$0 , \port$5944$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -67632,30 +67673,30 @@ module \talos.vector.lanes.lane_3.multiplier (\port$5932$0 , \port$5933$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5933$0 , \port$5932$0  };
+  assign \a$3  = { \port$5945$0 , \port$5944$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer (\port$4287$0 , \port$4288$0 , \addend$14 , \port$5932$0 , \port$5933$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer (\port$4299$0 , \port$4300$0 , \addend$14 , \port$5944$0 , \port$5945$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$201  = 0;
-  input [7:0] \port$4287$0 ;
-  wire [7:0] \port$4287$0 ;
-  input [23:0] \port$4288$0 ;
-  wire [23:0] \port$4288$0 ;
+  input [7:0] \port$4299$0 ;
+  wire [7:0] \port$4299$0 ;
+  input [23:0] \port$4300$0 ;
+  wire [23:0] \port$4300$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5932$0 ;
-  wire [22:0] \port$5932$0 ;
-  output \port$5933$0 ;
-  wire \port$5933$0 ;
+  output [22:0] \port$5944$0 ;
+  wire [22:0] \port$5944$0 ;
+  output \port$5945$0 ;
+  wire \port$5945$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -67843,11 +67884,11 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4287$0 , \port$4288$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4287$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4287$0 [6:0] } : { \port$4288$0 , \port$4287$0  };
+  assign \$4  = ~ \port$4299$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4299$0 [6:0] } : { \port$4300$0 , \port$4299$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -67955,7 +67996,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4287$0 , \port$4288$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -67967,7 +68008,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4287$0 , \port$4288$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -68037,7 +68078,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4287$0 , \port$4288$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -68055,31 +68096,31 @@ module \talos.vector.lanes.lane_3.normalizer (\port$4287$0 , \port$4288$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4288$0 , \port$4287$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4300$0 , \port$4299$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5932$0  = rounded[22:0];
-  assign \port$5933$0  = \$124 ;
+  assign \port$5944$0  = rounded[22:0];
+  assign \port$5945$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -68105,12 +68146,12 @@ module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -68855,11 +68896,11 @@ module \talos.vector.lanes.lane_3.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_4 (\port$4293$0 , \port$4294$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4293$0 ;
-  wire [7:0] \port$4293$0 ;
-  input [23:0] \port$4294$0 ;
-  wire [23:0] \port$4294$0 ;
+module \talos.vector.lanes.lane_4 (\port$4305$0 , \port$4306$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4305$0 ;
+  wire [7:0] \port$4305$0 ;
+  input [23:0] \port$4306$0 ;
+  wire [23:0] \port$4306$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -69157,14 +69198,14 @@ module \talos.vector.lanes.lane_4 (\port$4293$0 , \port$4294$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_4.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -69173,8 +69214,8 @@ module \talos.vector.lanes.lane_4 (\port$4293$0 , \port$4294$0 , addend, stoppin
   \talos.vector.lanes.lane_4.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6348$0 (\$7 ),
-    .\port$6349$0 (\$8 ),
+    .\port$6360$0 (\$7 ),
+    .\port$6361$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -69186,11 +69227,11 @@ module \talos.vector.lanes.lane_4 (\port$4293$0 , \port$4294$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4293$0 (\port$4293$0 ),
-    .\port$4294$0 (\port$4294$0 ),
-    .\port$6348$0 (\$7 ),
-    .\port$6349$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4305$0 (\port$4305$0 ),
+    .\port$4306$0 (\port$4306$0 ),
+    .\port$6360$0 (\$7 ),
+    .\port$6361$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -69208,8 +69249,8 @@ module \talos.vector.lanes.lane_4 (\port$4293$0 , \port$4294$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4294$0 , \port$4293$0  };
-  assign \operand$65  = { \port$4294$0 , \port$4293$0  };
+  assign operand = { \port$4306$0 , \port$4305$0  };
+  assign \operand$65  = { \port$4306$0 , \port$4305$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -69270,13 +69311,13 @@ module \talos.vector.lanes.lane_4 (\port$4293$0 , \port$4294$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -69316,8 +69357,8 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -69346,18 +69387,18 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$202  = 0;
   input enable;
   wire enable;
@@ -69365,8 +69406,8 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -69400,7 +69441,7 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -69429,19 +69470,19 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_4.multiplier (\port$6348$0 , \port$6349$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6348$0 ;
-  wire [22:0] \port$6348$0 ;
-  input \port$6349$0 ;
-  wire \port$6349$0 ;
+module \talos.vector.lanes.lane_4.multiplier (\port$6360$0 , \port$6361$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6360$0 ;
+  wire [22:0] \port$6360$0 ;
+  input \port$6361$0 ;
+  wire \port$6361$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -69485,7 +69526,7 @@ module \talos.vector.lanes.lane_4.multiplier (\port$6348$0 , \port$6349$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6349$0 , \port$6348$0  };
+    a <= { \port$6361$0 , \port$6360$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -69508,30 +69549,30 @@ module \talos.vector.lanes.lane_4.multiplier (\port$6348$0 , \port$6349$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6349$0 , \port$6348$0  };
+  assign \a$3  = { \port$6361$0 , \port$6360$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer (\port$4293$0 , \port$4294$0 , \addend$14 , \port$6348$0 , \port$6349$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer (\port$4305$0 , \port$4306$0 , \addend$14 , \port$6360$0 , \port$6361$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$203  = 0;
-  input [7:0] \port$4293$0 ;
-  wire [7:0] \port$4293$0 ;
-  input [23:0] \port$4294$0 ;
-  wire [23:0] \port$4294$0 ;
+  input [7:0] \port$4305$0 ;
+  wire [7:0] \port$4305$0 ;
+  input [23:0] \port$4306$0 ;
+  wire [23:0] \port$4306$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6348$0 ;
-  wire [22:0] \port$6348$0 ;
-  output \port$6349$0 ;
-  wire \port$6349$0 ;
+  output [22:0] \port$6360$0 ;
+  wire [22:0] \port$6360$0 ;
+  output \port$6361$0 ;
+  wire \port$6361$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -69719,11 +69760,11 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4293$0 , \port$4294$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4293$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4293$0 [6:0] } : { \port$4294$0 , \port$4293$0  };
+  assign \$4  = ~ \port$4305$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4305$0 [6:0] } : { \port$4306$0 , \port$4305$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -69831,7 +69872,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4293$0 , \port$4294$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -69843,7 +69884,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4293$0 , \port$4294$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -69913,7 +69954,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4293$0 , \port$4294$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -69931,31 +69972,31 @@ module \talos.vector.lanes.lane_4.normalizer (\port$4293$0 , \port$4294$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4294$0 , \port$4293$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4306$0 , \port$4305$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6348$0  = rounded[22:0];
-  assign \port$6349$0  = \$124 ;
+  assign \port$6360$0  = rounded[22:0];
+  assign \port$6361$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -69981,12 +70022,12 @@ module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -70731,11 +70772,11 @@ module \talos.vector.lanes.lane_4.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_5 (\port$4299$0 , \port$4300$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4299$0 ;
-  wire [7:0] \port$4299$0 ;
-  input [23:0] \port$4300$0 ;
-  wire [23:0] \port$4300$0 ;
+module \talos.vector.lanes.lane_5 (\port$4311$0 , \port$4312$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4311$0 ;
+  wire [7:0] \port$4311$0 ;
+  input [23:0] \port$4312$0 ;
+  wire [23:0] \port$4312$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -71033,14 +71074,14 @@ module \talos.vector.lanes.lane_5 (\port$4299$0 , \port$4300$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_5.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -71049,8 +71090,8 @@ module \talos.vector.lanes.lane_5 (\port$4299$0 , \port$4300$0 , addend, stoppin
   \talos.vector.lanes.lane_5.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6764$0 (\$7 ),
-    .\port$6765$0 (\$8 ),
+    .\port$6776$0 (\$7 ),
+    .\port$6777$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -71062,11 +71103,11 @@ module \talos.vector.lanes.lane_5 (\port$4299$0 , \port$4300$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4299$0 (\port$4299$0 ),
-    .\port$4300$0 (\port$4300$0 ),
-    .\port$6764$0 (\$7 ),
-    .\port$6765$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4311$0 (\port$4311$0 ),
+    .\port$4312$0 (\port$4312$0 ),
+    .\port$6776$0 (\$7 ),
+    .\port$6777$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -71084,8 +71125,8 @@ module \talos.vector.lanes.lane_5 (\port$4299$0 , \port$4300$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4300$0 , \port$4299$0  };
-  assign \operand$65  = { \port$4300$0 , \port$4299$0  };
+  assign operand = { \port$4312$0 , \port$4311$0  };
+  assign \operand$65  = { \port$4312$0 , \port$4311$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -71146,13 +71187,13 @@ module \talos.vector.lanes.lane_5 (\port$4299$0 , \port$4300$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -71192,8 +71233,8 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -71222,18 +71263,18 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$204  = 0;
   input enable;
   wire enable;
@@ -71241,8 +71282,8 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -71276,7 +71317,7 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -71305,19 +71346,19 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_5.multiplier (\port$6764$0 , \port$6765$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6764$0 ;
-  wire [22:0] \port$6764$0 ;
-  input \port$6765$0 ;
-  wire \port$6765$0 ;
+module \talos.vector.lanes.lane_5.multiplier (\port$6776$0 , \port$6777$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6776$0 ;
+  wire [22:0] \port$6776$0 ;
+  input \port$6777$0 ;
+  wire \port$6777$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -71361,7 +71402,7 @@ module \talos.vector.lanes.lane_5.multiplier (\port$6764$0 , \port$6765$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6765$0 , \port$6764$0  };
+    a <= { \port$6777$0 , \port$6776$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -71384,30 +71425,30 @@ module \talos.vector.lanes.lane_5.multiplier (\port$6764$0 , \port$6765$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6765$0 , \port$6764$0  };
+  assign \a$3  = { \port$6777$0 , \port$6776$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer (\port$4299$0 , \port$4300$0 , \addend$14 , \port$6764$0 , \port$6765$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer (\port$4311$0 , \port$4312$0 , \addend$14 , \port$6776$0 , \port$6777$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$205  = 0;
-  input [7:0] \port$4299$0 ;
-  wire [7:0] \port$4299$0 ;
-  input [23:0] \port$4300$0 ;
-  wire [23:0] \port$4300$0 ;
+  input [7:0] \port$4311$0 ;
+  wire [7:0] \port$4311$0 ;
+  input [23:0] \port$4312$0 ;
+  wire [23:0] \port$4312$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6764$0 ;
-  wire [22:0] \port$6764$0 ;
-  output \port$6765$0 ;
-  wire \port$6765$0 ;
+  output [22:0] \port$6776$0 ;
+  wire [22:0] \port$6776$0 ;
+  output \port$6777$0 ;
+  wire \port$6777$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -71595,11 +71636,11 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4299$0 , \port$4300$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4299$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4299$0 [6:0] } : { \port$4300$0 , \port$4299$0  };
+  assign \$4  = ~ \port$4311$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4311$0 [6:0] } : { \port$4312$0 , \port$4311$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -71707,7 +71748,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4299$0 , \port$4300$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -71719,7 +71760,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4299$0 , \port$4300$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -71789,7 +71830,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4299$0 , \port$4300$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -71807,31 +71848,31 @@ module \talos.vector.lanes.lane_5.normalizer (\port$4299$0 , \port$4300$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4300$0 , \port$4299$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4312$0 , \port$4311$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6764$0  = rounded[22:0];
-  assign \port$6765$0  = \$124 ;
+  assign \port$6776$0  = rounded[22:0];
+  assign \port$6777$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -71857,12 +71898,12 @@ module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -72607,11 +72648,11 @@ module \talos.vector.lanes.lane_5.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_6 (\port$4305$0 , \port$4306$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4305$0 ;
-  wire [7:0] \port$4305$0 ;
-  input [23:0] \port$4306$0 ;
-  wire [23:0] \port$4306$0 ;
+module \talos.vector.lanes.lane_6 (\port$4317$0 , \port$4318$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4317$0 ;
+  wire [7:0] \port$4317$0 ;
+  input [23:0] \port$4318$0 ;
+  wire [23:0] \port$4318$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -72909,14 +72950,14 @@ module \talos.vector.lanes.lane_6 (\port$4305$0 , \port$4306$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_6.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -72925,8 +72966,8 @@ module \talos.vector.lanes.lane_6 (\port$4305$0 , \port$4306$0 , addend, stoppin
   \talos.vector.lanes.lane_6.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$7180$0 (\$7 ),
-    .\port$7181$0 (\$8 ),
+    .\port$7192$0 (\$7 ),
+    .\port$7193$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -72938,11 +72979,11 @@ module \talos.vector.lanes.lane_6 (\port$4305$0 , \port$4306$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4305$0 (\port$4305$0 ),
-    .\port$4306$0 (\port$4306$0 ),
-    .\port$7180$0 (\$7 ),
-    .\port$7181$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4317$0 (\port$4317$0 ),
+    .\port$4318$0 (\port$4318$0 ),
+    .\port$7192$0 (\$7 ),
+    .\port$7193$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -72960,8 +73001,8 @@ module \talos.vector.lanes.lane_6 (\port$4305$0 , \port$4306$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4306$0 , \port$4305$0  };
-  assign \operand$65  = { \port$4306$0 , \port$4305$0  };
+  assign operand = { \port$4318$0 , \port$4317$0  };
+  assign \operand$65  = { \port$4318$0 , \port$4317$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -73022,13 +73063,13 @@ module \talos.vector.lanes.lane_6 (\port$4305$0 , \port$4306$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -73068,8 +73109,8 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -73098,18 +73139,18 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$206  = 0;
   input enable;
   wire enable;
@@ -73117,8 +73158,8 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -73152,7 +73193,7 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -73181,19 +73222,19 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_6.multiplier (\port$7180$0 , \port$7181$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$7180$0 ;
-  wire [22:0] \port$7180$0 ;
-  input \port$7181$0 ;
-  wire \port$7181$0 ;
+module \talos.vector.lanes.lane_6.multiplier (\port$7192$0 , \port$7193$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$7192$0 ;
+  wire [22:0] \port$7192$0 ;
+  input \port$7193$0 ;
+  wire \port$7193$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -73237,7 +73278,7 @@ module \talos.vector.lanes.lane_6.multiplier (\port$7180$0 , \port$7181$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$7181$0 , \port$7180$0  };
+    a <= { \port$7193$0 , \port$7192$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -73260,30 +73301,30 @@ module \talos.vector.lanes.lane_6.multiplier (\port$7180$0 , \port$7181$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$7181$0 , \port$7180$0  };
+  assign \a$3  = { \port$7193$0 , \port$7192$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer (\port$4305$0 , \port$4306$0 , \addend$14 , \port$7180$0 , \port$7181$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer (\port$4317$0 , \port$4318$0 , \addend$14 , \port$7192$0 , \port$7193$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$207  = 0;
-  input [7:0] \port$4305$0 ;
-  wire [7:0] \port$4305$0 ;
-  input [23:0] \port$4306$0 ;
-  wire [23:0] \port$4306$0 ;
+  input [7:0] \port$4317$0 ;
+  wire [7:0] \port$4317$0 ;
+  input [23:0] \port$4318$0 ;
+  wire [23:0] \port$4318$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$7180$0 ;
-  wire [22:0] \port$7180$0 ;
-  output \port$7181$0 ;
-  wire \port$7181$0 ;
+  output [22:0] \port$7192$0 ;
+  wire [22:0] \port$7192$0 ;
+  output \port$7193$0 ;
+  wire \port$7193$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -73471,11 +73512,11 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4305$0 , \port$4306$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4305$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4305$0 [6:0] } : { \port$4306$0 , \port$4305$0  };
+  assign \$4  = ~ \port$4317$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4317$0 [6:0] } : { \port$4318$0 , \port$4317$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -73583,7 +73624,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4305$0 , \port$4306$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -73595,7 +73636,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4305$0 , \port$4306$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -73665,7 +73706,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4305$0 , \port$4306$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -73683,31 +73724,31 @@ module \talos.vector.lanes.lane_6.normalizer (\port$4305$0 , \port$4306$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4306$0 , \port$4305$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4318$0 , \port$4317$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$7180$0  = rounded[22:0];
-  assign \port$7181$0  = \$124 ;
+  assign \port$7192$0  = rounded[22:0];
+  assign \port$7193$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -73733,12 +73774,12 @@ module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -74483,11 +74524,11 @@ module \talos.vector.lanes.lane_6.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_7 (\port$4311$0 , \port$4312$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4311$0 ;
-  wire [7:0] \port$4311$0 ;
-  input [23:0] \port$4312$0 ;
-  wire [23:0] \port$4312$0 ;
+module \talos.vector.lanes.lane_7 (\port$4323$0 , \port$4324$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4323$0 ;
+  wire [7:0] \port$4323$0 ;
+  input [23:0] \port$4324$0 ;
+  wire [23:0] \port$4324$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -74785,14 +74826,14 @@ module \talos.vector.lanes.lane_7 (\port$4311$0 , \port$4312$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_7.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -74801,8 +74842,8 @@ module \talos.vector.lanes.lane_7 (\port$4311$0 , \port$4312$0 , addend, stoppin
   \talos.vector.lanes.lane_7.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$7596$0 (\$7 ),
-    .\port$7597$0 (\$8 ),
+    .\port$7608$0 (\$7 ),
+    .\port$7609$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -74814,11 +74855,11 @@ module \talos.vector.lanes.lane_7 (\port$4311$0 , \port$4312$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4311$0 (\port$4311$0 ),
-    .\port$4312$0 (\port$4312$0 ),
-    .\port$7596$0 (\$7 ),
-    .\port$7597$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4323$0 (\port$4323$0 ),
+    .\port$4324$0 (\port$4324$0 ),
+    .\port$7608$0 (\$7 ),
+    .\port$7609$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -74836,8 +74877,8 @@ module \talos.vector.lanes.lane_7 (\port$4311$0 , \port$4312$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4312$0 , \port$4311$0  };
-  assign \operand$65  = { \port$4312$0 , \port$4311$0  };
+  assign operand = { \port$4324$0 , \port$4323$0  };
+  assign \operand$65  = { \port$4324$0 , \port$4323$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -74898,13 +74939,13 @@ module \talos.vector.lanes.lane_7 (\port$4311$0 , \port$4312$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -74944,8 +74985,8 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -74974,18 +75015,18 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$208  = 0;
   input enable;
   wire enable;
@@ -74993,8 +75034,8 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -75028,7 +75069,7 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -75057,19 +75098,19 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_7.multiplier (\port$7596$0 , \port$7597$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$7596$0 ;
-  wire [22:0] \port$7596$0 ;
-  input \port$7597$0 ;
-  wire \port$7597$0 ;
+module \talos.vector.lanes.lane_7.multiplier (\port$7608$0 , \port$7609$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$7608$0 ;
+  wire [22:0] \port$7608$0 ;
+  input \port$7609$0 ;
+  wire \port$7609$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -75113,7 +75154,7 @@ module \talos.vector.lanes.lane_7.multiplier (\port$7596$0 , \port$7597$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$7597$0 , \port$7596$0  };
+    a <= { \port$7609$0 , \port$7608$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -75136,30 +75177,30 @@ module \talos.vector.lanes.lane_7.multiplier (\port$7596$0 , \port$7597$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$7597$0 , \port$7596$0  };
+  assign \a$3  = { \port$7609$0 , \port$7608$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer (\port$4311$0 , \port$4312$0 , \addend$14 , \port$7596$0 , \port$7597$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer (\port$4323$0 , \port$4324$0 , \addend$14 , \port$7608$0 , \port$7609$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$209  = 0;
-  input [7:0] \port$4311$0 ;
-  wire [7:0] \port$4311$0 ;
-  input [23:0] \port$4312$0 ;
-  wire [23:0] \port$4312$0 ;
+  input [7:0] \port$4323$0 ;
+  wire [7:0] \port$4323$0 ;
+  input [23:0] \port$4324$0 ;
+  wire [23:0] \port$4324$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$7596$0 ;
-  wire [22:0] \port$7596$0 ;
-  output \port$7597$0 ;
-  wire \port$7597$0 ;
+  output [22:0] \port$7608$0 ;
+  wire [22:0] \port$7608$0 ;
+  output \port$7609$0 ;
+  wire \port$7609$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -75347,11 +75388,11 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4311$0 , \port$4312$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4311$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4311$0 [6:0] } : { \port$4312$0 , \port$4311$0  };
+  assign \$4  = ~ \port$4323$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4323$0 [6:0] } : { \port$4324$0 , \port$4323$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -75459,7 +75500,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4311$0 , \port$4312$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -75471,7 +75512,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4311$0 , \port$4312$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -75541,7 +75582,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4311$0 , \port$4312$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -75559,31 +75600,31 @@ module \talos.vector.lanes.lane_7.normalizer (\port$4311$0 , \port$4312$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4312$0 , \port$4311$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4324$0 , \port$4323$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$7596$0  = rounded[22:0];
-  assign \port$7597$0  = \$124 ;
+  assign \port$7608$0  = rounded[22:0];
+  assign \port$7609$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -75609,12 +75650,12 @@ module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -76359,11 +76400,11 @@ module \talos.vector.lanes.lane_7.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_8 (\port$4317$0 , \port$4318$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4317$0 ;
-  wire [7:0] \port$4317$0 ;
-  input [23:0] \port$4318$0 ;
-  wire [23:0] \port$4318$0 ;
+module \talos.vector.lanes.lane_8 (\port$4329$0 , \port$4330$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4329$0 ;
+  wire [7:0] \port$4329$0 ;
+  input [23:0] \port$4330$0 ;
+  wire [23:0] \port$4330$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -76661,14 +76702,14 @@ module \talos.vector.lanes.lane_8 (\port$4317$0 , \port$4318$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_8.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -76677,8 +76718,8 @@ module \talos.vector.lanes.lane_8 (\port$4317$0 , \port$4318$0 , addend, stoppin
   \talos.vector.lanes.lane_8.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8012$0 (\$7 ),
-    .\port$8013$0 (\$8 ),
+    .\port$8024$0 (\$7 ),
+    .\port$8025$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -76690,11 +76731,11 @@ module \talos.vector.lanes.lane_8 (\port$4317$0 , \port$4318$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4317$0 (\port$4317$0 ),
-    .\port$4318$0 (\port$4318$0 ),
-    .\port$8012$0 (\$7 ),
-    .\port$8013$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4329$0 (\port$4329$0 ),
+    .\port$4330$0 (\port$4330$0 ),
+    .\port$8024$0 (\$7 ),
+    .\port$8025$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -76712,8 +76753,8 @@ module \talos.vector.lanes.lane_8 (\port$4317$0 , \port$4318$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4318$0 , \port$4317$0  };
-  assign \operand$65  = { \port$4318$0 , \port$4317$0  };
+  assign operand = { \port$4330$0 , \port$4329$0  };
+  assign \operand$65  = { \port$4330$0 , \port$4329$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -76774,13 +76815,13 @@ module \talos.vector.lanes.lane_8 (\port$4317$0 , \port$4318$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -76820,8 +76861,8 @@ module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -76850,18 +76891,18 @@ module \talos.vector.lanes.lane_8.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$210  = 0;
   input enable;
   wire enable;
@@ -76869,8 +76910,8 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -76904,7 +76945,7 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -76933,19 +76974,19 @@ module \talos.vector.lanes.lane_8.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_8.multiplier (\port$8012$0 , \port$8013$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8012$0 ;
-  wire [22:0] \port$8012$0 ;
-  input \port$8013$0 ;
-  wire \port$8013$0 ;
+module \talos.vector.lanes.lane_8.multiplier (\port$8024$0 , \port$8025$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8024$0 ;
+  wire [22:0] \port$8024$0 ;
+  input \port$8025$0 ;
+  wire \port$8025$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -76989,7 +77030,7 @@ module \talos.vector.lanes.lane_8.multiplier (\port$8012$0 , \port$8013$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8013$0 , \port$8012$0  };
+    a <= { \port$8025$0 , \port$8024$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -77012,30 +77053,30 @@ module \talos.vector.lanes.lane_8.multiplier (\port$8012$0 , \port$8013$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8013$0 , \port$8012$0  };
+  assign \a$3  = { \port$8025$0 , \port$8024$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_8.normalizer (\port$4317$0 , \port$4318$0 , \addend$14 , \port$8012$0 , \port$8013$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_8.normalizer (\port$4329$0 , \port$4330$0 , \addend$14 , \port$8024$0 , \port$8025$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$211  = 0;
-  input [7:0] \port$4317$0 ;
-  wire [7:0] \port$4317$0 ;
-  input [23:0] \port$4318$0 ;
-  wire [23:0] \port$4318$0 ;
+  input [7:0] \port$4329$0 ;
+  wire [7:0] \port$4329$0 ;
+  input [23:0] \port$4330$0 ;
+  wire [23:0] \port$4330$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8012$0 ;
-  wire [22:0] \port$8012$0 ;
-  output \port$8013$0 ;
-  wire \port$8013$0 ;
+  output [22:0] \port$8024$0 ;
+  wire [22:0] \port$8024$0 ;
+  output \port$8025$0 ;
+  wire \port$8025$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -77223,11 +77264,11 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4317$0 , \port$4318$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4317$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4317$0 [6:0] } : { \port$4318$0 , \port$4317$0  };
+  assign \$4  = ~ \port$4329$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4329$0 [6:0] } : { \port$4330$0 , \port$4329$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -77335,7 +77376,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4317$0 , \port$4318$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -77347,7 +77388,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4317$0 , \port$4318$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -77417,7 +77458,7 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4317$0 , \port$4318$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -77435,31 +77476,31 @@ module \talos.vector.lanes.lane_8.normalizer (\port$4317$0 , \port$4318$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4318$0 , \port$4317$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4330$0 , \port$4329$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8012$0  = rounded[22:0];
-  assign \port$8013$0  = \$124 ;
+  assign \port$8024$0  = rounded[22:0];
+  assign \port$8025$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -77485,12 +77526,12 @@ module \talos.vector.lanes.lane_8.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -78235,11 +78276,11 @@ module \talos.vector.lanes.lane_8.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_9 (\port$4323$0 , \port$4324$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$4323$0 ;
-  wire [7:0] \port$4323$0 ;
-  input [23:0] \port$4324$0 ;
-  wire [23:0] \port$4324$0 ;
+module \talos.vector.lanes.lane_9 (\port$4335$0 , \port$4336$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$4335$0 ;
+  wire [7:0] \port$4335$0 ;
+  input [23:0] \port$4336$0 ;
+  wire [23:0] \port$4336$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -78537,14 +78578,14 @@ module \talos.vector.lanes.lane_9 (\port$4323$0 , \port$4324$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$15307$1 (table_write[39:1]),
+    .\port$15319$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_9.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$15307$2 (table_write[17:2]),
+    .\port$15319$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -78553,8 +78594,8 @@ module \talos.vector.lanes.lane_9 (\port$4323$0 , \port$4324$0 , addend, stoppin
   \talos.vector.lanes.lane_9.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$8428$0 (\$7 ),
-    .\port$8429$0 (\$8 ),
+    .\port$8440$0 (\$7 ),
+    .\port$8441$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -78566,11 +78607,11 @@ module \talos.vector.lanes.lane_9 (\port$4323$0 , \port$4324$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$15118$24 (constants[46:24]),
-    .\port$4323$0 (\port$4323$0 ),
-    .\port$4324$0 (\port$4324$0 ),
-    .\port$8428$0 (\$7 ),
-    .\port$8429$0 (\$8 ),
+    .\port$15130$24 (constants[46:24]),
+    .\port$4335$0 (\port$4335$0 ),
+    .\port$4336$0 (\port$4336$0 ),
+    .\port$8440$0 (\$7 ),
+    .\port$8441$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -78588,8 +78629,8 @@ module \talos.vector.lanes.lane_9 (\port$4323$0 , \port$4324$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$4324$0 , \port$4323$0  };
-  assign \operand$65  = { \port$4324$0 , \port$4323$0  };
+  assign operand = { \port$4336$0 , \port$4335$0  };
+  assign \operand$65  = { \port$4336$0 , \port$4335$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -78650,13 +78691,13 @@ module \talos.vector.lanes.lane_9 (\port$4323$0 , \port$4324$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$15307$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$15319$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$15307$1 ;
-  wire [38:0] \port$15307$1 ;
+  input [38:0] \port$15319$1 ;
+  wire [38:0] \port$15319$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -78696,8 +78737,8 @@ module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$15307$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$15307$1 [0])
-      memory[\port$15307$1 [8:1]] <= \port$15307$1 [38:9];
+    if (\port$15319$1 [0])
+      memory[\port$15319$1 [8:1]] <= \port$15319$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -78726,18 +78767,18 @@ module \talos.vector.lanes.lane_9.add_table (enable, stopping_rst, \port$15307$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$15307$1 [0];
-  assign write = \port$15307$1 [0];
-  assign writing__addr = \port$15307$1 [8:1];
-  assign index = \port$15307$1 [8:1];
-  assign writing__data = \port$15307$1 [38:9];
-  assign entry = \port$15307$1 [38:9];
+  assign writing__en = \port$15319$1 [0];
+  assign write = \port$15319$1 [0];
+  assign writing__addr = \port$15319$1 [8:1];
+  assign index = \port$15319$1 [8:1];
+  assign writing__data = \port$15319$1 [38:9];
+  assign entry = \port$15319$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__en, \port$15307$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__en, \port$15319$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$212  = 0;
   input enable;
   wire enable;
@@ -78745,8 +78786,8 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$15307$2 ;
-  wire [15:0] \port$15307$2 ;
+  input [15:0] \port$15319$2 ;
+  wire [15:0] \port$15319$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -78780,7 +78821,7 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$15307$2 [7:0]] <= \port$15307$2 [15:8];
+      memory[\port$15319$2 [7:0]] <= \port$15319$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -78809,19 +78850,19 @@ module \talos.vector.lanes.lane_9.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$15307$2 [7:0];
-  assign index = \port$15307$2 [7:0];
-  assign writing__data = \port$15307$2 [15:8];
-  assign entry = \port$15307$2 [15:8];
+  assign writing__addr = \port$15319$2 [7:0];
+  assign index = \port$15319$2 [7:0];
+  assign writing__data = \port$15319$2 [15:8];
+  assign entry = \port$15319$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_9.multiplier (\port$8428$0 , \port$8429$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$8428$0 ;
-  wire [22:0] \port$8428$0 ;
-  input \port$8429$0 ;
-  wire \port$8429$0 ;
+module \talos.vector.lanes.lane_9.multiplier (\port$8440$0 , \port$8441$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$8440$0 ;
+  wire [22:0] \port$8440$0 ;
+  input \port$8441$0 ;
+  wire \port$8441$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -78865,7 +78906,7 @@ module \talos.vector.lanes.lane_9.multiplier (\port$8428$0 , \port$8429$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$8429$0 , \port$8428$0  };
+    a <= { \port$8441$0 , \port$8440$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -78888,30 +78929,30 @@ module \talos.vector.lanes.lane_9.multiplier (\port$8428$0 , \port$8429$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$8429$0 , \port$8428$0  };
+  assign \a$3  = { \port$8441$0 , \port$8440$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_9.normalizer (\port$4323$0 , \port$4324$0 , \addend$14 , \port$8428$0 , \port$8429$0 , \bias$12 , stopping_rst, \port$15118$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_9.normalizer (\port$4335$0 , \port$4336$0 , \addend$14 , \port$8440$0 , \port$8441$0 , \bias$12 , stopping_rst, \port$15130$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$213  = 0;
-  input [7:0] \port$4323$0 ;
-  wire [7:0] \port$4323$0 ;
-  input [23:0] \port$4324$0 ;
-  wire [23:0] \port$4324$0 ;
+  input [7:0] \port$4335$0 ;
+  wire [7:0] \port$4335$0 ;
+  input [23:0] \port$4336$0 ;
+  wire [23:0] \port$4336$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$8428$0 ;
-  wire [22:0] \port$8428$0 ;
-  output \port$8429$0 ;
-  wire \port$8429$0 ;
+  output [22:0] \port$8440$0 ;
+  wire [22:0] \port$8440$0 ;
+  output \port$8441$0 ;
+  wire \port$8441$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$15118$24 ;
-  wire [22:0] \port$15118$24 ;
+  input [22:0] \port$15130$24 ;
+  wire [22:0] \port$15130$24 ;
   input add;
   wire add;
   output negative_4;
@@ -79099,11 +79140,11 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4323$0 , \port$4324$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$15118$24 [5];
-  assign \$2  = ~ \port$15118$24 [6];
+  assign \$1  = add & \port$15130$24 [5];
+  assign \$2  = ~ \port$15130$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$4323$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4323$0 [6:0] } : { \port$4324$0 , \port$4323$0  };
+  assign \$4  = ~ \port$4335$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$4335$0 [6:0] } : { \port$4336$0 , \port$4335$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -79211,7 +79252,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4323$0 , \port$4324$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$15118$24 [4:0] + 4'h8;
+  assign \$113  = \port$15130$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -79223,7 +79264,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4323$0 , \port$4324$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$15118$24 [6];
+  assign \$123  = add_3 & \port$15130$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -79293,7 +79334,7 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4323$0 , \port$4324$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$15118$31 (\port$15118$24 [22:7]),
+    .\port$15130$31 (\port$15130$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -79311,31 +79352,31 @@ module \talos.vector.lanes.lane_9.normalizer (\port$4323$0 , \port$4324$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$15118$24 [5];
-  assign multiply = \port$15118$24 [6];
-  assign \operand$10  = { \port$4324$0 , \port$4323$0  };
-  assign align = \port$15118$24 [4:0];
+  assign \unsigned  = \port$15130$24 [5];
+  assign multiply = \port$15130$24 [6];
+  assign \operand$10  = { \port$4336$0 , \port$4335$0  };
+  assign align = \port$15130$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$15118$24 [14:7];
-  assign operand_zero = \port$15118$24 [14:7];
-  assign zero_b = \port$15118$24 [22:15];
-  assign addend_zero = \port$15118$24 [22:15];
+  assign zero_a = \port$15130$24 [14:7];
+  assign operand_zero = \port$15130$24 [14:7];
+  assign zero_b = \port$15130$24 [22:15];
+  assign addend_zero = \port$15130$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$8428$0  = rounded[22:0];
-  assign \port$8429$0  = \$124 ;
+  assign \port$8440$0  = rounded[22:0];
+  assign \port$8441$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \port$15118$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \port$15130$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$15118$31 ;
-  wire [15:0] \port$15118$31 ;
+  input [15:0] \port$15130$31 ;
+  wire [15:0] \port$15130$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -79361,12 +79402,12 @@ module \talos.vector.lanes.lane_9.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$15118$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$15118$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$15130$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$15130$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$15118$31 [7:0];
-  assign zero_b = \port$15118$31 [15:8];
+  assign zero_a = \port$15130$31 [7:0];
+  assign zero_b = \port$15130$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -80240,7 +80281,7 @@ module \talos.vector.lanes.residuals (o__ready, stopping_rst, write__data, i__va
   assign following = read__addr;
 endmodule
 
-module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15172$1 , values, stopping_clk);
+module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15184$1 , values, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$215  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -80248,8 +80289,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15172$1 , valu
   wire [127:0] data;
   input sum;
   wire sum;
-  input [1:0] \port$15172$1 ;
-  wire [1:0] \port$15172$1 ;
+  input [1:0] \port$15184$1 ;
+  wire [1:0] \port$15184$1 ;
   output [383:0] values;
   wire [383:0] values;
   input stopping_clk;
@@ -80535,7 +80576,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15172$1 , valu
   always @(posedge stopping_clk)
     valid <= \$81 ;
   always @(posedge stopping_clk)
-    first <= \port$15172$1 [1];
+    first <= \port$15184$1 [1];
   always @(posedge stopping_clk)
     so_far_0 <= \$82 ;
   always @(posedge stopping_clk)
@@ -80572,7 +80613,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15172$1 , valu
   assign \$2  = sum ? \$34 [7:0] : \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$215 ) begin end
-    \$81  = \port$15172$1 [0];
+    \$81  = \port$15184$1 [0];
     if (stopping_rst) begin
       \$81  = 1'h0;
     end
@@ -80689,8 +80730,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$15172$1 , valu
       \$97  = { \$79 [23:8], \$32  };
     end
   end
-  assign \valid$5  = \port$15172$1 [0];
-  assign \first$7  = \port$15172$1 [1];
+  assign \valid$5  = \port$15184$1 [0];
+  assign \first$7  = \port$15184$1 [1];
   assign total_0 = \$34 [23:0];
   assign total_1 = \$37 [23:0];
   assign total_2 = \$40 [23:0];
@@ -81101,7 +81142,7 @@ module \talos.weights (ar__ready, i__valid, \wait , start, ar__valid, done, idle
     .burst__payload(ar__payload),
     .burst__ready(burst__ready),
     .i__valid(run_valid),
-    .\port$12844$62 (\$36 ),
+    .\port$12856$62 (\$36 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -81576,7 +81617,7 @@ module \talos.weights.fifo.near (o__ready, stopping_rst, i__valid, write__data, 
   assign o__valid = filled[0];
 endmodule
 
-module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$12844$62 , run__ready, stopping_clk);
+module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$12856$62 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$220  = 0;
   input burst__ready;
   wire burst__ready;
@@ -81590,8 +81631,8 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [4:0] \port$12844$62 ;
-  wire [4:0] \port$12844$62 ;
+  output [4:0] \port$12856$62 ;
+  wire [4:0] \port$12856$62 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -81728,7 +81769,7 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   assign burst__valid = valid;
   assign \final  = now[62];
   assign tag = now[66:63];
-  assign \port$12844$62  = now[66:62];
+  assign \port$12856$62  = now[66:62];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];

@@ -593,7 +593,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .matrix_read__data(act__data),
     .matrix_read__grant(act__grant),
     .matrix_read__valid(matrix_read__valid),
-    .\port$8811$1 (\$31 ),
+    .\port$8823$1 (\$31 ),
     .store_read__address(store_read__address),
     .store_read__data(read__data),
     .store_read__grant(read__grant),
@@ -645,15 +645,15 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$3102$0 (\done$373 ),
     .\port$3107$0 (\sync$387 ),
     .\port$3109$0 (\busy$380 ),
-    .\port$3315$0 (\stall$394 ),
+    .\port$3331$0 (\stall$394 ),
     .\port$735$0 (\r__valid$150 ),
-    .\port$7387$0 (\o__ready$348 ),
-    .\port$7391$0 (\done$374 ),
-    .\port$7418$0 (\busy$381 ),
-    .\port$7420$0 (\stall$395 ),
-    .\port$7424$0 (\sync$388 ),
-    .\port$8479$0 (\start$362 ),
-    .\port$8607$0 (\done$370 ),
+    .\port$7399$0 (\o__ready$348 ),
+    .\port$7403$0 (\done$374 ),
+    .\port$7430$0 (\busy$381 ),
+    .\port$7432$0 (\stall$395 ),
+    .\port$7436$0 (\sync$388 ),
+    .\port$8491$0 (\start$362 ),
+    .\port$8619$0 (\done$370 ),
     .\port$866$0 (\stall$390 ),
     .post__0(post__1),
     .\post__1$74 (post__3),
@@ -729,7 +729,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .instr__payload(instr__payload),
     .instr__valid(instr__valid),
     .param_valid(param_valid),
-    .\port$8811$1 (\$31 ),
+    .\port$8823$1 (\$31 ),
     .post(post__1),
     .r__payload(r__payload),
     .r__ready(load_r__ready),
@@ -769,7 +769,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .idle(\idle$315 ),
     .instr__valid(\instr__valid$302 ),
     .issue(\busy$379 ),
-    .\port$12244$0 (\o__payload$305 ),
+    .\port$12256$0 (\o__payload$305 ),
     .post(post__3),
     .stall(\stall$393 ),
     .start(\o__ready$306 ),
@@ -808,7 +808,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
     .\port$6$0 (\$5 ),
     .\port$7$0 (\$6 ),
     .\port$8$0 (\$7 ),
-    .\port$8493$0 (\i__payload$319 [241:0]),
+    .\port$8505$0 (\i__payload$319 [241:0]),
     .\port$9$0 (\$8 ),
     .stopping_clk(clk),
     .stopping_rst(stopping_rst)
@@ -1286,7 +1286,7 @@ module talos(s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   assign idle[1] = \$2 ;
 endmodule
 
-module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$8811$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
+module \talos.activation (matrix_read__grant, vector_read__grant, store_read__grant, vector_write__grant, load_write__grant, load_write__valid, vector_write__count, store_read__valid, ending_rst, matrix_read__data, vector_read__data, store_read__data, \port$8823$1 , matrix_read__valid, matrix_read__address, vector_read__address, vector_read__valid, vector_write__data, vector_write__valid, vector_write__address, store_read__address
 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$7  = 0;
   output matrix_read__grant;
@@ -1313,8 +1313,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   reg [63:0] vector_read__data = 64'h0000000000000000;
   output [63:0] store_read__data;
   reg [63:0] store_read__data = 64'h0000000000000000;
-  input [89:0] \port$8811$1 ;
-  wire [89:0] \port$8811$1 ;
+  input [89:0] \port$8823$1 ;
+  wire [89:0] \port$8823$1 ;
   input matrix_read__valid;
   wire matrix_read__valid;
   input [21:0] matrix_read__address;
@@ -2835,14 +2835,14 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$557  = vector_write_place[7:5] <= 3'h5;
   assign \$558  = vector_write_place[7:5] <= 3'h6;
   assign \$559  = load_write__valid & load_write__grant;
-  assign \$560  = \port$8811$1 [25:22] > 1'h0;
-  assign \$561  = \port$8811$1 [25:22] > 1'h1;
-  assign \$562  = \port$8811$1 [25:22] > 2'h2;
-  assign \$563  = \port$8811$1 [25:22] > 2'h3;
-  assign \$564  = \port$8811$1 [25:22] > 3'h4;
-  assign \$565  = \port$8811$1 [25:22] > 3'h5;
-  assign \$566  = \port$8811$1 [25:22] > 3'h6;
-  assign \$567  = \port$8811$1 [25:22] > 3'h7;
+  assign \$560  = \port$8823$1 [25:22] > 1'h0;
+  assign \$561  = \port$8823$1 [25:22] > 1'h1;
+  assign \$562  = \port$8823$1 [25:22] > 2'h2;
+  assign \$563  = \port$8823$1 [25:22] > 2'h3;
+  assign \$564  = \port$8823$1 [25:22] > 3'h4;
+  assign \$565  = \port$8823$1 [25:22] > 3'h5;
+  assign \$566  = \port$8823$1 [25:22] > 3'h6;
+  assign \$567  = \port$8823$1 [25:22] > 3'h7;
   assign \$568  = load_write_place[7:5] <= 1'h0;
   assign \$569  = load_write_place[7:5] <= 1'h1;
   assign \$570  = load_write_place[7:5] <= 2'h2;
@@ -3055,13 +3055,13 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   always @(posedge ending_clk)
     load_write_even_row_1 <= \$268 [10:0];
   always @(posedge ending_clk)
-    load_write_odd_row_1 <= \port$8811$1 [14:4];
+    load_write_odd_row_1 <= \port$8823$1 [14:4];
   always @(posedge ending_clk)
     load_write_wanted_1 <= { \$567 , \$566 , \$565 , \$564 , \$563 , \$562 , \$561 , \$560  };
   always @(posedge ending_clk)
     load_write_upper_1 <= { 1'h1, \$574 , \$573 , \$572 , \$571 , \$570 , \$569 , \$568  };
   always @(posedge ending_clk)
-    load_write_data_1 <= \port$8811$1 [89:26];
+    load_write_data_1 <= \port$8823$1 [89:26];
   always @(posedge ending_clk)
     load_write_data_2 <= load_write_rotate_2;
   always @(posedge ending_clk)
@@ -3393,16 +3393,16 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign \$262  = \$261  & \$234 ;
   assign \$263  = vector_write_place[1:0] == 2'h3;
   assign \$264  = \$263  & \$235 ;
-  assign \$265  = & \port$8811$1 [14:4];
-  assign \$266  = \port$8811$1 [3] & \$265 ;
-  assign \$267  = \port$8811$1 [16:15] + \$266 ;
-  assign \$268  = \port$8811$1 [14:4] + \port$8811$1 [3];
-  assign load_write_crosses = \port$8811$1 [2:0] > 1'h0;
-  assign \$269  = ~ \port$8811$1 [3];
+  assign \$265  = & \port$8823$1 [14:4];
+  assign \$266  = \port$8823$1 [3] & \$265 ;
+  assign \$267  = \port$8823$1 [16:15] + \$266 ;
+  assign \$268  = \port$8823$1 [14:4] + \port$8823$1 [3];
+  assign load_write_crosses = \port$8823$1 [2:0] > 1'h0;
+  assign \$269  = ~ \port$8823$1 [3];
   assign \$270  = \$269  | load_write_crosses;
-  assign \$271  = \port$8811$1 [3] | load_write_crosses;
-  assign \$272  = & \port$8811$1 [14:12];
-  assign load_write_near_end = \port$8811$1 [3] & \$272 ;
+  assign \$271  = \port$8823$1 [3] | load_write_crosses;
+  assign \$272  = & \port$8823$1 [14:12];
+  assign load_write_near_end = \port$8823$1 [3] & \$272 ;
   assign \$273  = ! load_write_place[1:0];
   assign \$274  = load_write_place[1:0] == 2'h3;
   assign \$275  = \$274  & load_write_near_end;
@@ -3508,9 +3508,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign vector_write_even_row = \$232 [10:0];
   assign vector_write_odd_row = vector_write__address[14:4];
   assign vector_write_touches = { \$235 , \$234  };
-  assign load_write__address = \port$8811$1 [21:0];
+  assign load_write__address = \port$8823$1 [21:0];
   assign load_write_even_row = \$268 [10:0];
-  assign load_write_odd_row = \port$8811$1 [14:4];
+  assign load_write_odd_row = \port$8823$1 [14:4];
   assign load_write_touches = { \$271 , \$270  };
   assign write_row_0_0 = \$signature__addr ;
   assign write_enable_0_0 = \$signature__en ;
@@ -3528,8 +3528,8 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign write_enable_3_0 = \$signature__en$161 ;
   assign write_row_3_1 = \$signature__addr$163 ;
   assign write_enable_3_1 = \$signature__en$167 ;
-  assign load_write__count = \port$8811$1 [25:22];
-  assign load_write__data = \port$8811$1 [89:26];
+  assign load_write__count = \port$8823$1 [25:22];
+  assign load_write__data = \port$8823$1 [89:26];
   assign \matrix_read_place.bank  = matrix_read_place[1:0];
   assign \matrix_read_place.next_bank  = matrix_read_place[3:2];
   assign \matrix_read_place.parity  = matrix_read_place[4];
@@ -3619,9 +3619,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
   assign load_write_needs[1] = \$279 ;
   assign load_write_needs[0] = \$277 ;
   assign load_write_place[3:2] = \$267 [1:0];
-  assign load_write_place[1:0] = \port$8811$1 [16:15];
-  assign load_write_place[4] = \port$8811$1 [3];
-  assign load_write_place[7:5] = \port$8811$1 [2:0];
+  assign load_write_place[1:0] = \port$8823$1 [16:15];
+  assign load_write_place[4] = \port$8823$1 [3];
+  assign load_write_place[7:5] = \port$8823$1 [2:0];
   assign vector_write_needs[7] = \$264 ;
   assign vector_write_needs[6] = \$262 ;
   assign vector_write_needs[5] = \$257 ;
@@ -3704,9 +3704,9 @@ module \talos.activation (matrix_read__grant, vector_read__grant, store_read__gr
 endmodule
 
 module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid, s_axil_rready, clk, rst, pending, \port$735$0 , \port$866$0 , bad_opcode, wait__0, \port$1687$0 , \port$1736$0 , \port$1738$0 , \port$1742$0 
-, \port$2128$0 , \port$2134$0 , \port$2141$0 , \port$2145$0 , \port$2262$0 , \port$2288$0 , \wait__1$72 , \port$2298$0 , \port$2300$0 , \port$2304$0 , wait__2, \port$3099$0 , \port$3102$0 , post__2, \port$3107$0 , \port$3109$0 , \port$3315$0 , \wait__3$84 , \port$7387$0 , \port$7391$0 , \port$7418$0 
-, \port$7420$0 , \port$7424$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
-, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$8479$0 , bad_index, \port$8607$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
+, \port$2128$0 , \port$2134$0 , \port$2141$0 , \port$2145$0 , \port$2262$0 , \port$2288$0 , \wait__1$72 , \port$2298$0 , \port$2300$0 , \port$2304$0 , wait__2, \port$3099$0 , \port$3102$0 , post__2, \port$3107$0 , \port$3109$0 , \port$3331$0 , \wait__3$84 , \port$7399$0 , \port$7403$0 , \port$7430$0 
+, \port$7432$0 , \port$7436$0 , first__0, \first__1$70 , first__2, \first__3$82 , idle, error, sync_ready, \program , count, bases__0, bases__1, bases__2, bases__3, clear, irq, core_reset, unit_reset, halt, s_axil_awready
+, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rdata, s_axil_rvalid, \port$8491$0 , bad_index, \port$8619$0 , post__0, \post__1$74 , \post__3$86 , s_axil_awaddr);
   reg \$auto$verilog_backend.cc:2505:dump_module$8  = 0;
   input [2:0] s_axil_awprot;
   wire [2:0] s_axil_awprot;
@@ -3782,20 +3782,20 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire \port$3107$0 ;
   input \port$3109$0 ;
   wire \port$3109$0 ;
-  input \port$3315$0 ;
-  wire \port$3315$0 ;
+  input \port$3331$0 ;
+  wire \port$3331$0 ;
   input [3:0] \wait__3$84 ;
   wire [3:0] \wait__3$84 ;
-  input \port$7387$0 ;
-  wire \port$7387$0 ;
-  input \port$7391$0 ;
-  wire \port$7391$0 ;
-  input \port$7418$0 ;
-  wire \port$7418$0 ;
-  input \port$7420$0 ;
-  wire \port$7420$0 ;
-  input \port$7424$0 ;
-  wire \port$7424$0 ;
+  input \port$7399$0 ;
+  wire \port$7399$0 ;
+  input \port$7403$0 ;
+  wire \port$7403$0 ;
+  input \port$7430$0 ;
+  wire \port$7430$0 ;
+  input \port$7432$0 ;
+  wire \port$7432$0 ;
+  input \port$7436$0 ;
+  wire \port$7436$0 ;
   input [3:0] first__0;
   wire [3:0] first__0;
   input [3:0] \first__1$70 ;
@@ -3844,12 +3844,12 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   wire [31:0] s_axil_rdata;
   output s_axil_rvalid;
   wire s_axil_rvalid;
-  input \port$8479$0 ;
-  wire \port$8479$0 ;
+  input \port$8491$0 ;
+  wire \port$8491$0 ;
   input [31:0] bad_index;
   wire [31:0] bad_index;
-  input \port$8607$0 ;
-  wire \port$8607$0 ;
+  input \port$8619$0 ;
+  wire \port$8619$0 ;
   input [3:0] post__0;
   wire [3:0] post__0;
   input [3:0] \post__1$74 ;
@@ -4353,12 +4353,12 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
     .\port$2304$0 (\port$2304$0 ),
     .\port$3107$0 (\port$3107$0 ),
     .\port$3109$0 (\port$3109$0 ),
-    .\port$3315$0 (\port$3315$0 ),
+    .\port$3331$0 (\port$3331$0 ),
     .\port$735$0 (\port$735$0 ),
-    .\port$7418$0 (\port$7418$0 ),
-    .\port$7420$0 (\port$7420$0 ),
-    .\port$7424$0 (\port$7424$0 ),
-    .\port$8479$0 (\port$8479$0 ),
+    .\port$7430$0 (\port$7430$0 ),
+    .\port$7432$0 (\port$7432$0 ),
+    .\port$7436$0 (\port$7436$0 ),
+    .\port$8491$0 (\port$8491$0 ),
     .\port$866$0 (\port$866$0 ),
     .rst(rst)
   );
@@ -5085,8 +5085,8 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign region3_low = bases__3;
   assign first__1 = first__0;
   assign wait__1 = wait__0;
-  assign \start$64  = { \port$7387$0 , \port$3099$0 , \port$2288$0 , \port$2128$0 , \port$1687$0 , \port$8479$0  };
-  assign \done$66  = { \port$7391$0 , \port$3102$0 , \port$2298$0 , \port$2134$0 , \port$8607$0 , \port$8479$0  };
+  assign \start$64  = { \port$7399$0 , \port$3099$0 , \port$2288$0 , \port$2128$0 , \port$1687$0 , \port$8491$0  };
+  assign \done$66  = { \port$7403$0 , \port$3102$0 , \port$2298$0 , \port$2134$0 , \port$8619$0 , \port$8491$0  };
   assign post__1 = post__0;
   assign first__3 = \first__1$70 ;
   assign wait__3 = \wait__1$72 ;
@@ -5098,17 +5098,17 @@ module \talos.control (s_axil_awprot, s_axil_awvalid, s_axil_wdata, s_axil_wstrb
   assign wait__5 = \wait__3$84 ;
   assign post__5 = \post__3$86 ;
   assign \begin  = clear;
-  assign busy = { \port$7418$0 , \port$3109$0 , \port$2262$0 , \port$735$0 , \port$1736$0 , \port$8479$0  };
-  assign \busy$95  = { \port$7418$0 , \port$3109$0 , \port$2262$0 , \port$735$0 , \port$1736$0 , \port$8479$0  };
-  assign sync = { \port$7424$0 , \port$3107$0 , \port$2304$0 , \port$2145$0 , \port$1742$0 , 1'h0 };
-  assign \sync$97  = { \port$7424$0 , \port$3107$0 , \port$2304$0 , \port$2145$0 , \port$1742$0 , 1'h0 };
-  assign stall = { \port$7420$0 , \port$3315$0 , \port$2300$0 , \port$2141$0 , \port$1738$0 , \port$866$0  };
-  assign \stall$99  = { \port$7420$0 , \port$3315$0 , \port$2300$0 , \port$2141$0 , \port$1738$0 , \port$866$0  };
-  assign done[3] = \port$7391$0 ;
+  assign busy = { \port$7430$0 , \port$3109$0 , \port$2262$0 , \port$735$0 , \port$1736$0 , \port$8491$0  };
+  assign \busy$95  = { \port$7430$0 , \port$3109$0 , \port$2262$0 , \port$735$0 , \port$1736$0 , \port$8491$0  };
+  assign sync = { \port$7436$0 , \port$3107$0 , \port$2304$0 , \port$2145$0 , \port$1742$0 , 1'h0 };
+  assign \sync$97  = { \port$7436$0 , \port$3107$0 , \port$2304$0 , \port$2145$0 , \port$1742$0 , 1'h0 };
+  assign stall = { \port$7432$0 , \port$3331$0 , \port$2300$0 , \port$2141$0 , \port$1738$0 , \port$866$0  };
+  assign \stall$99  = { \port$7432$0 , \port$3331$0 , \port$2300$0 , \port$2141$0 , \port$1738$0 , \port$866$0  };
+  assign done[3] = \port$7403$0 ;
   assign done[2] = \port$3102$0 ;
   assign done[1] = \port$2298$0 ;
-  assign done[0] = \port$8607$0 ;
-  assign start[3] = \port$7387$0 ;
+  assign done[0] = \port$8619$0 ;
+  assign start[3] = \port$7399$0 ;
   assign start[2] = \port$3099$0 ;
   assign start[1] = \port$2288$0 ;
   assign start[0] = \port$1687$0 ;
@@ -5365,8 +5365,8 @@ module \talos.control.axil (s_axil_awvalid, s_axil_wdata, s_axil_wstrb, s_axil_w
   end
 endmodule
 
-module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1736$0 , \port$1738$0 , \port$1742$0 , \port$2141$0 , \port$2145$0 , \port$2262$0 , \port$2300$0 , \port$2304$0 , \port$3107$0 , \port$3109$0 , \port$3315$0 , \port$7418$0 , \port$7420$0 , \port$7424$0 , clear, cycles, counts__0
-, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$8479$0 , clk);
+module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1736$0 , \port$1738$0 , \port$1742$0 , \port$2141$0 , \port$2145$0 , \port$2262$0 , \port$2300$0 , \port$2304$0 , \port$3107$0 , \port$3109$0 , \port$3331$0 , \port$7430$0 , \port$7432$0 , \port$7436$0 , clear, cycles, counts__0
+, counts__1, counts__2, counts__3, counts__4, counts__5, counts__6, counts__7, counts__8, counts__9, counts__10, counts__11, counts__12, counts__13, counts__14, counts__15, counts__16, counts__17, \port$8491$0 , clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$10  = 0;
   input rst;
   wire rst;
@@ -5396,14 +5396,14 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   wire \port$3107$0 ;
   input \port$3109$0 ;
   wire \port$3109$0 ;
-  input \port$3315$0 ;
-  wire \port$3315$0 ;
-  input \port$7418$0 ;
-  wire \port$7418$0 ;
-  input \port$7420$0 ;
-  wire \port$7420$0 ;
-  input \port$7424$0 ;
-  wire \port$7424$0 ;
+  input \port$3331$0 ;
+  wire \port$3331$0 ;
+  input \port$7430$0 ;
+  wire \port$7430$0 ;
+  input \port$7432$0 ;
+  wire \port$7432$0 ;
+  input \port$7436$0 ;
+  wire \port$7436$0 ;
   input clear;
   wire clear;
   output [63:0] cycles;
@@ -5444,8 +5444,8 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   reg [31:0] counts__16 = 32'd0;
   output [31:0] counts__17;
   reg [31:0] counts__17 = 32'd0;
-  input \port$8479$0 ;
-  wire \port$8479$0 ;
+  input \port$8491$0 ;
+  wire \port$8491$0 ;
   input clk;
   wire clk;
   wire \$1 ;
@@ -5786,7 +5786,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$45  = \port$8479$0 ;
+    \$45  = \port$8491$0 ;
     if (rst) begin
       \$45  = 1'h0;
     end
@@ -6164,7 +6164,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$87  = \port$3315$0 ;
+    \$87  = \port$3331$0 ;
     if (rst) begin
       \$87  = 1'h0;
     end
@@ -6191,7 +6191,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$90  = \port$7418$0 ;
+    \$90  = \port$7430$0 ;
     if (rst) begin
       \$90  = 1'h0;
     end
@@ -6218,7 +6218,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$93  = \port$7424$0 ;
+    \$93  = \port$7436$0 ;
     if (rst) begin
       \$93  = 1'h0;
     end
@@ -6245,7 +6245,7 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$10 ) begin end
-    \$96  = \port$7420$0 ;
+    \$96  = \port$7432$0 ;
     if (rst) begin
       \$96  = 1'h0;
     end
@@ -6270,9 +6270,9 @@ module \talos.control.counters (rst, enable, \port$735$0 , \port$866$0 , \port$1
       \$98  = 32'd0;
     end
   end
-  assign busy = { \port$7418$0 , \port$3109$0 , \port$2262$0 , \port$735$0 , \port$1736$0 , \port$8479$0  };
-  assign sync = { \port$7424$0 , \port$3107$0 , \port$2304$0 , \port$2145$0 , \port$1742$0 , 1'h0 };
-  assign stall = { \port$7420$0 , \port$3315$0 , \port$2300$0 , \port$2141$0 , \port$1738$0 , \port$866$0  };
+  assign busy = { \port$7430$0 , \port$3109$0 , \port$2262$0 , \port$735$0 , \port$1736$0 , \port$8491$0  };
+  assign sync = { \port$7436$0 , \port$3107$0 , \port$2304$0 , \port$2145$0 , \port$1742$0 , 1'h0 };
+  assign stall = { \port$7432$0 , \port$3331$0 , \port$2300$0 , \port$2141$0 , \port$1738$0 , \port$866$0  };
 endmodule
 
 module \talos.control.semaphores (rst, wait__0, wait__1, wait__2, post__2, wait__3, first__0, first__1, first__2, first__3, start, done, core_reset, ready, overflow, post__0, post__1, post__3, clk);
@@ -8721,7 +8721,7 @@ module \talos.fetch.instructions (i__valid, stopping_rst, write__data, o__ready,
 endmodule
 
 module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__ready, write__valid, param_valid, idle, busy, stall, sync, sync_ready, bases__0, bases__1, bases__2, bases__3, stopping_rst, r__payload, error, done
-, post, ar__payload, ar__valid, \port$8811$1 , instr__valid, instr__payload, stopping_clk);
+, post, ar__payload, ar__valid, \port$8823$1 , instr__valid, instr__payload, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$14  = 0;
   input burst__ready;
   wire burst__ready;
@@ -8771,8 +8771,8 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   wire [39:0] ar__payload;
   output ar__valid;
   wire ar__valid;
-  output [89:0] \port$8811$1 ;
-  wire [89:0] \port$8811$1 ;
+  output [89:0] \port$8823$1 ;
+  wire [89:0] \port$8823$1 ;
   input instr__valid;
   wire instr__valid;
   input [230:0] instr__payload;
@@ -9122,7 +9122,7 @@ module \talos.load (burst__ready, r__valid, write__grant, \wait , start, r__read
   assign write__data = o__payload[90:27];
   assign param_address = o__payload[13:4];
   assign param_data = o__payload[90:27];
-  assign \port$8811$1  = o__payload[90:1];
+  assign \port$8823$1  = o__payload[90:1];
   assign \ar__payload.address  = ar__payload[31:0];
   assign \ar__payload.beats  = ar__payload[39:32];
   assign \burst__payload.address  = ar__payload[31:0];
@@ -9460,8 +9460,8 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$8673$0 (i__payload[95:0]),
-    .\port$8673$118 (i__payload[149:118]),
+    .\port$8685$0 (i__payload[95:0]),
+    .\port$8685$118 (i__payload[149:118]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -9470,7 +9470,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
     .burst__payload(burst__payload),
     .burst__ready(burst__ready),
     .i__valid(valid),
-    .\port$8664$54 (\$7 ),
+    .\port$8676$54 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -9540,7 +9540,7 @@ module \talos.load.requests (burst__ready, i__ready, active, stopping_rst, burst
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$8673$0 , \port$8673$118 , stopping_clk);
+module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address, \port$8685$0 , \port$8685$118 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$17  = 0;
   input follow;
   wire follow;
@@ -9552,10 +9552,10 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$8673$0 ;
-  wire [95:0] \port$8673$0 ;
-  input [31:0] \port$8673$118 ;
-  wire [31:0] \port$8673$118 ;
+  input [95:0] \port$8685$0 ;
+  wire [95:0] \port$8685$0 ;
+  input [31:0] \port$8685$118 ;
+  wire [31:0] \port$8685$118 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -9667,19 +9667,19 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8673$118 [28];
-  assign \$31  = ~ \port$8673$118 [29];
+  assign \$28  = ~ \port$8685$118 [28];
+  assign \$31  = ~ \port$8685$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8673$118 [28];
-  assign \$37  = ~ \port$8673$118 [29];
+  assign \$34  = ~ \port$8685$118 [28];
+  assign \$37  = ~ \port$8685$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8673$118 [29:28];
+  assign \$41  = & \port$8685$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8673$118 [28] ? \port$8673$0 [95:64] : \port$8673$0 [63:32];
+  assign \$45  = \port$8685$118 [28] ? \port$8685$0 [95:64] : \port$8685$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -9748,21 +9748,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8673$118 [15:0];
+      \$54  = \port$8685$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8673$118 [30], \port$8673$118 [28] };
+      \$55  = { \port$8685$118 [30], \port$8685$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8673$118 [15:0];
+      \$56  = \port$8685$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -9773,14 +9773,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8673$118 [30];
+      \$57 [0] = \port$8685$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8673$118 [31];
+      \$57 [1] = \port$8685$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -9809,14 +9809,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8673$118 [28];
+      \$59 [0] = \port$8685$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8673$118 [29];
+      \$59 [1] = \port$8685$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -9827,21 +9827,21 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8673$118 [27:16];
+      \$60  = \port$8685$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8673$118 [31], \port$8673$118 [29] };
+      \$61  = { \port$8685$118 [31], \port$8685$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8673$118 [27:16];
+      \$62  = \port$8685$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -9902,7 +9902,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8673$0 [95:64];
+      \$69  = \port$8685$0 [95:64];
     end
   end
   always @* begin
@@ -9916,7 +9916,7 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
     if (\$auto$verilog_backend.cc:2505:dump_module$17 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8673$0 [31:0];
+      \$71  = \port$8685$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -9927,14 +9927,14 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8673$118 [15:0];
-  assign ones = \port$8673$118 [29:28];
-  assign twos = \port$8673$118 [31:30];
+  assign count_0 = \port$8685$118 [15:0];
+  assign ones = \port$8685$118 [29:28];
+  assign twos = \port$8685$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$8673$118 [27:16];
-  assign stride_0 = \port$8673$0 [63:32];
-  assign stride_1 = \port$8673$0 [95:64];
-  assign base = \port$8673$0 [31:0];
+  assign count_1 = \port$8685$118 [27:16];
+  assign stride_0 = \port$8685$0 [63:32];
+  assign stride_1 = \port$8685$0 [95:64];
+  assign base = \port$8685$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -9946,15 +9946,15 @@ module \talos.load.requests.nest (follow, step, stopping_rst, \last$15 , address
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8673$118 [28];
+  assign \$30  = \port$8685$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8673$118 [28];
+  assign \$36  = \port$8685$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$8664$54 , run__ready, stopping_clk);
+module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, i__valid, burst__payload, valid, \port$8676$54 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$18  = 0;
   input burst__ready;
   wire burst__ready;
@@ -9968,8 +9968,8 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [2:0] \port$8664$54 ;
-  wire [2:0] \port$8664$54 ;
+  output [2:0] \port$8676$54 ;
+  wire [2:0] \port$8676$54 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -10106,7 +10106,7 @@ module \talos.load.requests.splitter (burst__ready, stopping_rst, run__payload, 
   assign burst__valid = valid;
   assign \final  = now[54];
   assign tag = now[56:55];
-  assign \port$8664$54  = now[56:54];
+  assign \port$8676$54  = now[56:54];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[55:54];
@@ -10742,8 +10742,8 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   \talos.load.walker.locals  locals (
     .address(\address$30 ),
     .follow(load),
-    .\port$8687$22 (i__payload[53:22]),
-    .\port$8687$78 (i__payload[143:78]),
+    .\port$8699$22 (i__payload[53:22]),
+    .\port$8699$78 (i__payload[143:78]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -10752,7 +10752,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
     .address(address),
     .follow(load),
     .\last$15 (last),
-    .\port$8687$22 (i__payload[77:22]),
+    .\port$8699$22 (i__payload[77:22]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -10989,7 +10989,7 @@ module \talos.load.walker (beat__ready, i__ready, active, stopping_rst, i__valid
   assign \i__payload$28 [7:0] = address;
 endmodule
 
-module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \port$8687$78 , address, stopping_clk);
+module \talos.load.walker.locals (follow, step, stopping_rst, \port$8699$22 , \port$8699$78 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$22  = 0;
   input follow;
   wire follow;
@@ -10997,10 +10997,10 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [31:0] \port$8687$22 ;
-  wire [31:0] \port$8687$22 ;
-  input [65:0] \port$8687$78 ;
-  wire [65:0] \port$8687$78 ;
+  input [31:0] \port$8699$22 ;
+  wire [31:0] \port$8699$22 ;
+  input [65:0] \port$8699$78 ;
+  wire [65:0] \port$8699$78 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input stopping_clk;
@@ -11115,19 +11115,19 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8687$22 [28];
-  assign \$31  = ~ \port$8687$22 [29];
+  assign \$28  = ~ \port$8699$22 [28];
+  assign \$31  = ~ \port$8699$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8687$22 [28];
-  assign \$37  = ~ \port$8687$22 [29];
+  assign \$34  = ~ \port$8699$22 [28];
+  assign \$37  = ~ \port$8699$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8687$22 [29:28];
+  assign \$41  = & \port$8699$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8687$22 [28] ? \port$8687$78 [65:44] : \port$8687$78 [43:22];
+  assign \$45  = \port$8699$22 [28] ? \port$8699$78 [65:44] : \port$8699$78 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11196,21 +11196,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8687$22 [15:0];
+      \$54  = \port$8699$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8687$22 [30], \port$8687$22 [28] };
+      \$55  = { \port$8699$22 [30], \port$8699$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8687$22 [15:0];
+      \$56  = \port$8699$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11221,14 +11221,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8687$22 [30];
+      \$57 [0] = \port$8699$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8687$22 [31];
+      \$57 [1] = \port$8699$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11257,14 +11257,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8687$22 [28];
+      \$59 [0] = \port$8699$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8687$22 [29];
+      \$59 [1] = \port$8699$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11275,21 +11275,21 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8687$22 [27:16];
+      \$60  = \port$8699$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8687$22 [31], \port$8687$22 [29] };
+      \$61  = { \port$8699$22 [31], \port$8699$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8687$22 [27:16];
+      \$62  = \port$8699$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11350,7 +11350,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8687$78 [65:44];
+      \$69  = \port$8699$78 [65:44];
     end
   end
   always @* begin
@@ -11364,7 +11364,7 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$22 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8687$78 [21:0];
+      \$71  = \port$8699$78 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -11375,14 +11375,14 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8687$22 [15:0];
-  assign ones = \port$8687$22 [29:28];
-  assign twos = \port$8687$22 [31:30];
+  assign count_0 = \port$8699$22 [15:0];
+  assign ones = \port$8699$22 [29:28];
+  assign twos = \port$8699$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$8687$22 [27:16];
-  assign stride_0 = \port$8687$78 [43:22];
-  assign stride_1 = \port$8687$78 [65:44];
-  assign base = \port$8687$78 [21:0];
+  assign count_1 = \port$8699$22 [27:16];
+  assign stride_0 = \port$8699$78 [43:22];
+  assign stride_1 = \port$8699$78 [65:44];
+  assign base = \port$8699$78 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11394,15 +11394,15 @@ module \talos.load.walker.locals (follow, step, stopping_rst, \port$8687$22 , \p
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8687$22 [28];
+  assign \$30  = \port$8699$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8687$22 [28];
+  assign \$36  = \port$8699$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \last$15 , address, stopping_clk);
+module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8699$22 , \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$23  = 0;
   input follow;
   wire follow;
@@ -11410,8 +11410,8 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
   wire step;
   input stopping_rst;
   wire stopping_rst;
-  input [55:0] \port$8687$22 ;
-  wire [55:0] \port$8687$22 ;
+  input [55:0] \port$8699$22 ;
+  wire [55:0] \port$8699$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [7:0] address;
@@ -11527,19 +11527,19 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$8687$22 [28];
-  assign \$31  = ~ \port$8687$22 [29];
+  assign \$28  = ~ \port$8699$22 [28];
+  assign \$31  = ~ \port$8699$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$8687$22 [28];
-  assign \$37  = ~ \port$8687$22 [29];
+  assign \$34  = ~ \port$8699$22 [28];
+  assign \$37  = ~ \port$8699$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$8687$22 [29:28];
+  assign \$41  = & \port$8699$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$8687$22 [28] ? \port$8687$22 [55:48] : \port$8687$22 [47:40];
+  assign \$45  = \port$8699$22 [28] ? \port$8699$22 [55:48] : \port$8699$22 [47:40];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -11608,21 +11608,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$8687$22 [15:0];
+      \$54  = \port$8699$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$8687$22 [30], \port$8687$22 [28] };
+      \$55  = { \port$8699$22 [30], \port$8699$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$8687$22 [15:0];
+      \$56  = \port$8699$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -11633,14 +11633,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$8687$22 [30];
+      \$57 [0] = \port$8699$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$8687$22 [31];
+      \$57 [1] = \port$8699$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -11669,14 +11669,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$8687$22 [28];
+      \$59 [0] = \port$8699$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$8687$22 [29];
+      \$59 [1] = \port$8699$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -11687,21 +11687,21 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$8687$22 [27:16];
+      \$60  = \port$8699$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$8687$22 [31], \port$8687$22 [29] };
+      \$61  = { \port$8699$22 [31], \port$8699$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$8687$22 [27:16];
+      \$62  = \port$8699$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -11762,7 +11762,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$8687$22 [55:48];
+      \$69  = \port$8699$22 [55:48];
     end
   end
   always @* begin
@@ -11776,7 +11776,7 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$23 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$8687$22 [39:32];
+      \$71  = \port$8699$22 [39:32];
     end else if (step) begin
       \$71  = \$53 [7:0];
     end
@@ -11787,14 +11787,14 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$8687$22 [15:0];
-  assign ones = \port$8687$22 [29:28];
-  assign twos = \port$8687$22 [31:30];
+  assign count_0 = \port$8699$22 [15:0];
+  assign ones = \port$8699$22 [29:28];
+  assign twos = \port$8699$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$8687$22 [27:16];
-  assign stride_0 = \port$8687$22 [47:40];
-  assign stride_1 = \port$8687$22 [55:48];
-  assign base = \port$8687$22 [39:32];
+  assign count_1 = \port$8699$22 [27:16];
+  assign stride_0 = \port$8699$22 [47:40];
+  assign stride_1 = \port$8699$22 [55:48];
+  assign base = \port$8699$22 [39:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -11806,10 +11806,10 @@ module \talos.load.walker.offsets (follow, step, stopping_rst, \port$8687$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$8687$22 [28];
+  assign \$30  = \port$8699$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$8687$22 [28];
+  assign \$36  = \port$8699$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -12059,7 +12059,7 @@ module \talos.load_queue (i__valid, o__ready, i__ready, first, stopping_rst, wri
 endmodule
 
 module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights__ready, done, stall, sync, idle, acc_read__grant, sync_ready, stopping_rst, i_acts, weights__payload, act__valid, post, act__address, acc_read__data, drain__valid, drain__address
-, instr__valid, \port$12244$0 , stopping_clk);
+, instr__valid, \port$12256$0 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$26  = 0;
   input act__grant;
   wire act__grant;
@@ -12105,8 +12105,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   wire [15:0] drain__address;
   input instr__valid;
   wire instr__valid;
-  input [260:0] \port$12244$0 ;
-  wire [260:0] \port$12244$0 ;
+  input [260:0] \port$12256$0 ;
+  wire [260:0] \port$12256$0 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -12353,7 +12353,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign next_tile_first = free | \$10 ;
   assign \$11  = | recent[1:0];
   assign \$12  = active | \$11 ;
-  assign \$13  = \port$12244$0 [234] & \$12 ;
+  assign \$13  = \port$12256$0 [234] & \$12 ;
   assign \$14  = { 1'h0, tile_guard } & { recent, 1'h1 };
   assign \$15  = | \$14 ;
   assign \$16  = { 1'h0, guard } & { recent, 1'h0 };
@@ -12365,7 +12365,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign free = \$19  | \$20 ;
   assign \$21  = instr__valid & sync_ready;
   assign start = \$21  & free;
-  assign \wait  = instr__valid ? \port$12244$0 [7:4] : 4'h0;
+  assign \wait  = instr__valid ? \port$12256$0 [7:4] : 4'h0;
   assign \$22  = ~ active;
   assign follow = \$22  | last;
   assign switch = issue & tile_first;
@@ -12385,18 +12385,18 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \$30  = ! draining;
   assign idle = \$29  & \$30 ;
   assign \$31  = ~ next_asks;
-  assign \$33  = \port$12244$0 [257] & \$32 ;
-  assign \$35  = \port$12244$0 [254] & \$34 ;
+  assign \$33  = \port$12256$0 [257] & \$32 ;
+  assign \$35  = \port$12256$0 [254] & \$34 ;
   assign \$36  = \$33  | \$35 ;
-  assign \$37  = | \port$12244$0 [255:254];
-  assign \$38  = \port$12244$0 [257] & \$37 ;
-  assign \$39  = | \port$12244$0 [258:257];
-  assign \$40  = \port$12244$0 [254] & \$39 ;
+  assign \$37  = | \port$12256$0 [255:254];
+  assign \$38  = \port$12256$0 [257] & \$37 ;
+  assign \$39  = | \port$12256$0 [258:257];
+  assign \$40  = \port$12256$0 [254] & \$39 ;
   assign \$41  = \$38  | \$40 ;
-  assign \$42  = | \port$12244$0 [256:254];
-  assign \$43  = \port$12244$0 [257] & \$42 ;
-  assign \$44  = | \port$12244$0 [259:257];
-  assign \$45  = \port$12244$0 [254] & \$44 ;
+  assign \$42  = | \port$12256$0 [256:254];
+  assign \$43  = \port$12256$0 [257] & \$42 ;
+  assign \$44  = | \port$12256$0 [259:257];
+  assign \$45  = \port$12256$0 [254] & \$44 ;
   assign \$46  = \$43  | \$45 ;
   assign \$47  = | warmup;
   assign \$48  = warm_left - 1'h1;
@@ -12489,15 +12489,15 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .drain__grant(acc_read__grant),
     .drained(acc_read__data),
     .i_valid(valid_line[20]),
-    .\port$8930$240 (line[251:240]),
-    .\port$9132$0 (\$89 ),
-    .\port$9138$0 (\$90 ),
-    .\port$9143$0 (\$91 ),
-    .\port$9147$0 (\$92 ),
-    .\port$9150$0 (\$93 ),
-    .\port$9152$0 (\$94 ),
-    .\port$9153$0 (\$95 ),
-    .\port$9990$0 (\$96 ),
+    .\port$10002$0 (\$96 ),
+    .\port$8942$240 (line[251:240]),
+    .\port$9144$0 (\$89 ),
+    .\port$9150$0 (\$90 ),
+    .\port$9155$0 (\$91 ),
+    .\port$9159$0 (\$92 ),
+    .\port$9162$0 (\$93 ),
+    .\port$9164$0 (\$94 ),
+    .\port$9165$0 (\$95 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -12525,8 +12525,8 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     .last(lasts),
     .\last$15 (last),
     .load(free),
-    .\port$12244$16 (\port$12244$0 [217:16]),
-    .\port$12244$242 (\port$12244$0 [253:242]),
+    .\port$12256$16 (\port$12256$0 [217:16]),
+    .\port$12256$242 (\port$12256$0 [253:242]),
     .step(issue),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -12570,7 +12570,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$75  = guard;
     if (free) begin
-      \$75  = { \port$12244$0 [234], \port$12244$0 [234], \port$12244$0 [234] };
+      \$75  = { \port$12256$0 [234], \port$12256$0 [234], \port$12256$0 [234] };
     end else if (issue) begin
       \$75  = tile_guard;
     end
@@ -12582,14 +12582,14 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$76  = accumulate;
     if (free) begin
-      \$76  = \port$12244$0 [234];
+      \$76  = \port$12256$0 [234];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$77  = \post$87 ;
     if (free) begin
-      \$77  = \port$12244$0 [11:8];
+      \$77  = \port$12256$0 [11:8];
     end
   end
   always @* begin
@@ -12605,21 +12605,21 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$79  = down;
     if (free) begin
-      \$79  = \port$12244$0 [235];
+      \$79  = \port$12256$0 [235];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$80  = warmup;
     if (free) begin
-      \$80  = \port$12244$0 [241:236];
+      \$80  = \port$12256$0 [241:236];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$81  = warm_left;
     if (free) begin
-      \$81  = \port$12244$0 [241:236];
+      \$81  = \port$12256$0 [241:236];
     end else if (issue) begin
       if (lasts[0]) begin
         \$81  = warmup;
@@ -12632,7 +12632,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$82  = warming;
     if (free) begin
-      \$82  = \port$12244$0 [260];
+      \$82  = \port$12256$0 [260];
     end else if (issue) begin
       if (lasts[0]) begin
         \$82  = \$47 ;
@@ -12645,7 +12645,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$83  = entry;
     if (free) begin
-      \$83  = \port$12244$0 [228:218];
+      \$83  = \port$12256$0 [228:218];
     end else if (\$51 ) begin
       (* full_case = 32'd1 *)
       if (\$55 ) begin
@@ -12659,7 +12659,7 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
     if (\$auto$verilog_backend.cc:2505:dump_module$26 ) begin end
     \$84  = block_entry;
     if (free) begin
-      \$84  = \port$12244$0 [228:218];
+      \$84  = \port$12256$0 [228:218];
     end else if (\$51 ) begin
       (* full_case = 32'd1 *)
       if (\$55 ) begin
@@ -12711,26 +12711,26 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   end
   assign address = act__address;
   assign asks = act__valid;
-  assign instr__payload = \port$12244$0 [241:0];
+  assign instr__payload = \port$12256$0 [241:0];
   assign instr__ready = start;
   assign load = free;
-  assign ones = \port$12244$0 [247:242];
-  assign counts = \port$12244$0 [260:242];
-  assign twos = \port$12244$0 [253:248];
+  assign ones = \port$12256$0 [247:242];
+  assign counts = \port$12256$0 [260:242];
+  assign twos = \port$12256$0 [253:248];
   assign step = issue;
-  assign base = \port$12244$0 [37:16];
-  assign count_0 = \port$12244$0 [199:190];
-  assign stride_0 = \port$12244$0 [217:200];
-  assign count_1 = \port$12244$0 [167:158];
-  assign stride_1 = \port$12244$0 [189:168];
-  assign count_2 = \port$12244$0 [141:130];
-  assign stride_2 = \port$12244$0 [157:142];
-  assign count_3 = \port$12244$0 [107:100];
-  assign stride_3 = \port$12244$0 [129:108];
-  assign count_4 = \port$12244$0 [77:70];
-  assign stride_4 = \port$12244$0 [99:78];
-  assign count_5 = \port$12244$0 [47:38];
-  assign stride_5 = \port$12244$0 [69:48];
+  assign base = \port$12256$0 [37:16];
+  assign count_0 = \port$12256$0 [199:190];
+  assign stride_0 = \port$12256$0 [217:200];
+  assign count_1 = \port$12256$0 [167:158];
+  assign stride_1 = \port$12256$0 [189:168];
+  assign count_2 = \port$12256$0 [141:130];
+  assign stride_2 = \port$12256$0 [157:142];
+  assign count_3 = \port$12256$0 [107:100];
+  assign stride_3 = \port$12256$0 [129:108];
+  assign count_4 = \port$12256$0 [77:70];
+  assign stride_4 = \port$12256$0 [99:78];
+  assign count_5 = \port$12256$0 [47:38];
+  assign stride_5 = \port$12256$0 [69:48];
   assign act__data = i_acts;
   assign switch_in = i_switch;
   assign strobes = i_strobes;
@@ -12747,11 +12747,11 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign acc_read__valid = drain__valid;
   assign busy = issue;
   assign post = end_line[124:121];
-  assign \counts.ones  = \port$12244$0 [247:242];
-  assign \counts.twos  = \port$12244$0 [253:248];
-  assign \counts.few_columns  = \port$12244$0 [256:254];
-  assign \counts.few_rows  = \port$12244$0 [259:257];
-  assign \counts.warmup  = \port$12244$0 [260];
+  assign \counts.ones  = \port$12256$0 [247:242];
+  assign \counts.twos  = \port$12256$0 [253:248];
+  assign \counts.few_columns  = \port$12256$0 [256:254];
+  assign \counts.few_rows  = \port$12256$0 [259:257];
+  assign \counts.warmup  = \port$12256$0 [260];
   assign \i_acts[0]  = i_acts[7:0];
   assign \i_acts[1]  = i_acts[15:8];
   assign \i_acts[2]  = i_acts[23:16];
@@ -12800,36 +12800,36 @@ module \talos.matrix (act__grant, weights__valid, issue, start, \wait , weights_
   assign \injection_3.strobe  = injection_3[1];
   assign \injection_3.slot  = injection_3[4:2];
   assign \injection_3.word  = injection_3[68:5];
-  assign \$32  = \port$12244$0 [254];
-  assign \$34  = \port$12244$0 [257];
+  assign \$32  = \port$12256$0 [254];
+  assign \$34  = \port$12256$0 [257];
 endmodule
 
-module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$8930$240 , i_valid, \port$9132$0 , \port$9138$0 , \port$9143$0 , \port$9147$0 , \port$9150$0 , \port$9152$0 , \port$9153$0 , \port$9990$0 , drained, drain__address, stopping_clk);
+module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$8942$240 , i_valid, \port$9144$0 , \port$9150$0 , \port$9155$0 , \port$9159$0 , \port$9162$0 , \port$9164$0 , \port$9165$0 , \port$10002$0 , drained, drain__address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$27  = 0;
   output drain__grant;
   wire drain__grant;
   input stopping_rst;
   wire stopping_rst;
-  input [11:0] \port$8930$240 ;
-  wire [11:0] \port$8930$240 ;
+  input [11:0] \port$8942$240 ;
+  wire [11:0] \port$8942$240 ;
   input i_valid;
   wire i_valid;
-  input [18:0] \port$9132$0 ;
-  wire [18:0] \port$9132$0 ;
-  input [18:0] \port$9138$0 ;
-  wire [18:0] \port$9138$0 ;
-  input [18:0] \port$9143$0 ;
-  wire [18:0] \port$9143$0 ;
-  input [18:0] \port$9147$0 ;
-  wire [18:0] \port$9147$0 ;
+  input [18:0] \port$9144$0 ;
+  wire [18:0] \port$9144$0 ;
   input [18:0] \port$9150$0 ;
   wire [18:0] \port$9150$0 ;
-  input [18:0] \port$9152$0 ;
-  wire [18:0] \port$9152$0 ;
-  input [18:0] \port$9153$0 ;
-  wire [18:0] \port$9153$0 ;
-  input [18:0] \port$9990$0 ;
-  wire [18:0] \port$9990$0 ;
+  input [18:0] \port$9155$0 ;
+  wire [18:0] \port$9155$0 ;
+  input [18:0] \port$9159$0 ;
+  wire [18:0] \port$9159$0 ;
+  input [18:0] \port$9162$0 ;
+  wire [18:0] \port$9162$0 ;
+  input [18:0] \port$9164$0 ;
+  wire [18:0] \port$9164$0 ;
+  input [18:0] \port$9165$0 ;
+  wire [18:0] \port$9165$0 ;
+  input [18:0] \port$10002$0 ;
+  wire [18:0] \port$10002$0 ;
   output [255:0] drained;
   reg [255:0] drained = 256'h0000000000000000000000000000000000000000000000000000000000000000;
   input [15:0] drain__address;
@@ -12962,7 +12962,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$8930$240 , i
   end
   assign \read__data$20  = _1_;
   always @(posedge stopping_clk)
-    overwrite_0 <= \port$8930$240 [11];
+    overwrite_0 <= \port$8942$240 [11];
   always @(posedge stopping_clk)
     overwrite_1 <= overwrite_0;
   always @(posedge stopping_clk)
@@ -12981,37 +12981,37 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$8930$240 , i
     from_half_1 <= from_half_0;
   always @(posedge stopping_clk)
     drained <= \$32 ;
-  assign \$1  = ~ \port$8930$240 [11];
+  assign \$1  = ~ \port$8942$240 [11];
   assign \$2  = i_valid & \$1 ;
-  assign \$3  = ~ \port$8930$240 [10];
+  assign \$3  = ~ \port$8942$240 [10];
   assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ \port$8930$240 [11];
+  assign \$5  = ~ \port$8942$240 [11];
   assign \$6  = i_valid & \$5 ;
-  assign \$7  = \$6  & \port$8930$240 [10];
+  assign \$7  = \$6  & \port$8942$240 [10];
   assign \$8  = address_2[10] ? output_1[31:0] : output_0[31:0];
   assign \$9  = overwrite_2 ? 32'd0 : \$8 ;
-  assign \$10  = $signed(\$9 ) + $signed(\port$9132$0 );
+  assign \$10  = $signed(\$9 ) + $signed(\port$9144$0 );
   assign \$11  = address_2[10] ? output_1[63:32] : output_0[63:32];
   assign \$12  = overwrite_2 ? 32'd0 : \$11 ;
-  assign \$13  = $signed(\$12 ) + $signed(\port$9138$0 );
+  assign \$13  = $signed(\$12 ) + $signed(\port$9150$0 );
   assign \$14  = address_2[10] ? output_1[95:64] : output_0[95:64];
   assign \$15  = overwrite_2 ? 32'd0 : \$14 ;
-  assign \$16  = $signed(\$15 ) + $signed(\port$9143$0 );
+  assign \$16  = $signed(\$15 ) + $signed(\port$9155$0 );
   assign \$17  = address_2[10] ? output_1[127:96] : output_0[127:96];
   assign \$18  = overwrite_2 ? 32'd0 : \$17 ;
-  assign \$19  = $signed(\$18 ) + $signed(\port$9147$0 );
+  assign \$19  = $signed(\$18 ) + $signed(\port$9159$0 );
   assign \$20  = address_2[10] ? output_1[159:128] : output_0[159:128];
   assign \$21  = overwrite_2 ? 32'd0 : \$20 ;
-  assign \$22  = $signed(\$21 ) + $signed(\port$9150$0 );
+  assign \$22  = $signed(\$21 ) + $signed(\port$9162$0 );
   assign \$23  = address_2[10] ? output_1[191:160] : output_0[191:160];
   assign \$24  = overwrite_2 ? 32'd0 : \$23 ;
-  assign \$25  = $signed(\$24 ) + $signed(\port$9152$0 );
+  assign \$25  = $signed(\$24 ) + $signed(\port$9164$0 );
   assign \$26  = address_2[10] ? output_1[223:192] : output_0[223:192];
   assign \$27  = overwrite_2 ? 32'd0 : \$26 ;
-  assign \$28  = $signed(\$27 ) + $signed(\port$9153$0 );
+  assign \$28  = $signed(\$27 ) + $signed(\port$9165$0 );
   assign \$29  = address_2[10] ? output_1[255:224] : output_0[255:224];
   assign \$30  = overwrite_2 ? 32'd0 : \$29 ;
-  assign \$31  = $signed(\$30 ) + $signed(\port$9990$0 );
+  assign \$31  = $signed(\$30 ) + $signed(\port$10002$0 );
   assign \$32  = from_half_1 ? output_1 : output_0;
   assign read__addr = reads_half[0] ? address_0[9:0] : drain__address[9:0];
   assign \$33  = ! address_3[10];
@@ -13029,7 +13029,7 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$8930$240 , i
   always @(posedge stopping_clk)
     valid_3 <= \$39 ;
   always @(posedge stopping_clk)
-    address_0 <= \port$8930$240 [10:0];
+    address_0 <= \port$8942$240 [10:0];
   always @(posedge stopping_clk)
     address_1 <= address_0;
   always @(posedge stopping_clk)
@@ -13071,9 +13071,9 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$8930$240 , i
       \$39  = 1'h0;
     end
   end
-  assign i_address = \port$8930$240 [10:0];
-  assign i_overwrite = \port$8930$240 [11];
-  assign i_sums = { \port$9990$0 , \port$9153$0 , \port$9152$0 , \port$9150$0 , \port$9147$0 , \port$9143$0 , \port$9138$0 , \port$9132$0  };
+  assign i_address = \port$8942$240 [10:0];
+  assign i_overwrite = \port$8942$240 [11];
+  assign i_sums = { \port$10002$0 , \port$9165$0 , \port$9164$0 , \port$9162$0 , \port$9159$0 , \port$9155$0 , \port$9150$0 , \port$9144$0  };
   assign write__addr = address_3[9:0];
   assign write__data = updated;
   assign \write__addr$32  = address_3[9:0];
@@ -13087,14 +13087,14 @@ module \talos.matrix.accumulator (drain__grant, stopping_rst, \port$8930$240 , i
   assign \updated[5]  = updated[191:160];
   assign \updated[6]  = updated[223:192];
   assign \updated[7]  = updated[255:224];
-  assign \i_sums[0]  = \port$9132$0 ;
-  assign \i_sums[1]  = \port$9138$0 ;
-  assign \i_sums[2]  = \port$9143$0 ;
-  assign \i_sums[3]  = \port$9147$0 ;
-  assign \i_sums[4]  = \port$9150$0 ;
-  assign \i_sums[5]  = \port$9152$0 ;
-  assign \i_sums[6]  = \port$9153$0 ;
-  assign \i_sums[7]  = \port$9990$0 ;
+  assign \i_sums[0]  = \port$9144$0 ;
+  assign \i_sums[1]  = \port$9150$0 ;
+  assign \i_sums[2]  = \port$9155$0 ;
+  assign \i_sums[3]  = \port$9159$0 ;
+  assign \i_sums[4]  = \port$9162$0 ;
+  assign \i_sums[5]  = \port$9164$0 ;
+  assign \i_sums[6]  = \port$9165$0 ;
+  assign \i_sums[7]  = \port$10002$0 ;
   assign \$41 [255:224] = \$31 [31:0];
   assign \$41 [223:192] = \$28 [31:0];
   assign \$41 [191:160] = \$25 [31:0];
@@ -24771,7 +24771,7 @@ module \talos.matrix.array.pe_7_7.multiplier (i_a, stopping_rst, i_b, product, s
   assign o_product = product;
 endmodule
 
-module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$12244$16 , \port$12244$242 , stopping_clk);
+module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last$15 , address, \port$12256$16 , \port$12256$242 , stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$92  = 0;
   input step;
   wire step;
@@ -24789,10 +24789,10 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   reg \last$15  = 1'h0;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
-  input [201:0] \port$12244$16 ;
-  wire [201:0] \port$12244$16 ;
-  input [11:0] \port$12244$242 ;
-  wire [11:0] \port$12244$242 ;
+  input [201:0] \port$12256$16 ;
+  wire [201:0] \port$12256$16 ;
+  input [11:0] \port$12256$242 ;
+  wire [11:0] \port$12256$242 ;
   input stopping_clk;
   wire stopping_clk;
   wire \$1 ;
@@ -25133,48 +25133,48 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$71  = remaining_5 - 1'h1;
   assign \$72  = remaining_5 == 2'h2;
   assign \$74  = step & move[5];
-  assign \$76  = ~ \port$12244$242 [0];
-  assign \$79  = ~ \port$12244$242 [1];
+  assign \$76  = ~ \port$12256$242 [0];
+  assign \$79  = ~ \port$12256$242 [1];
   assign \$80  = \$78  & \$79 ;
-  assign \$81  = & \port$12244$242 [1:0];
-  assign \$82  = ~ \port$12244$242 [2];
+  assign \$81  = & \port$12256$242 [1:0];
+  assign \$82  = ~ \port$12256$242 [2];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$12244$242 [2:0];
-  assign \$85  = ~ \port$12244$242 [3];
+  assign \$84  = & \port$12256$242 [2:0];
+  assign \$85  = ~ \port$12256$242 [3];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$12244$242 [3:0];
-  assign \$88  = ~ \port$12244$242 [4];
+  assign \$87  = & \port$12256$242 [3:0];
+  assign \$88  = ~ \port$12256$242 [4];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$12244$242 [4:0];
-  assign \$91  = ~ \port$12244$242 [5];
+  assign \$90  = & \port$12256$242 [4:0];
+  assign \$91  = ~ \port$12256$242 [5];
   assign \$92  = \$90  & \$91 ;
-  assign \$94  = ~ \port$12244$242 [0];
-  assign \$97  = ~ \port$12244$242 [1];
+  assign \$94  = ~ \port$12256$242 [0];
+  assign \$97  = ~ \port$12256$242 [1];
   assign \$98  = \$96  & \$97 ;
-  assign \$99  = & \port$12244$242 [1:0];
-  assign \$100  = ~ \port$12244$242 [2];
+  assign \$99  = & \port$12256$242 [1:0];
+  assign \$100  = ~ \port$12256$242 [2];
   assign \$101  = \$99  & \$100 ;
-  assign \$102  = & \port$12244$242 [2:0];
-  assign \$103  = ~ \port$12244$242 [3];
+  assign \$102  = & \port$12256$242 [2:0];
+  assign \$103  = ~ \port$12256$242 [3];
   assign \$104  = \$102  & \$103 ;
-  assign \$105  = & \port$12244$242 [3:0];
-  assign \$106  = ~ \port$12244$242 [4];
+  assign \$105  = & \port$12256$242 [3:0];
+  assign \$106  = ~ \port$12256$242 [4];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = & \port$12244$242 [4:0];
-  assign \$109  = ~ \port$12244$242 [5];
+  assign \$108  = & \port$12256$242 [4:0];
+  assign \$109  = ~ \port$12256$242 [5];
   assign \$110  = \$108  & \$109 ;
   assign \$111  = leave ? { \$36 , \$31 , \$26 , \$21 , \$16 , \$11  } : inner;
   assign \$112  = ~ leave;
-  assign \$113  = & \port$12244$242 [5:0];
+  assign \$113  = & \port$12256$242 [5:0];
   assign \$114  = last | inner;
   assign \$115  = & \$114 ;
   assign \$116  = leave & \$115 ;
-  assign \$117  = \port$12244$242 [4] ? \port$12244$16 [53:32] : \port$12244$16 [83:62];
-  assign \$118  = \port$12244$242 [2] ? \port$12244$16 [113:92] : { \port$12244$16 [141], \port$12244$16 [141], \port$12244$16 [141], \port$12244$16 [141], \port$12244$16 [141], \port$12244$16 [141], \port$12244$16 [141:126] };
-  assign \$119  = & \port$12244$242 [3:2];
+  assign \$117  = \port$12256$242 [4] ? \port$12256$16 [53:32] : \port$12256$16 [83:62];
+  assign \$118  = \port$12256$242 [2] ? \port$12256$16 [113:92] : { \port$12256$16 [141], \port$12256$16 [141], \port$12256$16 [141], \port$12256$16 [141], \port$12256$16 [141], \port$12256$16 [141], \port$12256$16 [141:126] };
+  assign \$119  = & \port$12256$242 [3:2];
   assign \$120  = ~ \$119 ;
-  assign \$121  = \port$12244$242 [0] ? \port$12244$16 [173:152] : { \port$12244$16 [201], \port$12244$16 [201], \port$12244$16 [201], \port$12244$16 [201], \port$12244$16 [201:184] };
-  assign \$122  = & \port$12244$242 [1:0];
+  assign \$121  = \port$12256$242 [0] ? \port$12256$16 [173:152] : { \port$12256$16 [201], \port$12256$16 [201], \port$12256$16 [201], \port$12256$16 [201], \port$12256$16 [201:184] };
+  assign \$122  = & \port$12256$242 [1:0];
   assign \$123  = ~ \$122 ;
   assign \$124  = move[1] | further[1];
   assign \$125  = step & \$124 ;
@@ -25306,21 +25306,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$158  = limit_0;
     if (follow) begin
-      \$158  = \port$12244$16 [183:174];
+      \$158  = \port$12256$16 [183:174];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$159  = limit_0_is;
     if (follow) begin
-      \$159  = { \port$12244$242 [6], \port$12244$242 [0] };
+      \$159  = { \port$12256$242 [6], \port$12256$242 [0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$160  = remaining_0;
     if (follow) begin
-      \$160  = \port$12244$16 [183:174];
+      \$160  = \port$12256$16 [183:174];
     end else if (\$39 ) begin
       \$160  = limit_0;
     end else if (\$40 ) begin
@@ -25331,42 +25331,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$161  = before_last;
     if (follow) begin
-      \$161 [0] = \port$12244$242 [6];
+      \$161 [0] = \port$12256$242 [6];
     end else if (\$39 ) begin
       \$161 [0] = limit_0_is[1];
     end else if (\$40 ) begin
       \$161 [0] = \$42 ;
     end
     if (follow) begin
-      \$161 [1] = \port$12244$242 [7];
+      \$161 [1] = \port$12256$242 [7];
     end else if (\$45 ) begin
       \$161 [1] = limit_1_is[1];
     end else if (\$46 ) begin
       \$161 [1] = \$48 ;
     end
     if (follow) begin
-      \$161 [2] = \port$12244$242 [8];
+      \$161 [2] = \port$12256$242 [8];
     end else if (\$51 ) begin
       \$161 [2] = limit_2_is[1];
     end else if (\$52 ) begin
       \$161 [2] = \$54 ;
     end
     if (follow) begin
-      \$161 [3] = \port$12244$242 [9];
+      \$161 [3] = \port$12256$242 [9];
     end else if (\$57 ) begin
       \$161 [3] = limit_3_is[1];
     end else if (\$58 ) begin
       \$161 [3] = \$60 ;
     end
     if (follow) begin
-      \$161 [4] = \port$12244$242 [10];
+      \$161 [4] = \port$12256$242 [10];
     end else if (\$63 ) begin
       \$161 [4] = limit_4_is[1];
     end else if (\$64 ) begin
       \$161 [4] = \$66 ;
     end
     if (follow) begin
-      \$161 [5] = \port$12244$242 [11];
+      \$161 [5] = \port$12256$242 [11];
     end else if (\$69 ) begin
       \$161 [5] = limit_5_is[1];
     end else if (\$70 ) begin
@@ -25423,42 +25423,42 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$163  = last;
     if (load) begin
-      \$163 [0] = \port$12244$242 [0];
+      \$163 [0] = \port$12256$242 [0];
     end else if (\$43 ) begin
       \$163 [0] = limit_0_is[0];
     end else if (\$44 ) begin
       \$163 [0] = before_last[0];
     end
     if (load) begin
-      \$163 [1] = \port$12244$242 [1];
+      \$163 [1] = \port$12256$242 [1];
     end else if (\$49 ) begin
       \$163 [1] = limit_1_is[0];
     end else if (\$50 ) begin
       \$163 [1] = before_last[1];
     end
     if (load) begin
-      \$163 [2] = \port$12244$242 [2];
+      \$163 [2] = \port$12256$242 [2];
     end else if (\$55 ) begin
       \$163 [2] = limit_2_is[0];
     end else if (\$56 ) begin
       \$163 [2] = before_last[2];
     end
     if (load) begin
-      \$163 [3] = \port$12244$242 [3];
+      \$163 [3] = \port$12256$242 [3];
     end else if (\$61 ) begin
       \$163 [3] = limit_3_is[0];
     end else if (\$62 ) begin
       \$163 [3] = before_last[3];
     end
     if (load) begin
-      \$163 [4] = \port$12244$242 [4];
+      \$163 [4] = \port$12256$242 [4];
     end else if (\$67 ) begin
       \$163 [4] = limit_4_is[0];
     end else if (\$68 ) begin
       \$163 [4] = before_last[4];
     end
     if (load) begin
-      \$163 [5] = \port$12244$242 [5];
+      \$163 [5] = \port$12256$242 [5];
     end else if (\$73 ) begin
       \$163 [5] = limit_5_is[0];
     end else if (\$74 ) begin
@@ -25469,21 +25469,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$164  = limit_1;
     if (follow) begin
-      \$164  = \port$12244$16 [151:142];
+      \$164  = \port$12256$16 [151:142];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$165  = limit_1_is;
     if (follow) begin
-      \$165  = { \port$12244$242 [7], \port$12244$242 [1] };
+      \$165  = { \port$12256$242 [7], \port$12256$242 [1] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$166  = remaining_1;
     if (follow) begin
-      \$166  = \port$12244$16 [151:142];
+      \$166  = \port$12256$16 [151:142];
     end else if (\$45 ) begin
       \$166  = limit_1;
     end else if (\$46 ) begin
@@ -25494,21 +25494,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$167  = limit_2;
     if (follow) begin
-      \$167  = \port$12244$16 [125:114];
+      \$167  = \port$12256$16 [125:114];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$168  = limit_2_is;
     if (follow) begin
-      \$168  = { \port$12244$242 [8], \port$12244$242 [2] };
+      \$168  = { \port$12256$242 [8], \port$12256$242 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$169  = remaining_2;
     if (follow) begin
-      \$169  = \port$12244$16 [125:114];
+      \$169  = \port$12256$16 [125:114];
     end else if (\$51 ) begin
       \$169  = limit_2;
     end else if (\$52 ) begin
@@ -25519,21 +25519,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$170  = limit_3;
     if (follow) begin
-      \$170  = \port$12244$16 [91:84];
+      \$170  = \port$12256$16 [91:84];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$171  = limit_3_is;
     if (follow) begin
-      \$171  = { \port$12244$242 [9], \port$12244$242 [3] };
+      \$171  = { \port$12256$242 [9], \port$12256$242 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$172  = remaining_3;
     if (follow) begin
-      \$172  = \port$12244$16 [91:84];
+      \$172  = \port$12256$16 [91:84];
     end else if (\$57 ) begin
       \$172  = limit_3;
     end else if (\$58 ) begin
@@ -25544,21 +25544,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$173  = limit_4;
     if (follow) begin
-      \$173  = \port$12244$16 [61:54];
+      \$173  = \port$12256$16 [61:54];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$174  = limit_4_is;
     if (follow) begin
-      \$174  = { \port$12244$242 [10], \port$12244$242 [4] };
+      \$174  = { \port$12256$242 [10], \port$12256$242 [4] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$175  = remaining_4;
     if (follow) begin
-      \$175  = \port$12244$16 [61:54];
+      \$175  = \port$12256$16 [61:54];
     end else if (\$63 ) begin
       \$175  = limit_4;
     end else if (\$64 ) begin
@@ -25569,21 +25569,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$176  = limit_5;
     if (follow) begin
-      \$176  = \port$12244$16 [31:22];
+      \$176  = \port$12256$16 [31:22];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$177  = limit_5_is;
     if (follow) begin
-      \$177  = { \port$12244$242 [11], \port$12244$242 [5] };
+      \$177  = { \port$12256$242 [11], \port$12256$242 [5] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$178  = remaining_5;
     if (follow) begin
-      \$178  = \port$12244$16 [31:22];
+      \$178  = \port$12256$16 [31:22];
     end else if (\$69 ) begin
       \$178  = limit_5;
     end else if (\$70 ) begin
@@ -25672,7 +25672,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$189  = held_stride_1;
     if (follow) begin
-      \$189  = \port$12244$16 [173:152];
+      \$189  = \port$12256$16 [173:152];
     end
   end
   always @* begin
@@ -25686,7 +25686,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$191  = held_stride_2;
     if (follow) begin
-      \$191  = \port$12244$16 [141:126];
+      \$191  = \port$12256$16 [141:126];
     end
   end
   always @* begin
@@ -25700,7 +25700,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$193  = held_stride_3;
     if (follow) begin
-      \$193  = \port$12244$16 [113:92];
+      \$193  = \port$12256$16 [113:92];
     end
   end
   always @* begin
@@ -25714,7 +25714,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$195  = held_stride_4;
     if (follow) begin
-      \$195  = \port$12244$16 [83:62];
+      \$195  = \port$12256$16 [83:62];
     end
   end
   always @* begin
@@ -25728,7 +25728,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$197  = held_stride_5;
     if (follow) begin
-      \$197  = \port$12244$16 [53:32];
+      \$197  = \port$12256$16 [53:32];
     end
   end
   always @* begin
@@ -25742,7 +25742,7 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
     if (\$auto$verilog_backend.cc:2505:dump_module$92 ) begin end
     \$199  = address;
     if (load) begin
-      \$199  = \port$12244$16 [21:0];
+      \$199  = \port$12256$16 [21:0];
     end else if (step) begin
       \$199  = \$157 [21:0];
     end
@@ -25753,21 +25753,21 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12244$16 [183:174];
-  assign ones = \port$12244$242 [5:0];
-  assign twos = \port$12244$242 [11:6];
-  assign count_1 = \port$12244$16 [151:142];
-  assign count_2 = \port$12244$16 [125:114];
-  assign count_3 = \port$12244$16 [91:84];
-  assign count_4 = \port$12244$16 [61:54];
-  assign count_5 = \port$12244$16 [31:22];
-  assign stride_4 = \port$12244$16 [83:62];
-  assign stride_5 = \port$12244$16 [53:32];
-  assign stride_2 = \port$12244$16 [141:126];
-  assign stride_3 = \port$12244$16 [113:92];
-  assign stride_0 = \port$12244$16 [201:184];
-  assign stride_1 = \port$12244$16 [173:152];
-  assign base = \port$12244$16 [21:0];
+  assign count_0 = \port$12256$16 [183:174];
+  assign ones = \port$12256$242 [5:0];
+  assign twos = \port$12256$242 [11:6];
+  assign count_1 = \port$12256$16 [151:142];
+  assign count_2 = \port$12256$16 [125:114];
+  assign count_3 = \port$12256$16 [91:84];
+  assign count_4 = \port$12256$16 [61:54];
+  assign count_5 = \port$12256$16 [31:22];
+  assign stride_4 = \port$12256$16 [83:62];
+  assign stride_5 = \port$12256$16 [53:32];
+  assign stride_2 = \port$12256$16 [141:126];
+  assign stride_3 = \port$12256$16 [113:92];
+  assign stride_0 = \port$12256$16 [201:184];
+  assign stride_1 = \port$12256$16 [173:152];
+  assign base = \port$12256$16 [21:0];
   assign further[5] = \$6 ;
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
@@ -25783,16 +25783,16 @@ module \talos.matrix.nest (step, load, follow, stopping_rst, firsts, last, \last
   assign \$73  = 1'h0;
   assign \$75  = 1'h1;
   assign \$77  = \$76 ;
-  assign \$78  = \port$12244$242 [0];
+  assign \$78  = \port$12256$242 [0];
   assign \$93  = 1'h1;
   assign \$95  = \$94 ;
-  assign \$96  = \port$12244$242 [0];
+  assign \$96  = \port$12256$242 [0];
   assign \$140  = move[5];
   assign \$148  = \$147 ;
 endmodule
 
 module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \port$10$0 , \port$11$0 , \port$12$0 , \port$13$0 , \port$14$0 , \port$15$0 , \port$16$0 , \port$17$0 , \port$18$0 , \port$19$0 , \port$20$0 , \port$21$0 , \port$22$0 , \port$23$0 , \port$24$0 , i__valid, o__ready
-, i__ready, first, stopping_rst, \port$8493$0 , o__valid, o__payload, filled, stopping_clk);
+, i__ready, first, stopping_rst, \port$8505$0 , o__valid, o__payload, filled, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$93  = 0;
   input \port$6$0 ;
   wire \port$6$0 ;
@@ -25842,8 +25842,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   wire [260:0] first;
   input stopping_rst;
   wire stopping_rst;
-  input [241:0] \port$8493$0 ;
-  wire [241:0] \port$8493$0 ;
+  input [241:0] \port$8505$0 ;
+  wire [241:0] \port$8505$0 ;
   output o__valid;
   reg o__valid = 1'h0;
   output [260:0] o__payload;
@@ -25888,7 +25888,7 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   end
 `endif
   always @(posedge stopping_clk) begin
-    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$8493$0  };
+    memory[write__addr] <= { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$8505$0  };
   end
   assign read__data = memory[read__addr];
   assign i__ready = ~ filled[7];
@@ -25967,8 +25967,8 @@ module \talos.matrix_queue (\port$6$0 , \port$7$0 , \port$8$0 , \port$9$0 , \por
   assign valid = o__valid;
   assign head = o__payload;
   assign tail = write__addr;
-  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$8493$0  };
-  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$8493$0  };
+  assign write__data = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$8505$0  };
+  assign i__payload = { \port$24$0 , \port$23$0 , \port$22$0 , \port$21$0 , \port$20$0 , \port$19$0 , \port$18$0 , \port$17$0 , \port$16$0 , \port$15$0 , \port$14$0 , \port$13$0 , \port$12$0 , \port$11$0 , \port$10$0 , \port$9$0 , \port$8$0 , \port$7$0 , \port$6$0 , \port$8505$0  };
   assign write__en = 1'h1;
   assign place = read__addr;
 endmodule
@@ -27764,8 +27764,8 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$12048$0 (i__payload[95:0]),
-    .\port$12048$118 (i__payload[149:118]),
+    .\port$12060$0 (i__payload[95:0]),
+    .\port$12060$118 (i__payload[149:118]),
     .step(step)
   );
   \talos.store.requests.splitter  splitter (
@@ -27774,7 +27774,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .i__valid(valid),
-    .\port$12039$54 (\$7 ),
+    .\port$12051$54 (\$7 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .valid(burst__valid)
@@ -27842,7 +27842,7 @@ module \talos.store.requests (burst__ready, i__ready, burst_last, active, ending
   assign run__payload[31:0] = address;
 endmodule
 
-module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$12048$0 , \port$12048$118 , ending_clk);
+module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address, \port$12060$0 , \port$12060$118 , ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$101  = 0;
   input follow;
   wire follow;
@@ -27854,10 +27854,10 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   reg \last$15  = 1'h0;
   output [31:0] address;
   reg [31:0] address = 32'd0;
-  input [95:0] \port$12048$0 ;
-  wire [95:0] \port$12048$0 ;
-  input [31:0] \port$12048$118 ;
-  wire [31:0] \port$12048$118 ;
+  input [95:0] \port$12060$0 ;
+  wire [95:0] \port$12060$0 ;
+  input [31:0] \port$12060$118 ;
+  wire [31:0] \port$12060$118 ;
   input ending_clk;
   wire ending_clk;
   wire \$1 ;
@@ -27969,19 +27969,19 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12048$118 [28];
-  assign \$31  = ~ \port$12048$118 [29];
+  assign \$28  = ~ \port$12060$118 [28];
+  assign \$31  = ~ \port$12060$118 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12048$118 [28];
-  assign \$37  = ~ \port$12048$118 [29];
+  assign \$34  = ~ \port$12060$118 [28];
+  assign \$37  = ~ \port$12060$118 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12048$118 [29:28];
+  assign \$41  = & \port$12060$118 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12048$118 [28] ? \port$12048$0 [95:64] : \port$12048$0 [63:32];
+  assign \$45  = \port$12060$118 [28] ? \port$12060$0 [95:64] : \port$12060$0 [63:32];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -28050,21 +28050,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12048$118 [15:0];
+      \$54  = \port$12060$118 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12048$118 [30], \port$12048$118 [28] };
+      \$55  = { \port$12060$118 [30], \port$12060$118 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12048$118 [15:0];
+      \$56  = \port$12060$118 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -28075,14 +28075,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12048$118 [30];
+      \$57 [0] = \port$12060$118 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12048$118 [31];
+      \$57 [1] = \port$12060$118 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -28111,14 +28111,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12048$118 [28];
+      \$59 [0] = \port$12060$118 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12048$118 [29];
+      \$59 [1] = \port$12060$118 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -28129,21 +28129,21 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12048$118 [27:16];
+      \$60  = \port$12060$118 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12048$118 [31], \port$12048$118 [29] };
+      \$61  = { \port$12060$118 [31], \port$12060$118 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12048$118 [27:16];
+      \$62  = \port$12060$118 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -28204,7 +28204,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12048$0 [95:64];
+      \$69  = \port$12060$0 [95:64];
     end
   end
   always @* begin
@@ -28218,7 +28218,7 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
     if (\$auto$verilog_backend.cc:2505:dump_module$101 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12048$0 [31:0];
+      \$71  = \port$12060$0 [31:0];
     end else if (step) begin
       \$71  = \$53 [31:0];
     end
@@ -28229,14 +28229,14 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12048$118 [15:0];
-  assign ones = \port$12048$118 [29:28];
-  assign twos = \port$12048$118 [31:30];
+  assign count_0 = \port$12060$118 [15:0];
+  assign ones = \port$12060$118 [29:28];
+  assign twos = \port$12060$118 [31:30];
   assign load = follow;
-  assign count_1 = \port$12048$118 [27:16];
-  assign stride_0 = \port$12048$0 [63:32];
-  assign stride_1 = \port$12048$0 [95:64];
-  assign base = \port$12048$0 [31:0];
+  assign count_1 = \port$12060$118 [27:16];
+  assign stride_0 = \port$12060$0 [63:32];
+  assign stride_1 = \port$12060$0 [95:64];
+  assign base = \port$12060$0 [31:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -28248,15 +28248,15 @@ module \talos.store.requests.nest (follow, step, ending_rst, \last$15 , address,
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12048$118 [28];
+  assign \$30  = \port$12060$118 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12048$118 [28];
+  assign \$36  = \port$12060$118 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$12039$54 , run__ready, ending_clk);
+module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i__valid, burst__payload, valid, \port$12051$54 , run__ready, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$102  = 0;
   input burst__ready;
   wire burst__ready;
@@ -28270,8 +28270,8 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [5:0] \port$12039$54 ;
-  wire [5:0] \port$12039$54 ;
+  output [5:0] \port$12051$54 ;
+  wire [5:0] \port$12051$54 ;
   output run__ready;
   wire run__ready;
   input ending_clk;
@@ -28408,7 +28408,7 @@ module \talos.store.requests.splitter (burst__ready, ending_rst, run__payload, i
   assign burst__valid = valid;
   assign \final  = now[54];
   assign tag = now[59:55];
-  assign \port$12039$54  = now[59:54];
+  assign \port$12051$54  = now[59:54];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[53:32];
   assign \run__payload.tag  = run__payload[58:54];
@@ -29189,8 +29189,8 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_clk(ending_clk),
     .ending_rst(ending_rst),
     .follow(load),
-    .\port$12062$22 (i__payload[53:22]),
-    .\port$12062$78 (i__payload[143:78]),
+    .\port$12074$22 (i__payload[53:22]),
+    .\port$12074$78 (i__payload[143:78]),
     .step(step)
   );
   \talos.store.walker.offsets  offsets (
@@ -29199,7 +29199,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
     .ending_rst(ending_rst),
     .follow(load),
     .\last$15 (last),
-    .\port$12062$22 (i__payload[77:22]),
+    .\port$12074$22 (i__payload[77:22]),
     .step(step)
   );
   \talos.store.walker.spare  spare (
@@ -29434,7 +29434,7 @@ module \talos.store.walker (i__ready, active, ending_rst, i__valid, i__payload, 
   assign \i__payload$28 [7:0] = address;
 endmodule
 
-module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \port$12062$78 , address, ending_clk);
+module \talos.store.walker.locals (follow, step, ending_rst, \port$12074$22 , \port$12074$78 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$107  = 0;
   input follow;
   wire follow;
@@ -29442,10 +29442,10 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [31:0] \port$12062$22 ;
-  wire [31:0] \port$12062$22 ;
-  input [65:0] \port$12062$78 ;
-  wire [65:0] \port$12062$78 ;
+  input [31:0] \port$12074$22 ;
+  wire [31:0] \port$12074$22 ;
+  input [65:0] \port$12074$78 ;
+  wire [65:0] \port$12074$78 ;
   output [21:0] address;
   reg [21:0] address = 22'h000000;
   input ending_clk;
@@ -29560,19 +29560,19 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12062$22 [28];
-  assign \$31  = ~ \port$12062$22 [29];
+  assign \$28  = ~ \port$12074$22 [28];
+  assign \$31  = ~ \port$12074$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12062$22 [28];
-  assign \$37  = ~ \port$12062$22 [29];
+  assign \$34  = ~ \port$12074$22 [28];
+  assign \$37  = ~ \port$12074$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12062$22 [29:28];
+  assign \$41  = & \port$12074$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12062$22 [28] ? \port$12062$78 [65:44] : \port$12062$78 [43:22];
+  assign \$45  = \port$12074$22 [28] ? \port$12074$78 [65:44] : \port$12074$78 [43:22];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -29641,21 +29641,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12062$22 [15:0];
+      \$54  = \port$12074$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12062$22 [30], \port$12062$22 [28] };
+      \$55  = { \port$12074$22 [30], \port$12074$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12062$22 [15:0];
+      \$56  = \port$12074$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -29666,14 +29666,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12062$22 [30];
+      \$57 [0] = \port$12074$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12062$22 [31];
+      \$57 [1] = \port$12074$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -29702,14 +29702,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12062$22 [28];
+      \$59 [0] = \port$12074$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12062$22 [29];
+      \$59 [1] = \port$12074$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -29720,21 +29720,21 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12062$22 [27:16];
+      \$60  = \port$12074$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12062$22 [31], \port$12062$22 [29] };
+      \$61  = { \port$12074$22 [31], \port$12074$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12062$22 [27:16];
+      \$62  = \port$12074$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -29795,7 +29795,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12062$78 [65:44];
+      \$69  = \port$12074$78 [65:44];
     end
   end
   always @* begin
@@ -29809,7 +29809,7 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
     if (\$auto$verilog_backend.cc:2505:dump_module$107 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12062$78 [21:0];
+      \$71  = \port$12074$78 [21:0];
     end else if (step) begin
       \$71  = \$53 [21:0];
     end
@@ -29820,14 +29820,14 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12062$22 [15:0];
-  assign ones = \port$12062$22 [29:28];
-  assign twos = \port$12062$22 [31:30];
+  assign count_0 = \port$12074$22 [15:0];
+  assign ones = \port$12074$22 [29:28];
+  assign twos = \port$12074$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$12062$22 [27:16];
-  assign stride_0 = \port$12062$78 [43:22];
-  assign stride_1 = \port$12062$78 [65:44];
-  assign base = \port$12062$78 [21:0];
+  assign count_1 = \port$12074$22 [27:16];
+  assign stride_0 = \port$12074$78 [43:22];
+  assign stride_1 = \port$12074$78 [65:44];
+  assign base = \port$12074$78 [21:0];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -29839,15 +29839,15 @@ module \talos.store.walker.locals (follow, step, ending_rst, \port$12062$22 , \p
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12062$22 [28];
+  assign \$30  = \port$12074$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12062$22 [28];
+  assign \$36  = \port$12074$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
 
-module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \last$15 , address, ending_clk);
+module \talos.store.walker.offsets (follow, step, ending_rst, \port$12074$22 , \last$15 , address, ending_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$108  = 0;
   input follow;
   wire follow;
@@ -29855,8 +29855,8 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
   wire step;
   input ending_rst;
   wire ending_rst;
-  input [55:0] \port$12062$22 ;
-  wire [55:0] \port$12062$22 ;
+  input [55:0] \port$12074$22 ;
+  wire [55:0] \port$12074$22 ;
   output \last$15 ;
   reg \last$15  = 1'h0;
   output [7:0] address;
@@ -29972,19 +29972,19 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
   wire whole_first;
   (* init = 1'h0 *)
   wire whole_last;
-  assign \$28  = ~ \port$12062$22 [28];
-  assign \$31  = ~ \port$12062$22 [29];
+  assign \$28  = ~ \port$12074$22 [28];
+  assign \$31  = ~ \port$12074$22 [29];
   assign \$32  = \$30  & \$31 ;
-  assign \$34  = ~ \port$12062$22 [28];
-  assign \$37  = ~ \port$12062$22 [29];
+  assign \$34  = ~ \port$12074$22 [28];
+  assign \$37  = ~ \port$12074$22 [29];
   assign \$38  = \$36  & \$37 ;
   assign \$39  = leave ? { \$12 , \$7  } : inner;
   assign \$40  = ~ leave;
-  assign \$41  = & \port$12062$22 [29:28];
+  assign \$41  = & \port$12074$22 [29:28];
   assign \$42  = last | inner;
   assign \$43  = & \$42 ;
   assign \$44  = leave & \$43 ;
-  assign \$45  = \port$12062$22 [28] ? \port$12062$22 [55:48] : \port$12062$22 [47:40];
+  assign \$45  = \port$12074$22 [28] ? \port$12074$22 [55:48] : \port$12074$22 [47:40];
   assign \$47  = step & \$46 ;
   assign \$48  = follow | \$47 ;
   assign \$49  = $signed({ 1'h0, address }) + $signed(held_stride_1);
@@ -30053,21 +30053,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$54  = limit_0;
     if (follow) begin
-      \$54  = \port$12062$22 [15:0];
+      \$54  = \port$12074$22 [15:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$55  = limit_0_is;
     if (follow) begin
-      \$55  = { \port$12062$22 [30], \port$12062$22 [28] };
+      \$55  = { \port$12074$22 [30], \port$12074$22 [28] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$56  = remaining_0;
     if (follow) begin
-      \$56  = \port$12062$22 [15:0];
+      \$56  = \port$12074$22 [15:0];
     end else if (\$15 ) begin
       \$56  = limit_0;
     end else if (\$16 ) begin
@@ -30078,14 +30078,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$57  = before_last;
     if (follow) begin
-      \$57 [0] = \port$12062$22 [30];
+      \$57 [0] = \port$12074$22 [30];
     end else if (\$15 ) begin
       \$57 [0] = limit_0_is[1];
     end else if (\$16 ) begin
       \$57 [0] = \$18 ;
     end
     if (follow) begin
-      \$57 [1] = \port$12062$22 [31];
+      \$57 [1] = \port$12074$22 [31];
     end else if (\$21 ) begin
       \$57 [1] = limit_1_is[1];
     end else if (\$22 ) begin
@@ -30114,14 +30114,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$59  = last;
     if (follow) begin
-      \$59 [0] = \port$12062$22 [28];
+      \$59 [0] = \port$12074$22 [28];
     end else if (\$19 ) begin
       \$59 [0] = limit_0_is[0];
     end else if (\$20 ) begin
       \$59 [0] = before_last[0];
     end
     if (follow) begin
-      \$59 [1] = \port$12062$22 [29];
+      \$59 [1] = \port$12074$22 [29];
     end else if (\$25 ) begin
       \$59 [1] = limit_1_is[0];
     end else if (\$26 ) begin
@@ -30132,21 +30132,21 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$60  = limit_1;
     if (follow) begin
-      \$60  = \port$12062$22 [27:16];
+      \$60  = \port$12074$22 [27:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$61  = limit_1_is;
     if (follow) begin
-      \$61  = { \port$12062$22 [31], \port$12062$22 [29] };
+      \$61  = { \port$12074$22 [31], \port$12074$22 [29] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$62  = remaining_1;
     if (follow) begin
-      \$62  = \port$12062$22 [27:16];
+      \$62  = \port$12074$22 [27:16];
     end else if (\$21 ) begin
       \$62  = limit_1;
     end else if (\$22 ) begin
@@ -30207,7 +30207,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$69  = held_stride_1;
     if (follow) begin
-      \$69  = \port$12062$22 [55:48];
+      \$69  = \port$12074$22 [55:48];
     end
   end
   always @* begin
@@ -30221,7 +30221,7 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
     if (\$auto$verilog_backend.cc:2505:dump_module$108 ) begin end
     \$71  = address;
     if (follow) begin
-      \$71  = \port$12062$22 [39:32];
+      \$71  = \port$12074$22 [39:32];
     end else if (step) begin
       \$71  = \$53 [7:0];
     end
@@ -30232,14 +30232,14 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$12062$22 [15:0];
-  assign ones = \port$12062$22 [29:28];
-  assign twos = \port$12062$22 [31:30];
+  assign count_0 = \port$12074$22 [15:0];
+  assign ones = \port$12074$22 [29:28];
+  assign twos = \port$12074$22 [31:30];
   assign load = follow;
-  assign count_1 = \port$12062$22 [27:16];
-  assign stride_0 = \port$12062$22 [47:40];
-  assign stride_1 = \port$12062$22 [55:48];
-  assign base = \port$12062$22 [39:32];
+  assign count_1 = \port$12074$22 [27:16];
+  assign stride_0 = \port$12074$22 [47:40];
+  assign stride_1 = \port$12074$22 [55:48];
+  assign base = \port$12074$22 [39:32];
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
   assign \$1  = move[1];
@@ -30251,10 +30251,10 @@ module \talos.store.walker.offsets (follow, step, ending_rst, \port$12062$22 , \
   assign \$25  = 1'h0;
   assign \$27  = 1'h1;
   assign \$29  = \$28 ;
-  assign \$30  = \port$12062$22 [28];
+  assign \$30  = \port$12074$22 [28];
   assign \$33  = 1'h1;
   assign \$35  = \$34 ;
-  assign \$36  = \port$12062$22 [28];
+  assign \$36  = \port$12074$22 [28];
   assign \$46  = move[1];
   assign \$52  = \$51 ;
 endmodule
@@ -30991,8 +30991,8 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
     .last(lasts),
     .\last$15 (last),
     .ones(flags[4:2]),
-    .\port$10026$268 (current[329:268]),
-    .\port$10026$38 (current[57:38]),
+    .\port$10038$268 (current[329:268]),
+    .\port$10038$38 (current[57:38]),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -31484,7 +31484,7 @@ module \talos.vector (act_read__grant, write, acc_read__grant, \wait , start, do
   assign \$72  = current[19];
 endmodule
 
-module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$10026$38 , \port$10026$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
+module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$10038$38 , \port$10038$268 , ones, twos, step, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$112  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -31492,10 +31492,10 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$10026$38 ;
-  wire [19:0] \port$10026$38 ;
-  input [61:0] \port$10026$268 ;
-  wire [61:0] \port$10026$268 ;
+  input [19:0] \port$10038$38 ;
+  wire [19:0] \port$10038$38 ;
+  input [61:0] \port$10038$268 ;
+  wire [61:0] \port$10038$268 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -31710,7 +31710,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$10026$268 [43:22] : { \port$10026$268 [61], \port$10026$268 [61], \port$10026$268 [61], \port$10026$268 [61], \port$10026$268 [61:44] };
+  assign \$64  = ones[0] ? \port$10038$268 [43:22] : { \port$10038$268 [61], \port$10038$268 [61], \port$10038$268 [61], \port$10038$268 [61], \port$10038$268 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -31784,7 +31784,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
     if (\$auto$verilog_backend.cc:2505:dump_module$112 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$10026$38 [19:10];
+      \$82  = \port$10038$38 [19:10];
     end
   end
   always @* begin
@@ -31798,7 +31798,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
     if (\$auto$verilog_backend.cc:2505:dump_module$112 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$10026$38 [19:10];
+      \$84  = \port$10038$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -31884,7 +31884,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
     if (\$auto$verilog_backend.cc:2505:dump_module$112 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$10026$38 [9:0];
+      \$88  = \port$10038$38 [9:0];
     end
   end
   always @* begin
@@ -31898,7 +31898,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
     if (\$auto$verilog_backend.cc:2505:dump_module$112 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$10026$38 [9:0];
+      \$90  = \port$10038$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -31998,7 +31998,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
     if (\$auto$verilog_backend.cc:2505:dump_module$112 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$10026$268 [43:22];
+      \$102  = \port$10038$268 [43:22];
     end
   end
   always @* begin
@@ -32026,7 +32026,7 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
     if (\$auto$verilog_backend.cc:2505:dump_module$112 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$10026$268 [21:0];
+      \$106  = \port$10038$268 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -32037,13 +32037,13 @@ module \talos.vector.destination_nest (stopping_rst, follow, count_2, \port$1002
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$10026$38 [19:10];
+  assign count_0 = \port$10038$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$10026$38 [9:0];
+  assign count_1 = \port$10038$38 [9:0];
   assign stride_2 = 8'h08;
-  assign stride_0 = \port$10026$268 [61:44];
-  assign stride_1 = \port$10026$268 [43:22];
-  assign base = \port$10026$268 [21:0];
+  assign stride_0 = \port$10038$268 [61:44];
+  assign stride_1 = \port$10038$268 [43:22];
+  assign base = \port$10038$268 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -32637,46 +32637,58 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire stopping_clk;
   wire \$1 ;
   wire \$10 ;
-  reg \$100 ;
-  reg [26:0] \$101 ;
-  reg [26:0] \$102 ;
-  reg \$103 ;
-  reg \$104 ;
-  reg \$105 ;
-  reg \$106 ;
-  reg \$107 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire [27:0] \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
   reg \$108 ;
   reg \$109 ;
   wire \$11 ;
-  reg [15:0] \$110 ;
+  reg \$110 ;
   reg \$111 ;
   reg \$112 ;
-  reg [5:0] \$113 ;
-  reg [5:0] \$114 ;
-  reg [5:0] \$115 ;
-  reg [5:0] \$116 ;
-  reg [5:0] \$117 ;
-  reg [5:0] \$118 ;
+  reg [27:0] \$113 ;
+  reg [27:0] \$114 ;
+  reg \$115 ;
+  reg \$116 ;
+  reg \$117 ;
+  reg \$118 ;
   reg \$119 ;
-  wire \$12 ;
-  reg [5:0] \$120 ;
+  wire [27:0] \$12 ;
+  reg \$120 ;
+  reg \$121 ;
+  reg [15:0] \$122 ;
+  reg \$123 ;
+  reg \$124 ;
+  reg [5:0] \$125 ;
+  reg [5:0] \$126 ;
+  reg [5:0] \$127 ;
+  reg [5:0] \$128 ;
+  reg [5:0] \$129 ;
   wire \$13 ;
+  reg [5:0] \$130 ;
+  reg \$131 ;
+  reg [5:0] \$132 ;
   wire \$14 ;
-  wire \$15 ;
+  wire [27:0] \$15 ;
   wire \$16 ;
   wire \$17 ;
-  wire \$18 ;
+  wire [27:0] \$18 ;
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire \$21 ;
+  wire [27:0] \$21 ;
   wire \$22 ;
   wire \$23 ;
-  wire [1:0] \$24 ;
-  wire [16:0] \$25 ;
+  wire \$24 ;
+  wire \$25 ;
   wire \$26 ;
-  wire [1:0] \$27 ;
-  wire [5:0] \$28 ;
+  wire \$27 ;
+  wire \$28 ;
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
@@ -32687,12 +32699,12 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$35 ;
   wire \$36 ;
   wire \$37 ;
-  wire \$38 ;
-  wire \$39 ;
+  wire [1:0] \$38 ;
+  wire [16:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
+  wire [1:0] \$41 ;
+  wire [5:0] \$42 ;
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
@@ -32722,7 +32734,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire [27:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
@@ -32731,30 +32743,30 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire [26:0] \$78 ;
+  wire \$78 ;
   wire \$79 ;
-  wire \$8 ;
+  wire [27:0] \$8 ;
   wire \$80 ;
-  wire [26:0] \$81 ;
+  wire \$81 ;
   wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
-  wire [26:0] \$86 ;
+  wire \$86 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire [26:0] \$9 ;
-  wire [26:0] \$90 ;
+  wire [27:0] \$9 ;
+  wire \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  reg \$96 ;
-  reg \$97 ;
-  reg \$98 ;
-  reg \$99 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire [27:0] \$99 ;
   wire acc_if_0;
   wire acc_if_1;
   (* init = 16'h0000 *)
@@ -32765,6 +32777,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire act_read__valid;
   wire [21:0] address;
   wire [21:0] \address$75 ;
+  wire advance;
   (* init = 6'h00 *)
   wire [5:0] \arrival$88 ;
   wire \arrival$88.block_end ;
@@ -32791,6 +32804,7 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire [9:0] \count_2$68 ;
   wire [9:0] count_3;
   wire [9:0] count_4;
+  reg empty = 1'h1;
   wire [4:0] firsts;
   wire [4:0] \flags.ones ;
   wire [4:0] \flags.twos ;
@@ -32799,14 +32813,14 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire free;
   wire free_after_launch;
   reg from_accumulator = 1'h0;
-  reg [26:0] head = 27'h0000000;
+  reg [27:0] head = 28'h0000000;
   wire [21:0] \head.address ;
   wire \head.block_end ;
   wire \head.end ;
   wire \head.first ;
   wire \head.last ;
   wire \head.residual ;
-  reg head_valid = 1'h0;
+  wire \head.source ;
   wire idle_lanes;
   wire [21:0] \instruction.a ;
   wire signed [17:0] \instruction.a_pixel_stride ;
@@ -32855,30 +32869,31 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   wire launch;
   wire \load$44 ;
   wire \load$65 ;
-  reg [26:0] made;
+  reg [27:0] made;
   wire [21:0] \made.address ;
   wire \made.block_end ;
   wire \made.end ;
   wire \made.first ;
   wire \made.last ;
   wire \made.residual ;
+  wire \made.source ;
   reg making = 1'h0;
   wire next_second_valid;
   reg odd = 1'h0;
   wire [4:0] ones;
   wire [2:0] \ones$66 ;
-  wire pop;
   wire push;
   reg requantize = 1'h0;
   reg residual = 1'h0;
   reg room = 1'h1;
-  reg [26:0] second = 27'h0000000;
+  reg [27:0] second = 28'h0000000;
   wire [21:0] \second.address ;
   wire \second.block_end ;
   wire \second.end ;
   wire \second.first ;
   wire \second.last ;
   wire \second.residual ;
+  wire \second.source ;
   reg second_valid = 1'h0;
   reg slots = 1'h0;
   reg source = 1'h0;
@@ -32911,171 +32926,183 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   reg which = 1'h0;
   assign \$1  = ! instruction[17:16];
   assign \$2  = instruction[18] & instruction[19];
-  assign \$4  = push & made[26];
-  assign \$5  = made[24] & instruction[19];
+  assign \$4  = push & made[27];
+  assign \$5  = made[25] & instruction[19];
   assign \$6  = ~ second_valid;
-  assign \$7  = ~ head_valid;
-  assign \$8  = pop | \$7 ;
+  assign \$7  = second_valid ? second : made;
+  assign \$8  = second_valid ? second : made;
   assign \$9  = second_valid ? second : made;
   assign \$10  = second_valid | push;
-  assign \$11  = head_valid | push;
-  assign \$12  = pop ? \$10  : \$11 ;
-  assign \$13  = ~ next_second_valid;
-  assign \$14  = ~ acc_if_1;
-  assign \$15  = asks_if_1 & \$14 ;
-  assign \$16  = ~ acc_if_0;
-  assign \$17  = asks_if_0 & \$16 ;
-  assign \$18  = pop ? \$15  : \$17 ;
-  assign \$19  = asks_if_1 & acc_if_1;
-  assign \$20  = asks_if_0 & acc_if_0;
-  assign \$21  = pop ? \$19  : \$20 ;
-  assign \$22  = ~ odd;
-  assign \$24  = slots - 1'h1;
-  assign \$25  = acc + 1'h1;
-  assign \$26  = two_pass ? 1'h1 : 1'h0;
-  assign \$27  = which + 1'h1;
-  assign \$28  = source ? tag_2 : tag_6;
-  assign \$29  = | instruction[17:16];
-  assign \$30  = | instruction[17:16];
-  assign \$31  = | instruction[17:16];
-  assign \$32  = | instruction[17:16];
-  assign \$33  = | instruction[17:16];
-  assign \$34  = | instruction[17:16];
-  assign \$35  = | instruction[17:16];
-  assign \$36  = | instruction[17:16];
-  assign count_0 = instruction[73:66] & { \$36 , \$35 , \$34 , \$33 , \$32 , \$31 , \$30 , \$29  };
-  assign \$37  = | instruction[17:16];
-  assign \$38  = | instruction[17:16];
-  assign \$39  = | instruction[17:16];
-  assign \$40  = | instruction[17:16];
-  assign \$41  = | instruction[17:16];
-  assign \$42  = | instruction[17:16];
+  assign \$11  = \$9 [22] & \$10 ;
+  assign \$12  = second_valid ? second : made;
+  assign \$13  = second_valid | push;
+  assign \$14  = \$12 [23] & \$13 ;
+  assign \$15  = second_valid ? second : made;
+  assign \$16  = second_valid | push;
+  assign \$17  = \$15 [25] & \$16 ;
+  assign \$18  = second_valid ? second : made;
+  assign \$19  = second_valid | push;
+  assign \$20  = \$18 [26] & \$19 ;
+  assign \$21  = second_valid ? second : made;
+  assign \$22  = second_valid | push;
+  assign \$23  = \$21 [27] & \$22 ;
+  assign \$24  = second_valid | push;
+  assign \$25  = ~ \$24 ;
+  assign \$26  = advance & \$25 ;
+  assign \$27  = ~ next_second_valid;
+  assign \$28  = ~ acc_if_1;
+  assign \$29  = asks_if_1 & \$28 ;
+  assign \$30  = ~ acc_if_0;
+  assign \$31  = asks_if_0 & \$30 ;
+  assign \$32  = advance ? \$29  : \$31 ;
+  assign \$33  = asks_if_1 & acc_if_1;
+  assign \$34  = asks_if_0 & acc_if_0;
+  assign \$35  = advance ? \$33  : \$34 ;
+  assign \$36  = ~ odd;
+  assign \$38  = slots - 1'h1;
+  assign \$39  = acc + 1'h1;
+  assign \$40  = two_pass ? 1'h1 : 1'h0;
+  assign \$41  = which + 1'h1;
+  assign \$42  = source ? tag_2 : tag_6;
   assign \$43  = | instruction[17:16];
   assign \$44  = | instruction[17:16];
-  assign count_1 = instruction[65:58] & { \$44 , \$43 , \$42 , \$41 , \$40 , \$39 , \$38 , \$37  };
+  assign \$45  = | instruction[17:16];
+  assign \$46  = | instruction[17:16];
+  assign \$47  = | instruction[17:16];
+  assign \$48  = | instruction[17:16];
+  assign \$49  = | instruction[17:16];
+  assign \$50  = | instruction[17:16];
+  assign count_0 = instruction[73:66] & { \$50 , \$49 , \$48 , \$47 , \$46 , \$45 , \$44 , \$43  };
+  assign \$51  = | instruction[17:16];
+  assign \$52  = | instruction[17:16];
+  assign \$53  = | instruction[17:16];
+  assign \$54  = | instruction[17:16];
+  assign \$55  = | instruction[17:16];
+  assign \$56  = | instruction[17:16];
+  assign \$57  = | instruction[17:16];
+  assign \$58  = | instruction[17:16];
+  assign count_1 = instruction[65:58] & { \$58 , \$57 , \$56 , \$55 , \$54 , \$53 , \$52 , \$51  };
   assign push = making & room;
-  assign \$45  = ~ residual;
-  assign step = push & \$45 ;
-  assign \$46  = & firsts[1:0];
-  assign \$47  = ~ residual;
-  assign \$48  = & lasts[1:0];
-  assign \$49  = \$47  & \$48 ;
-  assign \$50  = ~ residual;
-  assign \$51  = & lasts[3:0];
-  assign \$52  = \$50  & \$51 ;
-  assign \$53  = \$52  & requantize;
-  assign \$54  = ~ residual;
-  assign \$55  = \$54  & last;
+  assign \$59  = ~ residual;
+  assign step = push & \$59 ;
+  assign \$60  = ~ residual;
+  assign \$61  = & firsts[1:0];
+  assign \$62  = ~ residual;
+  assign \$63  = & lasts[1:0];
+  assign \$64  = \$62  & \$63 ;
+  assign \$65  = ~ residual;
+  assign \$66  = & lasts[3:0];
+  assign \$67  = \$65  & \$66 ;
+  assign \$68  = \$67  & requantize;
+  assign \$69  = ~ residual;
+  assign \$70  = \$69  & last;
   assign \step$74  = push & residual;
-  assign \$56  = asks_act & act_read__grant;
-  assign \$57  = asks_acc & acc_read__grant;
-  assign pop = \$56  | \$57 ;
-  assign launch = pop & head[24];
-  assign take = pop & head[25];
-  assign \end  = pop & head[26];
-  assign \$58  = ~ act_read__grant;
-  assign \$59  = asks_act & \$58 ;
-  assign \$60  = ~ acc_read__grant;
-  assign \$61  = asks_acc & \$60 ;
-  assign stall = \$59  | \$61 ;
-  assign \$62  = ~ pop;
-  assign \$63  = \$62  & head_valid;
-  assign \$64  = second_valid | push;
-  assign next_second_valid = \$63  & \$64 ;
-  assign \$65  = ~ odd;
-  assign \$66  = two_pass & \$65 ;
-  assign \$67  = ~ \$66 ;
-  assign idle_lanes = load | \$68 ;
-  assign \$69  = ~ requantize;
-  assign \$70  = ready | \$69 ;
-  assign free = idle_lanes & \$70 ;
-  assign \$71  = ~ two_pass;
-  assign \$72  = head[25] ? ready_after : ready;
-  assign \$73  = ~ requantize;
-  assign \$74  = \$72  | \$73 ;
-  assign free_after_launch = \$71  & \$74 ;
-  assign \$75  = load | issuing;
-  assign \$76  = head_valid | push;
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = head_valid ? head : made;
-  assign \$79  = ~ \$78 [24];
-  assign \$80  = \$79  | free;
-  assign asks_if_0 = \$77  & \$80 ;
-  assign \$81  = head_valid ? head : made;
-  assign \$82  = ~ \$81 [22];
-  assign acc_if_0 = from_accumulator & \$82 ;
-  assign \$83  = ~ head[26];
-  assign \$84  = second_valid | push;
-  assign \$85  = \$83  & \$84 ;
-  assign \$86  = second_valid ? second : made;
-  assign \$87  = ~ \$86 [24];
-  assign \$88  = head[24] ? free_after_launch : free;
+  assign \$71  = asks_act & act_read__grant;
+  assign \$72  = asks_acc & acc_read__grant;
+  assign \$73  = \$71  | \$72 ;
+  assign advance = \$73  | empty;
+  assign launch = advance & head[25];
+  assign take = advance & head[26];
+  assign \end  = advance & head[27];
+  assign \$74  = ~ act_read__grant;
+  assign \$75  = asks_act & \$74 ;
+  assign \$76  = ~ acc_read__grant;
+  assign \$77  = asks_acc & \$76 ;
+  assign stall = \$75  | \$77 ;
+  assign \$78  = ~ advance;
+  assign \$79  = second_valid | push;
+  assign next_second_valid = \$78  & \$79 ;
+  assign \$80  = ~ odd;
+  assign \$81  = two_pass & \$80 ;
+  assign \$82  = ~ \$81 ;
+  assign idle_lanes = load | \$83 ;
+  assign \$84  = ~ requantize;
+  assign \$85  = ready | \$84 ;
+  assign free = idle_lanes & \$85 ;
+  assign \$86  = ~ two_pass;
+  assign \$87  = head[26] ? ready_after : ready;
+  assign \$88  = ~ requantize;
   assign \$89  = \$87  | \$88 ;
-  assign asks_if_1 = \$85  & \$89 ;
-  assign \$90  = second_valid ? second : made;
-  assign \$91  = ~ \$90 [22];
-  assign acc_if_1 = from_accumulator & \$91 ;
-  assign \$92  = pop & head[22];
-  assign \$93  = ~ head[22];
-  assign \$94  = pop & \$93 ;
-  assign \$95  = pop & head[24];
+  assign free_after_launch = \$86  & \$89 ;
+  assign \$90  = load | issuing;
+  assign \$91  = ~ head[25];
+  assign \$92  = \$91  | free;
+  assign asks_if_0 = \$90  & \$92 ;
+  assign \$93  = ~ head[23];
+  assign acc_if_0 = from_accumulator & \$93 ;
+  assign \$94  = load | issuing;
+  assign \$95  = ~ head[27];
+  assign \$96  = \$94  & \$95 ;
+  assign \$97  = second_valid | push;
+  assign \$98  = \$96  & \$97 ;
+  assign \$99  = second_valid ? second : made;
+  assign \$100  = ~ \$99 [25];
+  assign \$101  = head[25] ? free_after_launch : free;
+  assign \$102  = \$100  | \$101 ;
+  assign asks_if_1 = \$98  & \$102 ;
+  assign \$103  = second_valid ? second : made;
+  assign \$104  = ~ \$103 [23];
+  assign acc_if_1 = from_accumulator & \$104 ;
+  assign \$105  = advance & head[23];
+  assign \$106  = advance & head[22];
+  assign \$107  = advance & head[25];
   always @(posedge stopping_clk)
-    from_accumulator <= \$96 ;
+    from_accumulator <= \$108 ;
   always @(posedge stopping_clk)
-    requantize <= \$97 ;
+    requantize <= \$109 ;
   always @(posedge stopping_clk)
-    two_pass <= \$98 ;
+    two_pass <= \$110 ;
   always @(posedge stopping_clk)
-    making <= \$99 ;
+    making <= \$111 ;
   always @(posedge stopping_clk)
-    residual <= \$100 ;
+    residual <= \$112 ;
   always @(posedge stopping_clk)
-    second <= \$101 ;
+    second <= \$113 ;
   always @(posedge stopping_clk)
-    head <= \$102 ;
+    head <= \$114 ;
   always @(posedge stopping_clk)
-    head_valid <= \$103 ;
+    empty <= \$115 ;
   always @(posedge stopping_clk)
-    second_valid <= \$104 ;
+    second_valid <= \$116 ;
   always @(posedge stopping_clk)
-    room <= \$105 ;
+    room <= \$117 ;
   always @(posedge stopping_clk)
-    asks_act <= \$106 ;
+    asks_act <= \$118 ;
   always @(posedge stopping_clk)
-    asks_acc <= \$107 ;
+    asks_acc <= \$119 ;
   always @(posedge stopping_clk)
-    odd <= \$108 ;
+    odd <= \$120 ;
   always @(posedge stopping_clk)
-    slots <= \$109 ;
+    slots <= \$121 ;
   always @(posedge stopping_clk)
-    acc <= \$110 ;
+    acc <= \$122 ;
   always @(posedge stopping_clk)
-    which <= \$111 ;
+    which <= \$123 ;
   always @(posedge stopping_clk)
-    issuing <= \$112 ;
+    issuing <= \$124 ;
   always @(posedge stopping_clk)
-    tag_1 <= \$113 ;
+    tag_1 <= \$125 ;
   always @(posedge stopping_clk)
-    tag_2 <= \$114 ;
+    tag_2 <= \$126 ;
   always @(posedge stopping_clk)
-    tag_3 <= \$115 ;
+    tag_3 <= \$127 ;
   always @(posedge stopping_clk)
-    tag_4 <= \$116 ;
+    tag_4 <= \$128 ;
   always @(posedge stopping_clk)
-    tag_5 <= \$117 ;
+    tag_5 <= \$129 ;
   always @(posedge stopping_clk)
-    tag_6 <= \$118 ;
+    tag_6 <= \$130 ;
   always @(posedge stopping_clk)
-    source <= \$119 ;
+    source <= \$131 ;
   always @(posedge stopping_clk)
-    arrival <= \$120 ;
+    arrival <= \$132 ;
   \talos.vector.issue.residual_nest  residual_nest (
     .address(\address$75 ),
     .count_2(instruction[30:21]),
     .follow(prepare),
     .ones(flags[4:2]),
-    .\port$10026$206 (instruction[267:206]),
-    .\port$10026$38 (instruction[57:38]),
+    .\port$10038$206 (instruction[267:206]),
+    .\port$10038$38 (instruction[57:38]),
     .step(\step$74 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -33090,144 +33117,42 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
     .follow(prepare),
     .last(lasts),
     .\last$15 (last),
-    .\port$10026$104 (instruction[205:104]),
-    .\port$10026$38 (instruction[57:38]),
-    .\port$10028$0 (flags),
+    .\port$10038$104 (instruction[205:104]),
+    .\port$10038$38 (instruction[57:38]),
+    .\port$10040$0 (flags),
     .step(step),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$96  = from_accumulator;
+    \$108  = from_accumulator;
     if (prepare) begin
-      \$96  = \$1 ;
+      \$108  = \$1 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$97  = requantize;
+    \$109  = requantize;
     if (prepare) begin
-      \$97  = instruction[18];
+      \$109  = instruction[18];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$98  = two_pass;
+    \$110  = two_pass;
     if (prepare) begin
-      \$98  = \$3 ;
+      \$110  = \$3 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$99  = making;
+    \$111  = making;
     if (\$4 ) begin
-      \$99  = 1'h0;
+      \$111  = 1'h0;
     end
     if (prepare) begin
-      \$99  = 1'h1;
-    end
-    if (stopping_rst) begin
-      \$99  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$100  = residual;
-    if (push) begin
-      \$100  = \$5 ;
-    end
-    if (prepare) begin
-      \$100  = instruction[19];
-    end
-    if (stopping_rst) begin
-      \$100  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$101  = second;
-    if (\$6 ) begin
-      \$101  = made;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$102  = head;
-    if (\$8 ) begin
-      \$102  = \$9 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$103  = \$12 ;
-    if (stopping_rst) begin
-      \$103  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$104  = next_second_valid;
-    if (stopping_rst) begin
-      \$104  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$105  = \$13 ;
-    if (stopping_rst) begin
-      \$105  = 1'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$106  = \$18 ;
-    if (stopping_rst) begin
-      \$106  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$107  = \$21 ;
-    if (stopping_rst) begin
-      \$107  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$108  = \$22 ;
-    if (load) begin
-      \$108  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$109  = slots;
-    if (\$23 ) begin
-      \$109  = \$24 [0];
-    end
-    if (launch) begin
-      \$109  = \$26 ;
-    end
-    if (load) begin
-      \$109  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$110  = acc;
-    if (launch) begin
-      \$110  = \$25 [15:0];
-    end
-    if (prepare) begin
-      \$110  = instruction[89:74];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$111  = which;
-    if (take) begin
-      \$111  = \$27 [0];
+      \$111  = 1'h1;
     end
     if (stopping_rst) begin
       \$111  = 1'h0;
@@ -33235,74 +33160,185 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$112  = issuing;
+    \$112  = residual;
+    if (push) begin
+      \$112  = \$5 ;
+    end
+    if (prepare) begin
+      \$112  = instruction[19];
+    end
+    if (stopping_rst) begin
+      \$112  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$113  = second;
+    if (\$6 ) begin
+      \$113  = made;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$114  = head;
+    if (advance) begin
+      \$114 [21:0] = \$7 [21:0];
+      \$114 [24] = \$8 [24];
+      \$114 [22] = \$11 ;
+      \$114 [23] = \$14 ;
+      \$114 [25] = \$17 ;
+      \$114 [26] = \$20 ;
+      \$114 [27] = \$23 ;
+    end
+    if (stopping_rst) begin
+      \$114  = 28'h0000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$115  = \$26 ;
+    if (stopping_rst) begin
+      \$115  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$116  = next_second_valid;
+    if (stopping_rst) begin
+      \$116  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$117  = \$27 ;
+    if (stopping_rst) begin
+      \$117  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$118  = \$32 ;
+    if (stopping_rst) begin
+      \$118  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$119  = \$35 ;
+    if (stopping_rst) begin
+      \$119  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$120  = \$36 ;
+    if (load) begin
+      \$120  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$121  = slots;
+    if (\$37 ) begin
+      \$121  = \$38 [0];
+    end
+    if (launch) begin
+      \$121  = \$40 ;
+    end
+    if (load) begin
+      \$121  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$122  = acc;
+    if (launch) begin
+      \$122  = \$39 [15:0];
+    end
+    if (prepare) begin
+      \$122  = instruction[89:74];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$123  = which;
+    if (take) begin
+      \$123  = \$41 [0];
+    end
+    if (stopping_rst) begin
+      \$123  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
+    \$124  = issuing;
     if (\end ) begin
-      \$112  = 1'h0;
+      \$124  = 1'h0;
     end
     if (load) begin
-      \$112  = 1'h1;
+      \$124  = 1'h1;
     end
     if (stopping_rst) begin
-      \$112  = 1'h0;
+      \$124  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$113  = tag;
+    \$125  = tag;
     if (stopping_rst) begin
-      \$113  = 6'h00;
+      \$125  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$114  = tag_1;
+    \$126  = tag_1;
     if (stopping_rst) begin
-      \$114  = 6'h00;
+      \$126  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$115  = tag_2;
+    \$127  = tag_2;
     if (stopping_rst) begin
-      \$115  = 6'h00;
+      \$127  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$116  = tag_3;
+    \$128  = tag_3;
     if (stopping_rst) begin
-      \$116  = 6'h00;
+      \$128  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$117  = tag_4;
+    \$129  = tag_4;
     if (stopping_rst) begin
-      \$117  = 6'h00;
+      \$129  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$118  = tag_5;
+    \$130  = tag_5;
     if (stopping_rst) begin
-      \$118  = 6'h00;
+      \$130  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$119  = source;
+    \$131  = source;
     if (load) begin
-      \$119  = from_accumulator;
+      \$131  = from_accumulator;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$114 ) begin end
-    \$120 [5:3] = \$28 [5:3];
-    \$120 [0] = tag_4[0];
-    \$120 [1] = tag_4[1];
-    \$120 [2] = tag_4[2];
+    \$132 [5:3] = \$42 [5:3];
+    \$132 [0] = tag_4[0];
+    \$132 [1] = tag_4[1];
+    \$132 [2] = tag_4[2];
     if (stopping_rst) begin
-      \$120  = 6'h00;
+      \$132  = 6'h00;
     end
   end
   always @* begin
@@ -33383,23 +33419,26 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \instruction.operand_zero_point  = instruction[426:419];
   assign \instruction.addend_zero_point  = instruction[434:427];
   assign \made.address  = made[21:0];
-  assign \made.residual  = made[22];
-  assign \made.first  = made[23];
-  assign \made.last  = made[24];
-  assign \made.block_end  = made[25];
-  assign \made.end  = made[26];
+  assign \made.source  = made[22];
+  assign \made.residual  = made[23];
+  assign \made.first  = made[24];
+  assign \made.last  = made[25];
+  assign \made.block_end  = made[26];
+  assign \made.end  = made[27];
   assign \second.address  = second[21:0];
-  assign \second.residual  = second[22];
-  assign \second.first  = second[23];
-  assign \second.last  = second[24];
-  assign \second.block_end  = second[25];
-  assign \second.end  = second[26];
+  assign \second.source  = second[22];
+  assign \second.residual  = second[23];
+  assign \second.first  = second[24];
+  assign \second.last  = second[25];
+  assign \second.block_end  = second[26];
+  assign \second.end  = second[27];
   assign \head.address  = head[21:0];
-  assign \head.residual  = head[22];
-  assign \head.first  = head[23];
-  assign \head.last  = head[24];
-  assign \head.block_end  = head[25];
-  assign \head.end  = head[26];
+  assign \head.source  = head[22];
+  assign \head.residual  = head[23];
+  assign \head.first  = head[24];
+  assign \head.last  = head[25];
+  assign \head.block_end  = head[26];
+  assign \head.end  = head[27];
   assign \tag.residual  = tag[0];
   assign \tag.window  = tag[1];
   assign \tag.first  = tag[2];
@@ -33420,28 +33459,30 @@ module \talos.vector.issue (act_read__grant, acc_read__grant, take, \end , stall
   assign \arrival$88.launch  = arrival[3];
   assign \arrival$88.set  = arrival[4];
   assign \arrival$88.block_end  = arrival[5];
-  assign tag[5] = head[25];
+  assign tag[5] = head[26];
   assign tag[4] = which;
-  assign tag[3] = \$95 ;
-  assign tag[2] = head[23];
-  assign tag[1] = \$94 ;
-  assign tag[0] = \$92 ;
+  assign tag[3] = \$107 ;
+  assign tag[2] = head[24];
+  assign tag[1] = \$106 ;
+  assign tag[0] = \$105 ;
   always @*
-    made[26] = \$55 ;
+    made[27] = \$70 ;
   always @*
-    made[25] = \$53 ;
+    made[26] = \$68 ;
   always @*
-    made[24] = \$49 ;
+    made[25] = \$64 ;
   always @*
-    made[23] = \$46 ;
+    made[24] = \$61 ;
   always @*
-    made[22] = residual;
+    made[23] = residual;
+  always @*
+    made[22] = \$60 ;
   assign \$3  = \$2 ;
-  assign \$68  = \$67 ;
-  assign \$23  = slots;
+  assign \$83  = \$82 ;
+  assign \$37  = slots;
 endmodule
 
-module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$10026$38 , \port$10026$206 , ones, twos, address, stopping_clk);
+module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \port$10038$38 , \port$10038$206 , ones, twos, address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$115  = 0;
   input step;
   wire step;
@@ -33451,10 +33492,10 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   wire follow;
   input [9:0] count_2;
   wire [9:0] count_2;
-  input [19:0] \port$10026$38 ;
-  wire [19:0] \port$10026$38 ;
-  input [61:0] \port$10026$206 ;
-  wire [61:0] \port$10026$206 ;
+  input [19:0] \port$10038$38 ;
+  wire [19:0] \port$10038$38 ;
+  input [61:0] \port$10038$206 ;
+  wire [61:0] \port$10038$206 ;
   input [2:0] ones;
   wire [2:0] ones;
   input [2:0] twos;
@@ -33665,7 +33706,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$60  = last | inner;
   assign \$61  = & \$60 ;
   assign \$62  = leave & \$61 ;
-  assign \$64  = ones[0] ? \port$10026$206 [43:22] : { \port$10026$206 [61], \port$10026$206 [61], \port$10026$206 [61], \port$10026$206 [61], \port$10026$206 [61:44] };
+  assign \$64  = ones[0] ? \port$10038$206 [43:22] : { \port$10038$206 [61], \port$10038$206 [61], \port$10038$206 [61], \port$10038$206 [61], \port$10038$206 [61:44] };
   assign \$65  = & ones[1:0];
   assign \$66  = ~ \$65 ;
   assign \$67  = move[1] | further[1];
@@ -33739,7 +33780,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$115 ) begin end
     \$82  = limit_0;
     if (follow) begin
-      \$82  = \port$10026$38 [19:10];
+      \$82  = \port$10038$38 [19:10];
     end
   end
   always @* begin
@@ -33753,7 +33794,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$115 ) begin end
     \$84  = remaining_0;
     if (follow) begin
-      \$84  = \port$10026$38 [19:10];
+      \$84  = \port$10038$38 [19:10];
     end else if (\$21 ) begin
       \$84  = limit_0;
     end else if (\$22 ) begin
@@ -33839,7 +33880,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$115 ) begin end
     \$88  = limit_1;
     if (follow) begin
-      \$88  = \port$10026$38 [9:0];
+      \$88  = \port$10038$38 [9:0];
     end
   end
   always @* begin
@@ -33853,7 +33894,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$115 ) begin end
     \$90  = remaining_1;
     if (follow) begin
-      \$90  = \port$10026$38 [9:0];
+      \$90  = \port$10038$38 [9:0];
     end else if (\$27 ) begin
       \$90  = limit_1;
     end else if (\$28 ) begin
@@ -33953,7 +33994,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$115 ) begin end
     \$102  = held_stride_1;
     if (follow) begin
-      \$102  = \port$10026$206 [43:22];
+      \$102  = \port$10038$206 [43:22];
     end
   end
   always @* begin
@@ -33981,7 +34022,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
     if (\$auto$verilog_backend.cc:2505:dump_module$115 ) begin end
     \$106  = address;
     if (follow) begin
-      \$106  = \port$10026$206 [21:0];
+      \$106  = \port$10038$206 [21:0];
     end else if (step) begin
       \$106  = \$81 [21:0];
     end
@@ -33992,13 +34033,13 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign count_0 = \port$10026$38 [19:10];
+  assign count_0 = \port$10038$38 [19:10];
   assign load = follow;
-  assign count_1 = \port$10026$38 [9:0];
+  assign count_1 = \port$10038$38 [9:0];
   assign stride_2 = 8'h08;
-  assign stride_0 = \port$10026$206 [61:44];
-  assign stride_1 = \port$10026$206 [43:22];
-  assign base = \port$10026$206 [21:0];
+  assign stride_0 = \port$10038$206 [61:44];
+  assign stride_1 = \port$10038$206 [43:22];
+  assign base = \port$10038$206 [21:0];
   assign further[2] = \$3 ;
   assign further[1] = \$2 ;
   assign further[0] = \$1 ;
@@ -34020,7 +34061,7 @@ module \talos.vector.issue.residual_nest (step, stopping_rst, follow, count_2, \
   assign \$78  = \$77 ;
 endmodule
 
-module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$10026$38 , \port$10026$104 , \port$10028$0 , firsts, last, \last$15 , address, stopping_clk);
+module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, follow, count_4, \port$10038$38 , \port$10038$104 , \port$10040$0 , firsts, last, \last$15 , address, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$116  = 0;
   input [7:0] count_0;
   wire [7:0] count_0;
@@ -34034,12 +34075,12 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   wire follow;
   input [9:0] count_4;
   wire [9:0] count_4;
-  input [19:0] \port$10026$38 ;
-  wire [19:0] \port$10026$38 ;
-  input [101:0] \port$10026$104 ;
-  wire [101:0] \port$10026$104 ;
-  input [9:0] \port$10028$0 ;
-  wire [9:0] \port$10028$0 ;
+  input [19:0] \port$10038$38 ;
+  wire [19:0] \port$10038$38 ;
+  input [101:0] \port$10038$104 ;
+  wire [101:0] \port$10038$104 ;
+  input [9:0] \port$10040$0 ;
+  wire [9:0] \port$10040$0 ;
   output [4:0] firsts;
   reg [4:0] firsts = 5'h00;
   output [4:0] last;
@@ -34337,41 +34378,41 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$59  = remaining_4 - 1'h1;
   assign \$60  = remaining_4 == 2'h2;
   assign \$62  = step & move[4];
-  assign \$64  = ~ \port$10028$0 [0];
-  assign \$67  = ~ \port$10028$0 [1];
+  assign \$64  = ~ \port$10040$0 [0];
+  assign \$67  = ~ \port$10040$0 [1];
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = & \port$10028$0 [1:0];
-  assign \$70  = ~ \port$10028$0 [2];
+  assign \$69  = & \port$10040$0 [1:0];
+  assign \$70  = ~ \port$10040$0 [2];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = & \port$10028$0 [2:0];
-  assign \$73  = ~ \port$10028$0 [3];
+  assign \$72  = & \port$10040$0 [2:0];
+  assign \$73  = ~ \port$10040$0 [3];
   assign \$74  = \$72  & \$73 ;
-  assign \$75  = & \port$10028$0 [3:0];
-  assign \$76  = ~ \port$10028$0 [4];
+  assign \$75  = & \port$10040$0 [3:0];
+  assign \$76  = ~ \port$10040$0 [4];
   assign \$77  = \$75  & \$76 ;
-  assign \$79  = ~ \port$10028$0 [0];
-  assign \$82  = ~ \port$10028$0 [1];
+  assign \$79  = ~ \port$10040$0 [0];
+  assign \$82  = ~ \port$10040$0 [1];
   assign \$83  = \$81  & \$82 ;
-  assign \$84  = & \port$10028$0 [1:0];
-  assign \$85  = ~ \port$10028$0 [2];
+  assign \$84  = & \port$10040$0 [1:0];
+  assign \$85  = ~ \port$10040$0 [2];
   assign \$86  = \$84  & \$85 ;
-  assign \$87  = & \port$10028$0 [2:0];
-  assign \$88  = ~ \port$10028$0 [3];
+  assign \$87  = & \port$10040$0 [2:0];
+  assign \$88  = ~ \port$10040$0 [3];
   assign \$89  = \$87  & \$88 ;
-  assign \$90  = & \port$10028$0 [3:0];
-  assign \$91  = ~ \port$10028$0 [4];
+  assign \$90  = & \port$10040$0 [3:0];
+  assign \$91  = ~ \port$10040$0 [4];
   assign \$92  = \$90  & \$91 ;
   assign \$93  = leave ? { \$30 , \$25 , \$20 , \$15 , \$10  } : inner;
   assign \$94  = ~ leave;
-  assign \$95  = & \port$10028$0 [4:0];
+  assign \$95  = & \port$10040$0 [4:0];
   assign \$96  = last | inner;
   assign \$97  = & \$96 ;
   assign \$98  = leave & \$97 ;
-  assign \$100  = \port$10028$0 [2] ? \port$10026$104 [43:22] : { \port$10026$104 [61], \port$10026$104 [61], \port$10026$104 [61], \port$10026$104 [61], \port$10026$104 [61:44] };
-  assign \$101  = & \port$10028$0 [3:2];
+  assign \$100  = \port$10040$0 [2] ? \port$10038$104 [43:22] : { \port$10038$104 [61], \port$10038$104 [61], \port$10038$104 [61], \port$10038$104 [61], \port$10038$104 [61:44] };
+  assign \$101  = & \port$10040$0 [3:2];
   assign \$102  = ~ \$101 ;
-  assign \$103  = \port$10028$0 [0] ? \port$10026$104 [83:62] : { \port$10026$104 [101], \port$10026$104 [101], \port$10026$104 [101], \port$10026$104 [101], \port$10026$104 [101:84] };
-  assign \$104  = & \port$10028$0 [1:0];
+  assign \$103  = \port$10040$0 [0] ? \port$10038$104 [83:62] : { \port$10038$104 [101], \port$10038$104 [101], \port$10038$104 [101], \port$10038$104 [101], \port$10038$104 [101:84] };
+  assign \$104  = & \port$10040$0 [1:0];
   assign \$105  = ~ \$104 ;
   assign \$106  = move[1] | further[1];
   assign \$107  = step & \$106 ;
@@ -34492,7 +34533,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$135  = limit_0_is;
     if (follow) begin
-      \$135  = { \port$10028$0 [5], \port$10028$0 [0] };
+      \$135  = { \port$10040$0 [5], \port$10040$0 [0] };
     end
   end
   always @* begin
@@ -34510,35 +34551,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$137  = before_last;
     if (follow) begin
-      \$137 [0] = \port$10028$0 [5];
+      \$137 [0] = \port$10040$0 [5];
     end else if (\$33 ) begin
       \$137 [0] = limit_0_is[1];
     end else if (\$34 ) begin
       \$137 [0] = \$36 ;
     end
     if (follow) begin
-      \$137 [1] = \port$10028$0 [6];
+      \$137 [1] = \port$10040$0 [6];
     end else if (\$39 ) begin
       \$137 [1] = limit_1_is[1];
     end else if (\$40 ) begin
       \$137 [1] = \$42 ;
     end
     if (follow) begin
-      \$137 [2] = \port$10028$0 [7];
+      \$137 [2] = \port$10040$0 [7];
     end else if (\$45 ) begin
       \$137 [2] = limit_2_is[1];
     end else if (\$46 ) begin
       \$137 [2] = \$48 ;
     end
     if (follow) begin
-      \$137 [3] = \port$10028$0 [8];
+      \$137 [3] = \port$10040$0 [8];
     end else if (\$51 ) begin
       \$137 [3] = limit_3_is[1];
     end else if (\$52 ) begin
       \$137 [3] = \$54 ;
     end
     if (follow) begin
-      \$137 [4] = \port$10028$0 [9];
+      \$137 [4] = \port$10040$0 [9];
     end else if (\$57 ) begin
       \$137 [4] = limit_4_is[1];
     end else if (\$58 ) begin
@@ -34588,35 +34629,35 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$139  = last;
     if (follow) begin
-      \$139 [0] = \port$10028$0 [0];
+      \$139 [0] = \port$10040$0 [0];
     end else if (\$37 ) begin
       \$139 [0] = limit_0_is[0];
     end else if (\$38 ) begin
       \$139 [0] = before_last[0];
     end
     if (follow) begin
-      \$139 [1] = \port$10028$0 [1];
+      \$139 [1] = \port$10040$0 [1];
     end else if (\$43 ) begin
       \$139 [1] = limit_1_is[0];
     end else if (\$44 ) begin
       \$139 [1] = before_last[1];
     end
     if (follow) begin
-      \$139 [2] = \port$10028$0 [2];
+      \$139 [2] = \port$10040$0 [2];
     end else if (\$49 ) begin
       \$139 [2] = limit_2_is[0];
     end else if (\$50 ) begin
       \$139 [2] = before_last[2];
     end
     if (follow) begin
-      \$139 [3] = \port$10028$0 [3];
+      \$139 [3] = \port$10040$0 [3];
     end else if (\$55 ) begin
       \$139 [3] = limit_3_is[0];
     end else if (\$56 ) begin
       \$139 [3] = before_last[3];
     end
     if (follow) begin
-      \$139 [4] = \port$10028$0 [4];
+      \$139 [4] = \port$10040$0 [4];
     end else if (\$61 ) begin
       \$139 [4] = limit_4_is[0];
     end else if (\$62 ) begin
@@ -34634,7 +34675,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$141  = limit_1_is;
     if (follow) begin
-      \$141  = { \port$10028$0 [6], \port$10028$0 [1] };
+      \$141  = { \port$10040$0 [6], \port$10040$0 [1] };
     end
   end
   always @* begin
@@ -34652,21 +34693,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$143  = limit_2;
     if (follow) begin
-      \$143  = \port$10026$38 [19:10];
+      \$143  = \port$10038$38 [19:10];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$144  = limit_2_is;
     if (follow) begin
-      \$144  = { \port$10028$0 [7], \port$10028$0 [2] };
+      \$144  = { \port$10040$0 [7], \port$10040$0 [2] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$145  = remaining_2;
     if (follow) begin
-      \$145  = \port$10026$38 [19:10];
+      \$145  = \port$10038$38 [19:10];
     end else if (\$45 ) begin
       \$145  = limit_2;
     end else if (\$46 ) begin
@@ -34677,21 +34718,21 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$146  = limit_3;
     if (follow) begin
-      \$146  = \port$10026$38 [9:0];
+      \$146  = \port$10038$38 [9:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$147  = limit_3_is;
     if (follow) begin
-      \$147  = { \port$10028$0 [8], \port$10028$0 [3] };
+      \$147  = { \port$10040$0 [8], \port$10040$0 [3] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$148  = remaining_3;
     if (follow) begin
-      \$148  = \port$10026$38 [9:0];
+      \$148  = \port$10038$38 [9:0];
     end else if (\$51 ) begin
       \$148  = limit_3;
     end else if (\$52 ) begin
@@ -34709,7 +34750,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$150  = limit_4_is;
     if (follow) begin
-      \$150  = { \port$10028$0 [9], \port$10028$0 [4] };
+      \$150  = { \port$10040$0 [9], \port$10040$0 [4] };
     end
   end
   always @* begin
@@ -34805,7 +34846,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$162  = held_stride_1;
     if (follow) begin
-      \$162  = \port$10026$104 [83:62];
+      \$162  = \port$10038$104 [83:62];
     end
   end
   always @* begin
@@ -34819,7 +34860,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$164  = held_stride_2;
     if (follow) begin
-      \$164  = \port$10026$104 [61:44];
+      \$164  = \port$10038$104 [61:44];
     end
   end
   always @* begin
@@ -34833,7 +34874,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$166  = held_stride_3;
     if (follow) begin
-      \$166  = \port$10026$104 [43:22];
+      \$166  = \port$10038$104 [43:22];
     end
   end
   always @* begin
@@ -34861,7 +34902,7 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
     if (\$auto$verilog_backend.cc:2505:dump_module$116 ) begin end
     \$170  = address;
     if (follow) begin
-      \$170  = \port$10026$104 [21:0];
+      \$170  = \port$10038$104 [21:0];
     end else if (step) begin
       \$170  = \$133 [21:0];
     end
@@ -34872,17 +34913,17 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign lasts = last;
   assign whole_first = \first$13 ;
   assign whole_last = \last$15 ;
-  assign ones = \port$10028$0 [4:0];
-  assign twos = \port$10028$0 [9:5];
+  assign ones = \port$10040$0 [4:0];
+  assign twos = \port$10040$0 [9:5];
   assign load = follow;
-  assign count_2 = \port$10026$38 [19:10];
-  assign count_3 = \port$10026$38 [9:0];
+  assign count_2 = \port$10038$38 [19:10];
+  assign count_3 = \port$10038$38 [9:0];
   assign stride_4 = 8'h08;
-  assign stride_2 = \port$10026$104 [61:44];
-  assign stride_3 = \port$10026$104 [43:22];
-  assign stride_0 = \port$10026$104 [101:84];
-  assign stride_1 = \port$10026$104 [83:62];
-  assign base = \port$10026$104 [21:0];
+  assign stride_2 = \port$10038$104 [61:44];
+  assign stride_3 = \port$10038$104 [43:22];
+  assign stride_0 = \port$10038$104 [101:84];
+  assign stride_1 = \port$10038$104 [83:62];
+  assign base = \port$10038$104 [21:0];
   assign further[4] = \$5 ;
   assign further[3] = \$4 ;
   assign further[2] = \$3 ;
@@ -34897,10 +34938,10 @@ module \talos.vector.issue.source_nest (count_0, count_1, step, stopping_rst, fo
   assign \$61  = 1'h0;
   assign \$63  = 1'h1;
   assign \$65  = \$64 ;
-  assign \$66  = \port$10028$0 [0];
+  assign \$66  = \port$10040$0 [0];
   assign \$78  = 1'h1;
   assign \$80  = \$79 ;
-  assign \$81  = \port$10028$0 [0];
+  assign \$81  = \port$10040$0 [0];
   assign \$99  = 8'h08;
   assign \$118  = move[4];
   assign \$126  = \$125 ;
@@ -35687,8 +35728,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(addend),
     .constants(constants),
-    .\port$3757$0 (code_0),
-    .\port$3758$0 (\$11 ),
+    .\port$3769$0 (code_0),
+    .\port$3770$0 (\$11 ),
     .record(record),
     .result(result),
     .set_index(set_index),
@@ -35702,8 +35743,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$49 ),
     .constants(constants),
-    .\port$3763$0 (code_1),
-    .\port$3764$0 (\$15 ),
+    .\port$3775$0 (code_1),
+    .\port$3776$0 (\$15 ),
     .record(record),
     .result(\result$46 ),
     .set_index(set_index),
@@ -35717,8 +35758,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$62 ),
     .constants(constants),
-    .\port$3769$0 (code_2),
-    .\port$3770$0 (\$19 ),
+    .\port$3781$0 (code_2),
+    .\port$3782$0 (\$19 ),
     .record(record),
     .result(\result$59 ),
     .set_index(set_index),
@@ -35732,8 +35773,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$75 ),
     .constants(constants),
-    .\port$3775$0 (code_3),
-    .\port$3776$0 (\$23 ),
+    .\port$3787$0 (code_3),
+    .\port$3788$0 (\$23 ),
     .record(record),
     .result(\result$72 ),
     .set_index(set_index),
@@ -35747,8 +35788,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$88 ),
     .constants(constants),
-    .\port$3781$0 (code_4),
-    .\port$3782$0 (\$27 ),
+    .\port$3793$0 (code_4),
+    .\port$3794$0 (\$27 ),
     .record(record),
     .result(\result$85 ),
     .set_index(set_index),
@@ -35762,8 +35803,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$101 ),
     .constants(constants),
-    .\port$3787$0 (code_5),
-    .\port$3788$0 (\$31 ),
+    .\port$3799$0 (code_5),
+    .\port$3800$0 (\$31 ),
     .record(record),
     .result(\result$98 ),
     .set_index(set_index),
@@ -35777,8 +35818,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$114 ),
     .constants(constants),
-    .\port$3793$0 (code_6),
-    .\port$3794$0 (\$35 ),
+    .\port$3805$0 (code_6),
+    .\port$3806$0 (\$35 ),
     .record(record),
     .result(\result$111 ),
     .set_index(set_index),
@@ -35792,8 +35833,8 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
     .add(add),
     .addend(\addend$127 ),
     .constants(constants),
-    .\port$3799$0 (code_7),
-    .\port$3800$0 (\$39 ),
+    .\port$3811$0 (code_7),
+    .\port$3812$0 (\$39 ),
     .record(record),
     .result(\result$124 ),
     .set_index(set_index),
@@ -35813,7 +35854,7 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   );
   \talos.vector.lanes.window  window (
     .data(data),
-    .\port$10096$1 (arrival[2:1]),
+    .\port$10108$1 (arrival[2:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
     .sum(modes[1]),
@@ -36513,11 +36554,11 @@ module \talos.vector.lanes (\release , stopping_rst, data, acc_data, modes, cons
   assign \$45  = substep;
 endmodule
 
-module \talos.vector.lanes.lane_0 (\port$3757$0 , \port$3758$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3757$0 ;
-  wire [7:0] \port$3757$0 ;
-  input [23:0] \port$3758$0 ;
-  wire [23:0] \port$3758$0 ;
+module \talos.vector.lanes.lane_0 (\port$3769$0 , \port$3770$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3769$0 ;
+  wire [7:0] \port$3769$0 ;
+  input [23:0] \port$3770$0 ;
+  wire [23:0] \port$3770$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -36815,14 +36856,14 @@ module \talos.vector.lanes.lane_0 (\port$3757$0 , \port$3758$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$10231$1 (table_write[39:1]),
+    .\port$10243$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_0.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$10231$2 (table_write[17:2]),
+    .\port$10243$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -36831,8 +36872,8 @@ module \talos.vector.lanes.lane_0 (\port$3757$0 , \port$3758$0 , addend, stoppin
   \talos.vector.lanes.lane_0.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$4068$0 (\$7 ),
-    .\port$4069$0 (\$8 ),
+    .\port$4080$0 (\$7 ),
+    .\port$4081$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -36844,11 +36885,11 @@ module \talos.vector.lanes.lane_0 (\port$3757$0 , \port$3758$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10042$24 (constants[46:24]),
-    .\port$3757$0 (\port$3757$0 ),
-    .\port$3758$0 (\port$3758$0 ),
-    .\port$4068$0 (\$7 ),
-    .\port$4069$0 (\$8 ),
+    .\port$10054$24 (constants[46:24]),
+    .\port$3769$0 (\port$3769$0 ),
+    .\port$3770$0 (\port$3770$0 ),
+    .\port$4080$0 (\$7 ),
+    .\port$4081$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -36866,8 +36907,8 @@ module \talos.vector.lanes.lane_0 (\port$3757$0 , \port$3758$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3758$0 , \port$3757$0  };
-  assign \operand$65  = { \port$3758$0 , \port$3757$0  };
+  assign operand = { \port$3770$0 , \port$3769$0  };
+  assign \operand$65  = { \port$3770$0 , \port$3769$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -36928,13 +36969,13 @@ module \talos.vector.lanes.lane_0 (\port$3757$0 , \port$3758$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$10231$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$10243$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$10231$1 ;
-  wire [38:0] \port$10231$1 ;
+  input [38:0] \port$10243$1 ;
+  wire [38:0] \port$10243$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -36974,8 +37015,8 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$10231$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$10231$1 [0])
-      memory[\port$10231$1 [8:1]] <= \port$10231$1 [38:9];
+    if (\port$10243$1 [0])
+      memory[\port$10243$1 [8:1]] <= \port$10243$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -37004,18 +37045,18 @@ module \talos.vector.lanes.lane_0.add_table (enable, stopping_rst, \port$10231$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$10231$1 [0];
-  assign write = \port$10231$1 [0];
-  assign writing__addr = \port$10231$1 [8:1];
-  assign index = \port$10231$1 [8:1];
-  assign writing__data = \port$10231$1 [38:9];
-  assign entry = \port$10231$1 [38:9];
+  assign writing__en = \port$10243$1 [0];
+  assign write = \port$10243$1 [0];
+  assign writing__addr = \port$10243$1 [8:1];
+  assign index = \port$10243$1 [8:1];
+  assign writing__data = \port$10243$1 [38:9];
+  assign entry = \port$10243$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$10231$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__en, \port$10243$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$118  = 0;
   input enable;
   wire enable;
@@ -37023,8 +37064,8 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$10231$2 ;
-  wire [15:0] \port$10231$2 ;
+  input [15:0] \port$10243$2 ;
+  wire [15:0] \port$10243$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -37058,7 +37099,7 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$10231$2 [7:0]] <= \port$10231$2 [15:8];
+      memory[\port$10243$2 [7:0]] <= \port$10243$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -37087,19 +37128,19 @@ module \talos.vector.lanes.lane_0.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$10231$2 [7:0];
-  assign index = \port$10231$2 [7:0];
-  assign writing__data = \port$10231$2 [15:8];
-  assign entry = \port$10231$2 [15:8];
+  assign writing__addr = \port$10243$2 [7:0];
+  assign index = \port$10243$2 [7:0];
+  assign writing__data = \port$10243$2 [15:8];
+  assign entry = \port$10243$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_0.multiplier (\port$4068$0 , \port$4069$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$4068$0 ;
-  wire [22:0] \port$4068$0 ;
-  input \port$4069$0 ;
-  wire \port$4069$0 ;
+module \talos.vector.lanes.lane_0.multiplier (\port$4080$0 , \port$4081$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4080$0 ;
+  wire [22:0] \port$4080$0 ;
+  input \port$4081$0 ;
+  wire \port$4081$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -37143,7 +37184,7 @@ module \talos.vector.lanes.lane_0.multiplier (\port$4068$0 , \port$4069$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$4069$0 , \port$4068$0  };
+    a <= { \port$4081$0 , \port$4080$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -37166,30 +37207,30 @@ module \talos.vector.lanes.lane_0.multiplier (\port$4068$0 , \port$4069$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4069$0 , \port$4068$0  };
+  assign \a$3  = { \port$4081$0 , \port$4080$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer (\port$3757$0 , \port$3758$0 , \addend$14 , \port$4068$0 , \port$4069$0 , \bias$12 , stopping_rst, \port$10042$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer (\port$3769$0 , \port$3770$0 , \addend$14 , \port$4080$0 , \port$4081$0 , \bias$12 , stopping_rst, \port$10054$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$119  = 0;
-  input [7:0] \port$3757$0 ;
-  wire [7:0] \port$3757$0 ;
-  input [23:0] \port$3758$0 ;
-  wire [23:0] \port$3758$0 ;
+  input [7:0] \port$3769$0 ;
+  wire [7:0] \port$3769$0 ;
+  input [23:0] \port$3770$0 ;
+  wire [23:0] \port$3770$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4068$0 ;
-  wire [22:0] \port$4068$0 ;
-  output \port$4069$0 ;
-  wire \port$4069$0 ;
+  output [22:0] \port$4080$0 ;
+  wire [22:0] \port$4080$0 ;
+  output \port$4081$0 ;
+  wire \port$4081$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$10042$24 ;
-  wire [22:0] \port$10042$24 ;
+  input [22:0] \port$10054$24 ;
+  wire [22:0] \port$10054$24 ;
   input add;
   wire add;
   output negative_4;
@@ -37377,11 +37418,11 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3757$0 , \port$3758$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$10042$24 [5];
-  assign \$2  = ~ \port$10042$24 [6];
+  assign \$1  = add & \port$10054$24 [5];
+  assign \$2  = ~ \port$10054$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3757$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3757$0 [6:0] } : { \port$3758$0 , \port$3757$0  };
+  assign \$4  = ~ \port$3769$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3769$0 [6:0] } : { \port$3770$0 , \port$3769$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -37489,7 +37530,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3757$0 , \port$3758$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$10042$24 [4:0] + 4'h8;
+  assign \$113  = \port$10054$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -37501,7 +37542,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3757$0 , \port$3758$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$10042$24 [6];
+  assign \$123  = add_3 & \port$10054$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -37571,7 +37612,7 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3757$0 , \port$3758$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$10042$31 (\port$10042$24 [22:7]),
+    .\port$10054$31 (\port$10054$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -37589,31 +37630,31 @@ module \talos.vector.lanes.lane_0.normalizer (\port$3757$0 , \port$3758$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$10042$24 [5];
-  assign multiply = \port$10042$24 [6];
-  assign \operand$10  = { \port$3758$0 , \port$3757$0  };
-  assign align = \port$10042$24 [4:0];
+  assign \unsigned  = \port$10054$24 [5];
+  assign multiply = \port$10054$24 [6];
+  assign \operand$10  = { \port$3770$0 , \port$3769$0  };
+  assign align = \port$10054$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$10042$24 [14:7];
-  assign operand_zero = \port$10042$24 [14:7];
-  assign zero_b = \port$10042$24 [22:15];
-  assign addend_zero = \port$10042$24 [22:15];
+  assign zero_a = \port$10054$24 [14:7];
+  assign operand_zero = \port$10054$24 [14:7];
+  assign zero_b = \port$10054$24 [22:15];
+  assign addend_zero = \port$10054$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$4068$0  = rounded[22:0];
-  assign \port$4069$0  = \$124 ;
+  assign \port$4080$0  = rounded[22:0];
+  assign \port$4081$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$10042$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \port$10054$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$10042$31 ;
-  wire [15:0] \port$10042$31 ;
+  input [15:0] \port$10054$31 ;
+  wire [15:0] \port$10054$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -37639,12 +37680,12 @@ module \talos.vector.lanes.lane_0.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$10042$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$10042$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$10054$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$10054$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$10042$31 [7:0];
-  assign zero_b = \port$10042$31 [15:8];
+  assign zero_a = \port$10054$31 [7:0];
+  assign zero_b = \port$10054$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -38389,11 +38430,11 @@ module \talos.vector.lanes.lane_0.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_1 (\port$3763$0 , \port$3764$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3763$0 ;
-  wire [7:0] \port$3763$0 ;
-  input [23:0] \port$3764$0 ;
-  wire [23:0] \port$3764$0 ;
+module \talos.vector.lanes.lane_1 (\port$3775$0 , \port$3776$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3775$0 ;
+  wire [7:0] \port$3775$0 ;
+  input [23:0] \port$3776$0 ;
+  wire [23:0] \port$3776$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -38691,14 +38732,14 @@ module \talos.vector.lanes.lane_1 (\port$3763$0 , \port$3764$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$10231$1 (table_write[39:1]),
+    .\port$10243$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_1.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$10231$2 (table_write[17:2]),
+    .\port$10243$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -38707,8 +38748,8 @@ module \talos.vector.lanes.lane_1 (\port$3763$0 , \port$3764$0 , addend, stoppin
   \talos.vector.lanes.lane_1.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$4484$0 (\$7 ),
-    .\port$4485$0 (\$8 ),
+    .\port$4496$0 (\$7 ),
+    .\port$4497$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -38720,11 +38761,11 @@ module \talos.vector.lanes.lane_1 (\port$3763$0 , \port$3764$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10042$24 (constants[46:24]),
-    .\port$3763$0 (\port$3763$0 ),
-    .\port$3764$0 (\port$3764$0 ),
-    .\port$4484$0 (\$7 ),
-    .\port$4485$0 (\$8 ),
+    .\port$10054$24 (constants[46:24]),
+    .\port$3775$0 (\port$3775$0 ),
+    .\port$3776$0 (\port$3776$0 ),
+    .\port$4496$0 (\$7 ),
+    .\port$4497$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -38742,8 +38783,8 @@ module \talos.vector.lanes.lane_1 (\port$3763$0 , \port$3764$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3764$0 , \port$3763$0  };
-  assign \operand$65  = { \port$3764$0 , \port$3763$0  };
+  assign operand = { \port$3776$0 , \port$3775$0  };
+  assign \operand$65  = { \port$3776$0 , \port$3775$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -38804,13 +38845,13 @@ module \talos.vector.lanes.lane_1 (\port$3763$0 , \port$3764$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$10231$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$10243$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$10231$1 ;
-  wire [38:0] \port$10231$1 ;
+  input [38:0] \port$10243$1 ;
+  wire [38:0] \port$10243$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -38850,8 +38891,8 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$10231$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$10231$1 [0])
-      memory[\port$10231$1 [8:1]] <= \port$10231$1 [38:9];
+    if (\port$10243$1 [0])
+      memory[\port$10243$1 [8:1]] <= \port$10243$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -38880,18 +38921,18 @@ module \talos.vector.lanes.lane_1.add_table (enable, stopping_rst, \port$10231$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$10231$1 [0];
-  assign write = \port$10231$1 [0];
-  assign writing__addr = \port$10231$1 [8:1];
-  assign index = \port$10231$1 [8:1];
-  assign writing__data = \port$10231$1 [38:9];
-  assign entry = \port$10231$1 [38:9];
+  assign writing__en = \port$10243$1 [0];
+  assign write = \port$10243$1 [0];
+  assign writing__addr = \port$10243$1 [8:1];
+  assign index = \port$10243$1 [8:1];
+  assign writing__data = \port$10243$1 [38:9];
+  assign entry = \port$10243$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$10231$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__en, \port$10243$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$120  = 0;
   input enable;
   wire enable;
@@ -38899,8 +38940,8 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$10231$2 ;
-  wire [15:0] \port$10231$2 ;
+  input [15:0] \port$10243$2 ;
+  wire [15:0] \port$10243$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -38934,7 +38975,7 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$10231$2 [7:0]] <= \port$10231$2 [15:8];
+      memory[\port$10243$2 [7:0]] <= \port$10243$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -38963,19 +39004,19 @@ module \talos.vector.lanes.lane_1.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$10231$2 [7:0];
-  assign index = \port$10231$2 [7:0];
-  assign writing__data = \port$10231$2 [15:8];
-  assign entry = \port$10231$2 [15:8];
+  assign writing__addr = \port$10243$2 [7:0];
+  assign index = \port$10243$2 [7:0];
+  assign writing__data = \port$10243$2 [15:8];
+  assign entry = \port$10243$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_1.multiplier (\port$4484$0 , \port$4485$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$4484$0 ;
-  wire [22:0] \port$4484$0 ;
-  input \port$4485$0 ;
-  wire \port$4485$0 ;
+module \talos.vector.lanes.lane_1.multiplier (\port$4496$0 , \port$4497$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4496$0 ;
+  wire [22:0] \port$4496$0 ;
+  input \port$4497$0 ;
+  wire \port$4497$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -39019,7 +39060,7 @@ module \talos.vector.lanes.lane_1.multiplier (\port$4484$0 , \port$4485$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$4485$0 , \port$4484$0  };
+    a <= { \port$4497$0 , \port$4496$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -39042,30 +39083,30 @@ module \talos.vector.lanes.lane_1.multiplier (\port$4484$0 , \port$4485$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4485$0 , \port$4484$0  };
+  assign \a$3  = { \port$4497$0 , \port$4496$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer (\port$3763$0 , \port$3764$0 , \addend$14 , \port$4484$0 , \port$4485$0 , \bias$12 , stopping_rst, \port$10042$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer (\port$3775$0 , \port$3776$0 , \addend$14 , \port$4496$0 , \port$4497$0 , \bias$12 , stopping_rst, \port$10054$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$121  = 0;
-  input [7:0] \port$3763$0 ;
-  wire [7:0] \port$3763$0 ;
-  input [23:0] \port$3764$0 ;
-  wire [23:0] \port$3764$0 ;
+  input [7:0] \port$3775$0 ;
+  wire [7:0] \port$3775$0 ;
+  input [23:0] \port$3776$0 ;
+  wire [23:0] \port$3776$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4484$0 ;
-  wire [22:0] \port$4484$0 ;
-  output \port$4485$0 ;
-  wire \port$4485$0 ;
+  output [22:0] \port$4496$0 ;
+  wire [22:0] \port$4496$0 ;
+  output \port$4497$0 ;
+  wire \port$4497$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$10042$24 ;
-  wire [22:0] \port$10042$24 ;
+  input [22:0] \port$10054$24 ;
+  wire [22:0] \port$10054$24 ;
   input add;
   wire add;
   output negative_4;
@@ -39253,11 +39294,11 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3763$0 , \port$3764$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$10042$24 [5];
-  assign \$2  = ~ \port$10042$24 [6];
+  assign \$1  = add & \port$10054$24 [5];
+  assign \$2  = ~ \port$10054$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3763$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3763$0 [6:0] } : { \port$3764$0 , \port$3763$0  };
+  assign \$4  = ~ \port$3775$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3775$0 [6:0] } : { \port$3776$0 , \port$3775$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -39365,7 +39406,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3763$0 , \port$3764$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$10042$24 [4:0] + 4'h8;
+  assign \$113  = \port$10054$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -39377,7 +39418,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3763$0 , \port$3764$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$10042$24 [6];
+  assign \$123  = add_3 & \port$10054$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -39447,7 +39488,7 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3763$0 , \port$3764$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$10042$31 (\port$10042$24 [22:7]),
+    .\port$10054$31 (\port$10054$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -39465,31 +39506,31 @@ module \talos.vector.lanes.lane_1.normalizer (\port$3763$0 , \port$3764$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$10042$24 [5];
-  assign multiply = \port$10042$24 [6];
-  assign \operand$10  = { \port$3764$0 , \port$3763$0  };
-  assign align = \port$10042$24 [4:0];
+  assign \unsigned  = \port$10054$24 [5];
+  assign multiply = \port$10054$24 [6];
+  assign \operand$10  = { \port$3776$0 , \port$3775$0  };
+  assign align = \port$10054$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$10042$24 [14:7];
-  assign operand_zero = \port$10042$24 [14:7];
-  assign zero_b = \port$10042$24 [22:15];
-  assign addend_zero = \port$10042$24 [22:15];
+  assign zero_a = \port$10054$24 [14:7];
+  assign operand_zero = \port$10054$24 [14:7];
+  assign zero_b = \port$10054$24 [22:15];
+  assign addend_zero = \port$10054$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$4484$0  = rounded[22:0];
-  assign \port$4485$0  = \$124 ;
+  assign \port$4496$0  = rounded[22:0];
+  assign \port$4497$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$10042$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \port$10054$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$10042$31 ;
-  wire [15:0] \port$10042$31 ;
+  input [15:0] \port$10054$31 ;
+  wire [15:0] \port$10054$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -39515,12 +39556,12 @@ module \talos.vector.lanes.lane_1.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$10042$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$10042$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$10054$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$10054$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$10042$31 [7:0];
-  assign zero_b = \port$10042$31 [15:8];
+  assign zero_a = \port$10054$31 [7:0];
+  assign zero_b = \port$10054$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -40265,11 +40306,11 @@ module \talos.vector.lanes.lane_1.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_2 (\port$3769$0 , \port$3770$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3769$0 ;
-  wire [7:0] \port$3769$0 ;
-  input [23:0] \port$3770$0 ;
-  wire [23:0] \port$3770$0 ;
+module \talos.vector.lanes.lane_2 (\port$3781$0 , \port$3782$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3781$0 ;
+  wire [7:0] \port$3781$0 ;
+  input [23:0] \port$3782$0 ;
+  wire [23:0] \port$3782$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -40567,14 +40608,14 @@ module \talos.vector.lanes.lane_2 (\port$3769$0 , \port$3770$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$10231$1 (table_write[39:1]),
+    .\port$10243$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_2.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$10231$2 (table_write[17:2]),
+    .\port$10243$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -40583,8 +40624,8 @@ module \talos.vector.lanes.lane_2 (\port$3769$0 , \port$3770$0 , addend, stoppin
   \talos.vector.lanes.lane_2.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$4900$0 (\$7 ),
-    .\port$4901$0 (\$8 ),
+    .\port$4912$0 (\$7 ),
+    .\port$4913$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -40596,11 +40637,11 @@ module \talos.vector.lanes.lane_2 (\port$3769$0 , \port$3770$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10042$24 (constants[46:24]),
-    .\port$3769$0 (\port$3769$0 ),
-    .\port$3770$0 (\port$3770$0 ),
-    .\port$4900$0 (\$7 ),
-    .\port$4901$0 (\$8 ),
+    .\port$10054$24 (constants[46:24]),
+    .\port$3781$0 (\port$3781$0 ),
+    .\port$3782$0 (\port$3782$0 ),
+    .\port$4912$0 (\$7 ),
+    .\port$4913$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -40618,8 +40659,8 @@ module \talos.vector.lanes.lane_2 (\port$3769$0 , \port$3770$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3770$0 , \port$3769$0  };
-  assign \operand$65  = { \port$3770$0 , \port$3769$0  };
+  assign operand = { \port$3782$0 , \port$3781$0  };
+  assign \operand$65  = { \port$3782$0 , \port$3781$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -40680,13 +40721,13 @@ module \talos.vector.lanes.lane_2 (\port$3769$0 , \port$3770$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$10231$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$10243$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$10231$1 ;
-  wire [38:0] \port$10231$1 ;
+  input [38:0] \port$10243$1 ;
+  wire [38:0] \port$10243$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -40726,8 +40767,8 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$10231$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$10231$1 [0])
-      memory[\port$10231$1 [8:1]] <= \port$10231$1 [38:9];
+    if (\port$10243$1 [0])
+      memory[\port$10243$1 [8:1]] <= \port$10243$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -40756,18 +40797,18 @@ module \talos.vector.lanes.lane_2.add_table (enable, stopping_rst, \port$10231$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$10231$1 [0];
-  assign write = \port$10231$1 [0];
-  assign writing__addr = \port$10231$1 [8:1];
-  assign index = \port$10231$1 [8:1];
-  assign writing__data = \port$10231$1 [38:9];
-  assign entry = \port$10231$1 [38:9];
+  assign writing__en = \port$10243$1 [0];
+  assign write = \port$10243$1 [0];
+  assign writing__addr = \port$10243$1 [8:1];
+  assign index = \port$10243$1 [8:1];
+  assign writing__data = \port$10243$1 [38:9];
+  assign entry = \port$10243$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$10231$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__en, \port$10243$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$122  = 0;
   input enable;
   wire enable;
@@ -40775,8 +40816,8 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$10231$2 ;
-  wire [15:0] \port$10231$2 ;
+  input [15:0] \port$10243$2 ;
+  wire [15:0] \port$10243$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -40810,7 +40851,7 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$10231$2 [7:0]] <= \port$10231$2 [15:8];
+      memory[\port$10243$2 [7:0]] <= \port$10243$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -40839,19 +40880,19 @@ module \talos.vector.lanes.lane_2.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$10231$2 [7:0];
-  assign index = \port$10231$2 [7:0];
-  assign writing__data = \port$10231$2 [15:8];
-  assign entry = \port$10231$2 [15:8];
+  assign writing__addr = \port$10243$2 [7:0];
+  assign index = \port$10243$2 [7:0];
+  assign writing__data = \port$10243$2 [15:8];
+  assign entry = \port$10243$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_2.multiplier (\port$4900$0 , \port$4901$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$4900$0 ;
-  wire [22:0] \port$4900$0 ;
-  input \port$4901$0 ;
-  wire \port$4901$0 ;
+module \talos.vector.lanes.lane_2.multiplier (\port$4912$0 , \port$4913$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$4912$0 ;
+  wire [22:0] \port$4912$0 ;
+  input \port$4913$0 ;
+  wire \port$4913$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -40895,7 +40936,7 @@ module \talos.vector.lanes.lane_2.multiplier (\port$4900$0 , \port$4901$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$4901$0 , \port$4900$0  };
+    a <= { \port$4913$0 , \port$4912$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -40918,30 +40959,30 @@ module \talos.vector.lanes.lane_2.multiplier (\port$4900$0 , \port$4901$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$4901$0 , \port$4900$0  };
+  assign \a$3  = { \port$4913$0 , \port$4912$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer (\port$3769$0 , \port$3770$0 , \addend$14 , \port$4900$0 , \port$4901$0 , \bias$12 , stopping_rst, \port$10042$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer (\port$3781$0 , \port$3782$0 , \addend$14 , \port$4912$0 , \port$4913$0 , \bias$12 , stopping_rst, \port$10054$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$123  = 0;
-  input [7:0] \port$3769$0 ;
-  wire [7:0] \port$3769$0 ;
-  input [23:0] \port$3770$0 ;
-  wire [23:0] \port$3770$0 ;
+  input [7:0] \port$3781$0 ;
+  wire [7:0] \port$3781$0 ;
+  input [23:0] \port$3782$0 ;
+  wire [23:0] \port$3782$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$4900$0 ;
-  wire [22:0] \port$4900$0 ;
-  output \port$4901$0 ;
-  wire \port$4901$0 ;
+  output [22:0] \port$4912$0 ;
+  wire [22:0] \port$4912$0 ;
+  output \port$4913$0 ;
+  wire \port$4913$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$10042$24 ;
-  wire [22:0] \port$10042$24 ;
+  input [22:0] \port$10054$24 ;
+  wire [22:0] \port$10054$24 ;
   input add;
   wire add;
   output negative_4;
@@ -41129,11 +41170,11 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3769$0 , \port$3770$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$10042$24 [5];
-  assign \$2  = ~ \port$10042$24 [6];
+  assign \$1  = add & \port$10054$24 [5];
+  assign \$2  = ~ \port$10054$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3769$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3769$0 [6:0] } : { \port$3770$0 , \port$3769$0  };
+  assign \$4  = ~ \port$3781$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3781$0 [6:0] } : { \port$3782$0 , \port$3781$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -41241,7 +41282,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3769$0 , \port$3770$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$10042$24 [4:0] + 4'h8;
+  assign \$113  = \port$10054$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -41253,7 +41294,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3769$0 , \port$3770$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$10042$24 [6];
+  assign \$123  = add_3 & \port$10054$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -41323,7 +41364,7 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3769$0 , \port$3770$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$10042$31 (\port$10042$24 [22:7]),
+    .\port$10054$31 (\port$10054$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -41341,31 +41382,31 @@ module \talos.vector.lanes.lane_2.normalizer (\port$3769$0 , \port$3770$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$10042$24 [5];
-  assign multiply = \port$10042$24 [6];
-  assign \operand$10  = { \port$3770$0 , \port$3769$0  };
-  assign align = \port$10042$24 [4:0];
+  assign \unsigned  = \port$10054$24 [5];
+  assign multiply = \port$10054$24 [6];
+  assign \operand$10  = { \port$3782$0 , \port$3781$0  };
+  assign align = \port$10054$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$10042$24 [14:7];
-  assign operand_zero = \port$10042$24 [14:7];
-  assign zero_b = \port$10042$24 [22:15];
-  assign addend_zero = \port$10042$24 [22:15];
+  assign zero_a = \port$10054$24 [14:7];
+  assign operand_zero = \port$10054$24 [14:7];
+  assign zero_b = \port$10054$24 [22:15];
+  assign addend_zero = \port$10054$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$4900$0  = rounded[22:0];
-  assign \port$4901$0  = \$124 ;
+  assign \port$4912$0  = rounded[22:0];
+  assign \port$4913$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$10042$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \port$10054$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$10042$31 ;
-  wire [15:0] \port$10042$31 ;
+  input [15:0] \port$10054$31 ;
+  wire [15:0] \port$10054$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -41391,12 +41432,12 @@ module \talos.vector.lanes.lane_2.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$10042$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$10042$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$10054$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$10054$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$10042$31 [7:0];
-  assign zero_b = \port$10042$31 [15:8];
+  assign zero_a = \port$10054$31 [7:0];
+  assign zero_b = \port$10054$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -42141,11 +42182,11 @@ module \talos.vector.lanes.lane_2.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_3 (\port$3775$0 , \port$3776$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3775$0 ;
-  wire [7:0] \port$3775$0 ;
-  input [23:0] \port$3776$0 ;
-  wire [23:0] \port$3776$0 ;
+module \talos.vector.lanes.lane_3 (\port$3787$0 , \port$3788$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3787$0 ;
+  wire [7:0] \port$3787$0 ;
+  input [23:0] \port$3788$0 ;
+  wire [23:0] \port$3788$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -42443,14 +42484,14 @@ module \talos.vector.lanes.lane_3 (\port$3775$0 , \port$3776$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$10231$1 (table_write[39:1]),
+    .\port$10243$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_3.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$10231$2 (table_write[17:2]),
+    .\port$10243$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -42459,8 +42500,8 @@ module \talos.vector.lanes.lane_3 (\port$3775$0 , \port$3776$0 , addend, stoppin
   \talos.vector.lanes.lane_3.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5316$0 (\$7 ),
-    .\port$5317$0 (\$8 ),
+    .\port$5328$0 (\$7 ),
+    .\port$5329$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -42472,11 +42513,11 @@ module \talos.vector.lanes.lane_3 (\port$3775$0 , \port$3776$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10042$24 (constants[46:24]),
-    .\port$3775$0 (\port$3775$0 ),
-    .\port$3776$0 (\port$3776$0 ),
-    .\port$5316$0 (\$7 ),
-    .\port$5317$0 (\$8 ),
+    .\port$10054$24 (constants[46:24]),
+    .\port$3787$0 (\port$3787$0 ),
+    .\port$3788$0 (\port$3788$0 ),
+    .\port$5328$0 (\$7 ),
+    .\port$5329$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -42494,8 +42535,8 @@ module \talos.vector.lanes.lane_3 (\port$3775$0 , \port$3776$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3776$0 , \port$3775$0  };
-  assign \operand$65  = { \port$3776$0 , \port$3775$0  };
+  assign operand = { \port$3788$0 , \port$3787$0  };
+  assign \operand$65  = { \port$3788$0 , \port$3787$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -42556,13 +42597,13 @@ module \talos.vector.lanes.lane_3 (\port$3775$0 , \port$3776$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$10231$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$10243$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$10231$1 ;
-  wire [38:0] \port$10231$1 ;
+  input [38:0] \port$10243$1 ;
+  wire [38:0] \port$10243$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -42602,8 +42643,8 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$10231$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$10231$1 [0])
-      memory[\port$10231$1 [8:1]] <= \port$10231$1 [38:9];
+    if (\port$10243$1 [0])
+      memory[\port$10243$1 [8:1]] <= \port$10243$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -42632,18 +42673,18 @@ module \talos.vector.lanes.lane_3.add_table (enable, stopping_rst, \port$10231$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$10231$1 [0];
-  assign write = \port$10231$1 [0];
-  assign writing__addr = \port$10231$1 [8:1];
-  assign index = \port$10231$1 [8:1];
-  assign writing__data = \port$10231$1 [38:9];
-  assign entry = \port$10231$1 [38:9];
+  assign writing__en = \port$10243$1 [0];
+  assign write = \port$10243$1 [0];
+  assign writing__addr = \port$10243$1 [8:1];
+  assign index = \port$10243$1 [8:1];
+  assign writing__data = \port$10243$1 [38:9];
+  assign entry = \port$10243$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$10231$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__en, \port$10243$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$124  = 0;
   input enable;
   wire enable;
@@ -42651,8 +42692,8 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$10231$2 ;
-  wire [15:0] \port$10231$2 ;
+  input [15:0] \port$10243$2 ;
+  wire [15:0] \port$10243$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -42686,7 +42727,7 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$10231$2 [7:0]] <= \port$10231$2 [15:8];
+      memory[\port$10243$2 [7:0]] <= \port$10243$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -42715,19 +42756,19 @@ module \talos.vector.lanes.lane_3.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$10231$2 [7:0];
-  assign index = \port$10231$2 [7:0];
-  assign writing__data = \port$10231$2 [15:8];
-  assign entry = \port$10231$2 [15:8];
+  assign writing__addr = \port$10243$2 [7:0];
+  assign index = \port$10243$2 [7:0];
+  assign writing__data = \port$10243$2 [15:8];
+  assign entry = \port$10243$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_3.multiplier (\port$5316$0 , \port$5317$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5316$0 ;
-  wire [22:0] \port$5316$0 ;
-  input \port$5317$0 ;
-  wire \port$5317$0 ;
+module \talos.vector.lanes.lane_3.multiplier (\port$5328$0 , \port$5329$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5328$0 ;
+  wire [22:0] \port$5328$0 ;
+  input \port$5329$0 ;
+  wire \port$5329$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -42771,7 +42812,7 @@ module \talos.vector.lanes.lane_3.multiplier (\port$5316$0 , \port$5317$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5317$0 , \port$5316$0  };
+    a <= { \port$5329$0 , \port$5328$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -42794,30 +42835,30 @@ module \talos.vector.lanes.lane_3.multiplier (\port$5316$0 , \port$5317$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5317$0 , \port$5316$0  };
+  assign \a$3  = { \port$5329$0 , \port$5328$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer (\port$3775$0 , \port$3776$0 , \addend$14 , \port$5316$0 , \port$5317$0 , \bias$12 , stopping_rst, \port$10042$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer (\port$3787$0 , \port$3788$0 , \addend$14 , \port$5328$0 , \port$5329$0 , \bias$12 , stopping_rst, \port$10054$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$125  = 0;
-  input [7:0] \port$3775$0 ;
-  wire [7:0] \port$3775$0 ;
-  input [23:0] \port$3776$0 ;
-  wire [23:0] \port$3776$0 ;
+  input [7:0] \port$3787$0 ;
+  wire [7:0] \port$3787$0 ;
+  input [23:0] \port$3788$0 ;
+  wire [23:0] \port$3788$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5316$0 ;
-  wire [22:0] \port$5316$0 ;
-  output \port$5317$0 ;
-  wire \port$5317$0 ;
+  output [22:0] \port$5328$0 ;
+  wire [22:0] \port$5328$0 ;
+  output \port$5329$0 ;
+  wire \port$5329$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$10042$24 ;
-  wire [22:0] \port$10042$24 ;
+  input [22:0] \port$10054$24 ;
+  wire [22:0] \port$10054$24 ;
   input add;
   wire add;
   output negative_4;
@@ -43005,11 +43046,11 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3775$0 , \port$3776$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$10042$24 [5];
-  assign \$2  = ~ \port$10042$24 [6];
+  assign \$1  = add & \port$10054$24 [5];
+  assign \$2  = ~ \port$10054$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3775$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3775$0 [6:0] } : { \port$3776$0 , \port$3775$0  };
+  assign \$4  = ~ \port$3787$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3787$0 [6:0] } : { \port$3788$0 , \port$3787$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -43117,7 +43158,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3775$0 , \port$3776$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$10042$24 [4:0] + 4'h8;
+  assign \$113  = \port$10054$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -43129,7 +43170,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3775$0 , \port$3776$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$10042$24 [6];
+  assign \$123  = add_3 & \port$10054$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -43199,7 +43240,7 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3775$0 , \port$3776$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$10042$31 (\port$10042$24 [22:7]),
+    .\port$10054$31 (\port$10054$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -43217,31 +43258,31 @@ module \talos.vector.lanes.lane_3.normalizer (\port$3775$0 , \port$3776$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$10042$24 [5];
-  assign multiply = \port$10042$24 [6];
-  assign \operand$10  = { \port$3776$0 , \port$3775$0  };
-  assign align = \port$10042$24 [4:0];
+  assign \unsigned  = \port$10054$24 [5];
+  assign multiply = \port$10054$24 [6];
+  assign \operand$10  = { \port$3788$0 , \port$3787$0  };
+  assign align = \port$10054$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$10042$24 [14:7];
-  assign operand_zero = \port$10042$24 [14:7];
-  assign zero_b = \port$10042$24 [22:15];
-  assign addend_zero = \port$10042$24 [22:15];
+  assign zero_a = \port$10054$24 [14:7];
+  assign operand_zero = \port$10054$24 [14:7];
+  assign zero_b = \port$10054$24 [22:15];
+  assign addend_zero = \port$10054$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5316$0  = rounded[22:0];
-  assign \port$5317$0  = \$124 ;
+  assign \port$5328$0  = rounded[22:0];
+  assign \port$5329$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$10042$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \port$10054$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$10042$31 ;
-  wire [15:0] \port$10042$31 ;
+  input [15:0] \port$10054$31 ;
+  wire [15:0] \port$10054$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -43267,12 +43308,12 @@ module \talos.vector.lanes.lane_3.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$10042$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$10042$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$10054$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$10054$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$10042$31 [7:0];
-  assign zero_b = \port$10042$31 [15:8];
+  assign zero_a = \port$10054$31 [7:0];
+  assign zero_b = \port$10054$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -44017,11 +44058,11 @@ module \talos.vector.lanes.lane_3.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_4 (\port$3781$0 , \port$3782$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3781$0 ;
-  wire [7:0] \port$3781$0 ;
-  input [23:0] \port$3782$0 ;
-  wire [23:0] \port$3782$0 ;
+module \talos.vector.lanes.lane_4 (\port$3793$0 , \port$3794$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3793$0 ;
+  wire [7:0] \port$3793$0 ;
+  input [23:0] \port$3794$0 ;
+  wire [23:0] \port$3794$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -44319,14 +44360,14 @@ module \talos.vector.lanes.lane_4 (\port$3781$0 , \port$3782$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$10231$1 (table_write[39:1]),
+    .\port$10243$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_4.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$10231$2 (table_write[17:2]),
+    .\port$10243$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -44335,8 +44376,8 @@ module \talos.vector.lanes.lane_4 (\port$3781$0 , \port$3782$0 , addend, stoppin
   \talos.vector.lanes.lane_4.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$5732$0 (\$7 ),
-    .\port$5733$0 (\$8 ),
+    .\port$5744$0 (\$7 ),
+    .\port$5745$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -44348,11 +44389,11 @@ module \talos.vector.lanes.lane_4 (\port$3781$0 , \port$3782$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10042$24 (constants[46:24]),
-    .\port$3781$0 (\port$3781$0 ),
-    .\port$3782$0 (\port$3782$0 ),
-    .\port$5732$0 (\$7 ),
-    .\port$5733$0 (\$8 ),
+    .\port$10054$24 (constants[46:24]),
+    .\port$3793$0 (\port$3793$0 ),
+    .\port$3794$0 (\port$3794$0 ),
+    .\port$5744$0 (\$7 ),
+    .\port$5745$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -44370,8 +44411,8 @@ module \talos.vector.lanes.lane_4 (\port$3781$0 , \port$3782$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3782$0 , \port$3781$0  };
-  assign \operand$65  = { \port$3782$0 , \port$3781$0  };
+  assign operand = { \port$3794$0 , \port$3793$0  };
+  assign \operand$65  = { \port$3794$0 , \port$3793$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -44432,13 +44473,13 @@ module \talos.vector.lanes.lane_4 (\port$3781$0 , \port$3782$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$10231$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$10243$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$10231$1 ;
-  wire [38:0] \port$10231$1 ;
+  input [38:0] \port$10243$1 ;
+  wire [38:0] \port$10243$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -44478,8 +44519,8 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$10231$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$10231$1 [0])
-      memory[\port$10231$1 [8:1]] <= \port$10231$1 [38:9];
+    if (\port$10243$1 [0])
+      memory[\port$10243$1 [8:1]] <= \port$10243$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -44508,18 +44549,18 @@ module \talos.vector.lanes.lane_4.add_table (enable, stopping_rst, \port$10231$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$10231$1 [0];
-  assign write = \port$10231$1 [0];
-  assign writing__addr = \port$10231$1 [8:1];
-  assign index = \port$10231$1 [8:1];
-  assign writing__data = \port$10231$1 [38:9];
-  assign entry = \port$10231$1 [38:9];
+  assign writing__en = \port$10243$1 [0];
+  assign write = \port$10243$1 [0];
+  assign writing__addr = \port$10243$1 [8:1];
+  assign index = \port$10243$1 [8:1];
+  assign writing__data = \port$10243$1 [38:9];
+  assign entry = \port$10243$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$10231$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__en, \port$10243$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$126  = 0;
   input enable;
   wire enable;
@@ -44527,8 +44568,8 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$10231$2 ;
-  wire [15:0] \port$10231$2 ;
+  input [15:0] \port$10243$2 ;
+  wire [15:0] \port$10243$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -44562,7 +44603,7 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$10231$2 [7:0]] <= \port$10231$2 [15:8];
+      memory[\port$10243$2 [7:0]] <= \port$10243$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -44591,19 +44632,19 @@ module \talos.vector.lanes.lane_4.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$10231$2 [7:0];
-  assign index = \port$10231$2 [7:0];
-  assign writing__data = \port$10231$2 [15:8];
-  assign entry = \port$10231$2 [15:8];
+  assign writing__addr = \port$10243$2 [7:0];
+  assign index = \port$10243$2 [7:0];
+  assign writing__data = \port$10243$2 [15:8];
+  assign entry = \port$10243$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_4.multiplier (\port$5732$0 , \port$5733$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$5732$0 ;
-  wire [22:0] \port$5732$0 ;
-  input \port$5733$0 ;
-  wire \port$5733$0 ;
+module \talos.vector.lanes.lane_4.multiplier (\port$5744$0 , \port$5745$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$5744$0 ;
+  wire [22:0] \port$5744$0 ;
+  input \port$5745$0 ;
+  wire \port$5745$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -44647,7 +44688,7 @@ module \talos.vector.lanes.lane_4.multiplier (\port$5732$0 , \port$5733$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$5733$0 , \port$5732$0  };
+    a <= { \port$5745$0 , \port$5744$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -44670,30 +44711,30 @@ module \talos.vector.lanes.lane_4.multiplier (\port$5732$0 , \port$5733$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$5733$0 , \port$5732$0  };
+  assign \a$3  = { \port$5745$0 , \port$5744$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer (\port$3781$0 , \port$3782$0 , \addend$14 , \port$5732$0 , \port$5733$0 , \bias$12 , stopping_rst, \port$10042$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer (\port$3793$0 , \port$3794$0 , \addend$14 , \port$5744$0 , \port$5745$0 , \bias$12 , stopping_rst, \port$10054$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$127  = 0;
-  input [7:0] \port$3781$0 ;
-  wire [7:0] \port$3781$0 ;
-  input [23:0] \port$3782$0 ;
-  wire [23:0] \port$3782$0 ;
+  input [7:0] \port$3793$0 ;
+  wire [7:0] \port$3793$0 ;
+  input [23:0] \port$3794$0 ;
+  wire [23:0] \port$3794$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$5732$0 ;
-  wire [22:0] \port$5732$0 ;
-  output \port$5733$0 ;
-  wire \port$5733$0 ;
+  output [22:0] \port$5744$0 ;
+  wire [22:0] \port$5744$0 ;
+  output \port$5745$0 ;
+  wire \port$5745$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$10042$24 ;
-  wire [22:0] \port$10042$24 ;
+  input [22:0] \port$10054$24 ;
+  wire [22:0] \port$10054$24 ;
   input add;
   wire add;
   output negative_4;
@@ -44881,11 +44922,11 @@ module \talos.vector.lanes.lane_4.normalizer (\port$3781$0 , \port$3782$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$10042$24 [5];
-  assign \$2  = ~ \port$10042$24 [6];
+  assign \$1  = add & \port$10054$24 [5];
+  assign \$2  = ~ \port$10054$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3781$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3781$0 [6:0] } : { \port$3782$0 , \port$3781$0  };
+  assign \$4  = ~ \port$3793$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3793$0 [6:0] } : { \port$3794$0 , \port$3793$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -44993,7 +45034,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$3781$0 , \port$3782$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$10042$24 [4:0] + 4'h8;
+  assign \$113  = \port$10054$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -45005,7 +45046,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$3781$0 , \port$3782$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$10042$24 [6];
+  assign \$123  = add_3 & \port$10054$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -45075,7 +45116,7 @@ module \talos.vector.lanes.lane_4.normalizer (\port$3781$0 , \port$3782$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$10042$31 (\port$10042$24 [22:7]),
+    .\port$10054$31 (\port$10054$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -45093,31 +45134,31 @@ module \talos.vector.lanes.lane_4.normalizer (\port$3781$0 , \port$3782$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$10042$24 [5];
-  assign multiply = \port$10042$24 [6];
-  assign \operand$10  = { \port$3782$0 , \port$3781$0  };
-  assign align = \port$10042$24 [4:0];
+  assign \unsigned  = \port$10054$24 [5];
+  assign multiply = \port$10054$24 [6];
+  assign \operand$10  = { \port$3794$0 , \port$3793$0  };
+  assign align = \port$10054$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$10042$24 [14:7];
-  assign operand_zero = \port$10042$24 [14:7];
-  assign zero_b = \port$10042$24 [22:15];
-  assign addend_zero = \port$10042$24 [22:15];
+  assign zero_a = \port$10054$24 [14:7];
+  assign operand_zero = \port$10054$24 [14:7];
+  assign zero_b = \port$10054$24 [22:15];
+  assign addend_zero = \port$10054$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$5732$0  = rounded[22:0];
-  assign \port$5733$0  = \$124 ;
+  assign \port$5744$0  = rounded[22:0];
+  assign \port$5745$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$10042$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \port$10054$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$10042$31 ;
-  wire [15:0] \port$10042$31 ;
+  input [15:0] \port$10054$31 ;
+  wire [15:0] \port$10054$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -45143,12 +45184,12 @@ module \talos.vector.lanes.lane_4.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$10042$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$10042$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$10054$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$10054$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$10042$31 [7:0];
-  assign zero_b = \port$10042$31 [15:8];
+  assign zero_a = \port$10054$31 [7:0];
+  assign zero_b = \port$10054$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -45893,11 +45934,11 @@ module \talos.vector.lanes.lane_4.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_5 (\port$3787$0 , \port$3788$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3787$0 ;
-  wire [7:0] \port$3787$0 ;
-  input [23:0] \port$3788$0 ;
-  wire [23:0] \port$3788$0 ;
+module \talos.vector.lanes.lane_5 (\port$3799$0 , \port$3800$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3799$0 ;
+  wire [7:0] \port$3799$0 ;
+  input [23:0] \port$3800$0 ;
+  wire [23:0] \port$3800$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -46195,14 +46236,14 @@ module \talos.vector.lanes.lane_5 (\port$3787$0 , \port$3788$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$10231$1 (table_write[39:1]),
+    .\port$10243$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_5.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$10231$2 (table_write[17:2]),
+    .\port$10243$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -46211,8 +46252,8 @@ module \talos.vector.lanes.lane_5 (\port$3787$0 , \port$3788$0 , addend, stoppin
   \talos.vector.lanes.lane_5.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6148$0 (\$7 ),
-    .\port$6149$0 (\$8 ),
+    .\port$6160$0 (\$7 ),
+    .\port$6161$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -46224,11 +46265,11 @@ module \talos.vector.lanes.lane_5 (\port$3787$0 , \port$3788$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10042$24 (constants[46:24]),
-    .\port$3787$0 (\port$3787$0 ),
-    .\port$3788$0 (\port$3788$0 ),
-    .\port$6148$0 (\$7 ),
-    .\port$6149$0 (\$8 ),
+    .\port$10054$24 (constants[46:24]),
+    .\port$3799$0 (\port$3799$0 ),
+    .\port$3800$0 (\port$3800$0 ),
+    .\port$6160$0 (\$7 ),
+    .\port$6161$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -46246,8 +46287,8 @@ module \talos.vector.lanes.lane_5 (\port$3787$0 , \port$3788$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3788$0 , \port$3787$0  };
-  assign \operand$65  = { \port$3788$0 , \port$3787$0  };
+  assign operand = { \port$3800$0 , \port$3799$0  };
+  assign \operand$65  = { \port$3800$0 , \port$3799$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -46308,13 +46349,13 @@ module \talos.vector.lanes.lane_5 (\port$3787$0 , \port$3788$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$10231$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$10243$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$10231$1 ;
-  wire [38:0] \port$10231$1 ;
+  input [38:0] \port$10243$1 ;
+  wire [38:0] \port$10243$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -46354,8 +46395,8 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$10231$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$10231$1 [0])
-      memory[\port$10231$1 [8:1]] <= \port$10231$1 [38:9];
+    if (\port$10243$1 [0])
+      memory[\port$10243$1 [8:1]] <= \port$10243$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -46384,18 +46425,18 @@ module \talos.vector.lanes.lane_5.add_table (enable, stopping_rst, \port$10231$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$10231$1 [0];
-  assign write = \port$10231$1 [0];
-  assign writing__addr = \port$10231$1 [8:1];
-  assign index = \port$10231$1 [8:1];
-  assign writing__data = \port$10231$1 [38:9];
-  assign entry = \port$10231$1 [38:9];
+  assign writing__en = \port$10243$1 [0];
+  assign write = \port$10243$1 [0];
+  assign writing__addr = \port$10243$1 [8:1];
+  assign index = \port$10243$1 [8:1];
+  assign writing__data = \port$10243$1 [38:9];
+  assign entry = \port$10243$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$10231$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__en, \port$10243$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$128  = 0;
   input enable;
   wire enable;
@@ -46403,8 +46444,8 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$10231$2 ;
-  wire [15:0] \port$10231$2 ;
+  input [15:0] \port$10243$2 ;
+  wire [15:0] \port$10243$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -46438,7 +46479,7 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$10231$2 [7:0]] <= \port$10231$2 [15:8];
+      memory[\port$10243$2 [7:0]] <= \port$10243$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -46467,19 +46508,19 @@ module \talos.vector.lanes.lane_5.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$10231$2 [7:0];
-  assign index = \port$10231$2 [7:0];
-  assign writing__data = \port$10231$2 [15:8];
-  assign entry = \port$10231$2 [15:8];
+  assign writing__addr = \port$10243$2 [7:0];
+  assign index = \port$10243$2 [7:0];
+  assign writing__data = \port$10243$2 [15:8];
+  assign entry = \port$10243$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_5.multiplier (\port$6148$0 , \port$6149$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6148$0 ;
-  wire [22:0] \port$6148$0 ;
-  input \port$6149$0 ;
-  wire \port$6149$0 ;
+module \talos.vector.lanes.lane_5.multiplier (\port$6160$0 , \port$6161$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6160$0 ;
+  wire [22:0] \port$6160$0 ;
+  input \port$6161$0 ;
+  wire \port$6161$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -46523,7 +46564,7 @@ module \talos.vector.lanes.lane_5.multiplier (\port$6148$0 , \port$6149$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6149$0 , \port$6148$0  };
+    a <= { \port$6161$0 , \port$6160$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -46546,30 +46587,30 @@ module \talos.vector.lanes.lane_5.multiplier (\port$6148$0 , \port$6149$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6149$0 , \port$6148$0  };
+  assign \a$3  = { \port$6161$0 , \port$6160$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer (\port$3787$0 , \port$3788$0 , \addend$14 , \port$6148$0 , \port$6149$0 , \bias$12 , stopping_rst, \port$10042$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer (\port$3799$0 , \port$3800$0 , \addend$14 , \port$6160$0 , \port$6161$0 , \bias$12 , stopping_rst, \port$10054$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$129  = 0;
-  input [7:0] \port$3787$0 ;
-  wire [7:0] \port$3787$0 ;
-  input [23:0] \port$3788$0 ;
-  wire [23:0] \port$3788$0 ;
+  input [7:0] \port$3799$0 ;
+  wire [7:0] \port$3799$0 ;
+  input [23:0] \port$3800$0 ;
+  wire [23:0] \port$3800$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6148$0 ;
-  wire [22:0] \port$6148$0 ;
-  output \port$6149$0 ;
-  wire \port$6149$0 ;
+  output [22:0] \port$6160$0 ;
+  wire [22:0] \port$6160$0 ;
+  output \port$6161$0 ;
+  wire \port$6161$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$10042$24 ;
-  wire [22:0] \port$10042$24 ;
+  input [22:0] \port$10054$24 ;
+  wire [22:0] \port$10054$24 ;
   input add;
   wire add;
   output negative_4;
@@ -46757,11 +46798,11 @@ module \talos.vector.lanes.lane_5.normalizer (\port$3787$0 , \port$3788$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$10042$24 [5];
-  assign \$2  = ~ \port$10042$24 [6];
+  assign \$1  = add & \port$10054$24 [5];
+  assign \$2  = ~ \port$10054$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3787$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3787$0 [6:0] } : { \port$3788$0 , \port$3787$0  };
+  assign \$4  = ~ \port$3799$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3799$0 [6:0] } : { \port$3800$0 , \port$3799$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -46869,7 +46910,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$3787$0 , \port$3788$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$10042$24 [4:0] + 4'h8;
+  assign \$113  = \port$10054$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -46881,7 +46922,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$3787$0 , \port$3788$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$10042$24 [6];
+  assign \$123  = add_3 & \port$10054$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -46951,7 +46992,7 @@ module \talos.vector.lanes.lane_5.normalizer (\port$3787$0 , \port$3788$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$10042$31 (\port$10042$24 [22:7]),
+    .\port$10054$31 (\port$10054$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -46969,31 +47010,31 @@ module \talos.vector.lanes.lane_5.normalizer (\port$3787$0 , \port$3788$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$10042$24 [5];
-  assign multiply = \port$10042$24 [6];
-  assign \operand$10  = { \port$3788$0 , \port$3787$0  };
-  assign align = \port$10042$24 [4:0];
+  assign \unsigned  = \port$10054$24 [5];
+  assign multiply = \port$10054$24 [6];
+  assign \operand$10  = { \port$3800$0 , \port$3799$0  };
+  assign align = \port$10054$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$10042$24 [14:7];
-  assign operand_zero = \port$10042$24 [14:7];
-  assign zero_b = \port$10042$24 [22:15];
-  assign addend_zero = \port$10042$24 [22:15];
+  assign zero_a = \port$10054$24 [14:7];
+  assign operand_zero = \port$10054$24 [14:7];
+  assign zero_b = \port$10054$24 [22:15];
+  assign addend_zero = \port$10054$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6148$0  = rounded[22:0];
-  assign \port$6149$0  = \$124 ;
+  assign \port$6160$0  = rounded[22:0];
+  assign \port$6161$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$10042$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \port$10054$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$10042$31 ;
-  wire [15:0] \port$10042$31 ;
+  input [15:0] \port$10054$31 ;
+  wire [15:0] \port$10054$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -47019,12 +47060,12 @@ module \talos.vector.lanes.lane_5.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$10042$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$10042$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$10054$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$10054$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$10042$31 [7:0];
-  assign zero_b = \port$10042$31 [15:8];
+  assign zero_a = \port$10054$31 [7:0];
+  assign zero_b = \port$10054$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -47769,11 +47810,11 @@ module \talos.vector.lanes.lane_5.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_6 (\port$3793$0 , \port$3794$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3793$0 ;
-  wire [7:0] \port$3793$0 ;
-  input [23:0] \port$3794$0 ;
-  wire [23:0] \port$3794$0 ;
+module \talos.vector.lanes.lane_6 (\port$3805$0 , \port$3806$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3805$0 ;
+  wire [7:0] \port$3805$0 ;
+  input [23:0] \port$3806$0 ;
+  wire [23:0] \port$3806$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -48071,14 +48112,14 @@ module \talos.vector.lanes.lane_6 (\port$3793$0 , \port$3794$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$10231$1 (table_write[39:1]),
+    .\port$10243$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_6.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$10231$2 (table_write[17:2]),
+    .\port$10243$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -48087,8 +48128,8 @@ module \talos.vector.lanes.lane_6 (\port$3793$0 , \port$3794$0 , addend, stoppin
   \talos.vector.lanes.lane_6.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6564$0 (\$7 ),
-    .\port$6565$0 (\$8 ),
+    .\port$6576$0 (\$7 ),
+    .\port$6577$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -48100,11 +48141,11 @@ module \talos.vector.lanes.lane_6 (\port$3793$0 , \port$3794$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10042$24 (constants[46:24]),
-    .\port$3793$0 (\port$3793$0 ),
-    .\port$3794$0 (\port$3794$0 ),
-    .\port$6564$0 (\$7 ),
-    .\port$6565$0 (\$8 ),
+    .\port$10054$24 (constants[46:24]),
+    .\port$3805$0 (\port$3805$0 ),
+    .\port$3806$0 (\port$3806$0 ),
+    .\port$6576$0 (\$7 ),
+    .\port$6577$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -48122,8 +48163,8 @@ module \talos.vector.lanes.lane_6 (\port$3793$0 , \port$3794$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3794$0 , \port$3793$0  };
-  assign \operand$65  = { \port$3794$0 , \port$3793$0  };
+  assign operand = { \port$3806$0 , \port$3805$0  };
+  assign \operand$65  = { \port$3806$0 , \port$3805$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -48184,13 +48225,13 @@ module \talos.vector.lanes.lane_6 (\port$3793$0 , \port$3794$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$10231$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$10243$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$10231$1 ;
-  wire [38:0] \port$10231$1 ;
+  input [38:0] \port$10243$1 ;
+  wire [38:0] \port$10243$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -48230,8 +48271,8 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$10231$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$10231$1 [0])
-      memory[\port$10231$1 [8:1]] <= \port$10231$1 [38:9];
+    if (\port$10243$1 [0])
+      memory[\port$10243$1 [8:1]] <= \port$10243$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -48260,18 +48301,18 @@ module \talos.vector.lanes.lane_6.add_table (enable, stopping_rst, \port$10231$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$10231$1 [0];
-  assign write = \port$10231$1 [0];
-  assign writing__addr = \port$10231$1 [8:1];
-  assign index = \port$10231$1 [8:1];
-  assign writing__data = \port$10231$1 [38:9];
-  assign entry = \port$10231$1 [38:9];
+  assign writing__en = \port$10243$1 [0];
+  assign write = \port$10243$1 [0];
+  assign writing__addr = \port$10243$1 [8:1];
+  assign index = \port$10243$1 [8:1];
+  assign writing__data = \port$10243$1 [38:9];
+  assign entry = \port$10243$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$10231$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__en, \port$10243$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$130  = 0;
   input enable;
   wire enable;
@@ -48279,8 +48320,8 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$10231$2 ;
-  wire [15:0] \port$10231$2 ;
+  input [15:0] \port$10243$2 ;
+  wire [15:0] \port$10243$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -48314,7 +48355,7 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$10231$2 [7:0]] <= \port$10231$2 [15:8];
+      memory[\port$10243$2 [7:0]] <= \port$10243$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -48343,19 +48384,19 @@ module \talos.vector.lanes.lane_6.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$10231$2 [7:0];
-  assign index = \port$10231$2 [7:0];
-  assign writing__data = \port$10231$2 [15:8];
-  assign entry = \port$10231$2 [15:8];
+  assign writing__addr = \port$10243$2 [7:0];
+  assign index = \port$10243$2 [7:0];
+  assign writing__data = \port$10243$2 [15:8];
+  assign entry = \port$10243$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_6.multiplier (\port$6564$0 , \port$6565$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6564$0 ;
-  wire [22:0] \port$6564$0 ;
-  input \port$6565$0 ;
-  wire \port$6565$0 ;
+module \talos.vector.lanes.lane_6.multiplier (\port$6576$0 , \port$6577$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6576$0 ;
+  wire [22:0] \port$6576$0 ;
+  input \port$6577$0 ;
+  wire \port$6577$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -48399,7 +48440,7 @@ module \talos.vector.lanes.lane_6.multiplier (\port$6564$0 , \port$6565$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6565$0 , \port$6564$0  };
+    a <= { \port$6577$0 , \port$6576$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -48422,30 +48463,30 @@ module \talos.vector.lanes.lane_6.multiplier (\port$6564$0 , \port$6565$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6565$0 , \port$6564$0  };
+  assign \a$3  = { \port$6577$0 , \port$6576$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer (\port$3793$0 , \port$3794$0 , \addend$14 , \port$6564$0 , \port$6565$0 , \bias$12 , stopping_rst, \port$10042$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer (\port$3805$0 , \port$3806$0 , \addend$14 , \port$6576$0 , \port$6577$0 , \bias$12 , stopping_rst, \port$10054$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$131  = 0;
-  input [7:0] \port$3793$0 ;
-  wire [7:0] \port$3793$0 ;
-  input [23:0] \port$3794$0 ;
-  wire [23:0] \port$3794$0 ;
+  input [7:0] \port$3805$0 ;
+  wire [7:0] \port$3805$0 ;
+  input [23:0] \port$3806$0 ;
+  wire [23:0] \port$3806$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6564$0 ;
-  wire [22:0] \port$6564$0 ;
-  output \port$6565$0 ;
-  wire \port$6565$0 ;
+  output [22:0] \port$6576$0 ;
+  wire [22:0] \port$6576$0 ;
+  output \port$6577$0 ;
+  wire \port$6577$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$10042$24 ;
-  wire [22:0] \port$10042$24 ;
+  input [22:0] \port$10054$24 ;
+  wire [22:0] \port$10054$24 ;
   input add;
   wire add;
   output negative_4;
@@ -48633,11 +48674,11 @@ module \talos.vector.lanes.lane_6.normalizer (\port$3793$0 , \port$3794$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$10042$24 [5];
-  assign \$2  = ~ \port$10042$24 [6];
+  assign \$1  = add & \port$10054$24 [5];
+  assign \$2  = ~ \port$10054$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3793$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3793$0 [6:0] } : { \port$3794$0 , \port$3793$0  };
+  assign \$4  = ~ \port$3805$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3805$0 [6:0] } : { \port$3806$0 , \port$3805$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -48745,7 +48786,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$3793$0 , \port$3794$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$10042$24 [4:0] + 4'h8;
+  assign \$113  = \port$10054$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -48757,7 +48798,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$3793$0 , \port$3794$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$10042$24 [6];
+  assign \$123  = add_3 & \port$10054$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -48827,7 +48868,7 @@ module \talos.vector.lanes.lane_6.normalizer (\port$3793$0 , \port$3794$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$10042$31 (\port$10042$24 [22:7]),
+    .\port$10054$31 (\port$10054$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -48845,31 +48886,31 @@ module \talos.vector.lanes.lane_6.normalizer (\port$3793$0 , \port$3794$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$10042$24 [5];
-  assign multiply = \port$10042$24 [6];
-  assign \operand$10  = { \port$3794$0 , \port$3793$0  };
-  assign align = \port$10042$24 [4:0];
+  assign \unsigned  = \port$10054$24 [5];
+  assign multiply = \port$10054$24 [6];
+  assign \operand$10  = { \port$3806$0 , \port$3805$0  };
+  assign align = \port$10054$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$10042$24 [14:7];
-  assign operand_zero = \port$10042$24 [14:7];
-  assign zero_b = \port$10042$24 [22:15];
-  assign addend_zero = \port$10042$24 [22:15];
+  assign zero_a = \port$10054$24 [14:7];
+  assign operand_zero = \port$10054$24 [14:7];
+  assign zero_b = \port$10054$24 [22:15];
+  assign addend_zero = \port$10054$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6564$0  = rounded[22:0];
-  assign \port$6565$0  = \$124 ;
+  assign \port$6576$0  = rounded[22:0];
+  assign \port$6577$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$10042$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \port$10054$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$10042$31 ;
-  wire [15:0] \port$10042$31 ;
+  input [15:0] \port$10054$31 ;
+  wire [15:0] \port$10054$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -48895,12 +48936,12 @@ module \talos.vector.lanes.lane_6.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$10042$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$10042$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$10054$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$10054$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$10042$31 [7:0];
-  assign zero_b = \port$10042$31 [15:8];
+  assign zero_a = \port$10054$31 [7:0];
+  assign zero_b = \port$10054$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -49645,11 +49686,11 @@ module \talos.vector.lanes.lane_6.rounder (\zero_point$73 , low, high, stopping_
   assign \$187  = \$185 ;
 endmodule
 
-module \talos.vector.lanes.lane_7 (\port$3799$0 , \port$3800$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
-  input [7:0] \port$3799$0 ;
-  wire [7:0] \port$3799$0 ;
-  input [23:0] \port$3800$0 ;
-  wire [23:0] \port$3800$0 ;
+module \talos.vector.lanes.lane_7 (\port$3811$0 , \port$3812$0 , addend, stopping_rst, constants, table_write, write__en, write__addr, record, set_index, add, result, stopping_clk);
+  input [7:0] \port$3811$0 ;
+  wire [7:0] \port$3811$0 ;
+  input [23:0] \port$3812$0 ;
+  wire [23:0] \port$3812$0 ;
   input [7:0] addend;
   wire [7:0] addend;
   input stopping_rst;
@@ -49947,14 +49988,14 @@ module \talos.vector.lanes.lane_7 (\port$3799$0 , \port$3800$0 , addend, stoppin
     .addend(\addend$48 ),
     .code(addend_6),
     .enable(enable),
-    .\port$10231$1 (table_write[39:1]),
+    .\port$10243$1 (table_write[39:1]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
   \talos.vector.lanes.lane_7.lookup_table  lookup_table (
     .code(\code$101 ),
     .enable(\enable$103 ),
-    .\port$10231$2 (table_write[17:2]),
+    .\port$10243$2 (table_write[17:2]),
     .result(result),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst),
@@ -49963,8 +50004,8 @@ module \talos.vector.lanes.lane_7 (\port$3799$0 , \port$3800$0 , addend, stoppin
   \talos.vector.lanes.lane_7.multiplier  multiplier (
     .\b$5 (mantissa),
     .invert(negative),
-    .\port$6980$0 (\$7 ),
-    .\port$6981$0 (\$8 ),
+    .\port$6992$0 (\$7 ),
+    .\port$6993$0 (\$8 ),
     .product(o),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
@@ -49976,11 +50017,11 @@ module \talos.vector.lanes.lane_7 (\port$3799$0 , \port$3800$0 , addend, stoppin
     .\bias$12 (bias),
     .carry(carry),
     .negative_4(negative),
-    .\port$10042$24 (constants[46:24]),
-    .\port$3799$0 (\port$3799$0 ),
-    .\port$3800$0 (\port$3800$0 ),
-    .\port$6980$0 (\$7 ),
-    .\port$6981$0 (\$8 ),
+    .\port$10054$24 (constants[46:24]),
+    .\port$3811$0 (\port$3811$0 ),
+    .\port$3812$0 (\port$3812$0 ),
+    .\port$6992$0 (\$7 ),
+    .\port$6993$0 (\$8 ),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -49998,8 +50039,8 @@ module \talos.vector.lanes.lane_7 (\port$3799$0 , \port$3800$0 , addend, stoppin
   assign record_index = write__addr;
   assign write__data = record[31:0];
   assign read__addr = set_index;
-  assign operand = { \port$3800$0 , \port$3799$0  };
-  assign \operand$65  = { \port$3800$0 , \port$3799$0  };
+  assign operand = { \port$3812$0 , \port$3811$0  };
+  assign \operand$65  = { \port$3812$0 , \port$3811$0  };
   assign \read__data$67  = bias;
   assign \addend$68  = addend;
   assign \add$69  = add;
@@ -50060,13 +50101,13 @@ module \talos.vector.lanes.lane_7 (\port$3799$0 , \port$3800$0 , addend, stoppin
   assign \table_write.entry  = table_write[39:10];
 endmodule
 
-module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$10231$1 , code, addend, stopping_clk);
+module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$10243$1 , code, addend, stopping_clk);
   input enable;
   wire enable;
   input stopping_rst;
   wire stopping_rst;
-  input [38:0] \port$10231$1 ;
-  wire [38:0] \port$10231$1 ;
+  input [38:0] \port$10243$1 ;
+  wire [38:0] \port$10243$1 ;
   input [7:0] code;
   wire [7:0] code;
   output signed [51:0] addend;
@@ -50106,8 +50147,8 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$10231$1
   end
 `endif
   always @(posedge stopping_clk) begin
-    if (\port$10231$1 [0])
-      memory[\port$10231$1 [8:1]] <= \port$10231$1 [38:9];
+    if (\port$10243$1 [0])
+      memory[\port$10243$1 [8:1]] <= \port$10243$1 [38:9];
   end
   reg [29:0] _0_;
   always @(posedge stopping_clk) begin
@@ -50136,18 +50177,18 @@ module \talos.vector.lanes.lane_7.add_table (enable, stopping_rst, \port$10231$1
   assign \$2  = $signed(word[24:0]) << word[27:25];
   assign \$3  = $signed(fine) << { coarse, 3'h0 };
   assign \$4  = enable_4 ? \$3  : 63'h0000000000000000;
-  assign writing__en = \port$10231$1 [0];
-  assign write = \port$10231$1 [0];
-  assign writing__addr = \port$10231$1 [8:1];
-  assign index = \port$10231$1 [8:1];
-  assign writing__data = \port$10231$1 [38:9];
-  assign entry = \port$10231$1 [38:9];
+  assign writing__en = \port$10243$1 [0];
+  assign write = \port$10243$1 [0];
+  assign writing__addr = \port$10243$1 [8:1];
+  assign index = \port$10243$1 [8:1];
+  assign writing__data = \port$10243$1 [38:9];
+  assign entry = \port$10243$1 [38:9];
   assign reading__addr = address;
   assign reading__en = 1'h1;
   assign \addend$22  = addend;
 endmodule
 
-module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$10231$2 , code, result, stopping_clk);
+module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__en, \port$10243$2 , code, result, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$132  = 0;
   input enable;
   wire enable;
@@ -50155,8 +50196,8 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   wire stopping_rst;
   input writing__en;
   wire writing__en;
-  input [15:0] \port$10231$2 ;
-  wire [15:0] \port$10231$2 ;
+  input [15:0] \port$10243$2 ;
+  wire [15:0] \port$10243$2 ;
   input signed [7:0] code;
   wire signed [7:0] code;
   output signed [7:0] result;
@@ -50190,7 +50231,7 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
 `endif
   always @(posedge stopping_clk) begin
     if (writing__en)
-      memory[\port$10231$2 [7:0]] <= \port$10231$2 [15:8];
+      memory[\port$10243$2 [7:0]] <= \port$10243$2 [15:8];
   end
   reg [7:0] _0_;
   always @(posedge stopping_clk) begin
@@ -50219,19 +50260,19 @@ module \talos.vector.lanes.lane_7.lookup_table (enable, stopping_rst, writing__e
   end
   assign \result$11  = result;
   assign write = writing__en;
-  assign writing__addr = \port$10231$2 [7:0];
-  assign index = \port$10231$2 [7:0];
-  assign writing__data = \port$10231$2 [15:8];
-  assign entry = \port$10231$2 [15:8];
+  assign writing__addr = \port$10243$2 [7:0];
+  assign index = \port$10243$2 [7:0];
+  assign writing__data = \port$10243$2 [15:8];
+  assign entry = \port$10243$2 [15:8];
   assign reading__addr = { \$1 , code[6:0] };
   assign reading__en = 1'h1;
 endmodule
 
-module \talos.vector.lanes.lane_7.multiplier (\port$6980$0 , \port$6981$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
-  input [22:0] \port$6980$0 ;
-  wire [22:0] \port$6980$0 ;
-  input \port$6981$0 ;
-  wire \port$6981$0 ;
+module \talos.vector.lanes.lane_7.multiplier (\port$6992$0 , \port$6993$0 , stopping_rst, \b$5 , invert, product, stopping_clk);
+  input [22:0] \port$6992$0 ;
+  wire [22:0] \port$6992$0 ;
+  input \port$6993$0 ;
+  wire \port$6993$0 ;
   input stopping_rst;
   wire stopping_rst;
   input [23:0] \b$5 ;
@@ -50275,7 +50316,7 @@ module \talos.vector.lanes.lane_7.multiplier (\port$6980$0 , \port$6981$0 , stop
   assign \$9  = outer + \$8 ;
   assign \$10  = \$9  ^ { 1'h0, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3, invert_3 };
   always @(posedge stopping_clk)
-    a <= { \port$6981$0 , \port$6980$0  };
+    a <= { \port$6993$0 , \port$6992$0  };
   always @(posedge stopping_clk)
     b <= \b$5 ;
   always @(posedge stopping_clk)
@@ -50298,30 +50339,30 @@ module \talos.vector.lanes.lane_7.multiplier (\port$6980$0 , \port$6981$0 , stop
     invert_3 <= invert_2;
   always @(posedge stopping_clk)
     product <= \$10 [47:0];
-  assign \a$3  = { \port$6981$0 , \port$6980$0  };
+  assign \a$3  = { \port$6993$0 , \port$6992$0  };
   assign o = product;
   assign \$5  = { 7'h00, high, 24'h000000 };
   assign \$8  = { 3'h0, middle, 12'h000 };
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer (\port$3799$0 , \port$3800$0 , \addend$14 , \port$6980$0 , \port$6981$0 , \bias$12 , stopping_rst, \port$10042$24 , add, negative_4, carry, adjust_3, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer (\port$3811$0 , \port$3812$0 , \addend$14 , \port$6992$0 , \port$6993$0 , \bias$12 , stopping_rst, \port$10054$24 , add, negative_4, carry, adjust_3, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$133  = 0;
-  input [7:0] \port$3799$0 ;
-  wire [7:0] \port$3799$0 ;
-  input [23:0] \port$3800$0 ;
-  wire [23:0] \port$3800$0 ;
+  input [7:0] \port$3811$0 ;
+  wire [7:0] \port$3811$0 ;
+  input [23:0] \port$3812$0 ;
+  wire [23:0] \port$3812$0 ;
   input signed [7:0] \addend$14 ;
   wire signed [7:0] \addend$14 ;
-  output [22:0] \port$6980$0 ;
-  wire [22:0] \port$6980$0 ;
-  output \port$6981$0 ;
-  wire \port$6981$0 ;
+  output [22:0] \port$6992$0 ;
+  wire [22:0] \port$6992$0 ;
+  output \port$6993$0 ;
+  wire \port$6993$0 ;
   input signed [31:0] \bias$12 ;
   wire signed [31:0] \bias$12 ;
   input stopping_rst;
   wire stopping_rst;
-  input [22:0] \port$10042$24 ;
-  wire [22:0] \port$10042$24 ;
+  input [22:0] \port$10054$24 ;
+  wire [22:0] \port$10054$24 ;
   input add;
   wire add;
   output negative_4;
@@ -50509,11 +50550,11 @@ module \talos.vector.lanes.lane_7.normalizer (\port$3799$0 , \port$3800$0 , \add
   reg [2:0] zeros_1 = 3'h0;
   reg [2:0] zeros_2 = 3'h0;
   reg [2:0] zeros_3 = 3'h0;
-  assign \$1  = add & \port$10042$24 [5];
-  assign \$2  = ~ \port$10042$24 [6];
+  assign \$1  = add & \port$10054$24 [5];
+  assign \$2  = ~ \port$10054$24 [6];
   assign \$3  = \$1  & \$2 ;
-  assign \$4  = ~ \port$3799$0 [7];
-  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3799$0 [6:0] } : { \port$3800$0 , \port$3799$0  };
+  assign \$4  = ~ \port$3811$0 [7];
+  assign \$5  = \$3  ? { 24'h000000, \$4 , \port$3811$0 [6:0] } : { \port$3812$0 , \port$3811$0  };
   assign \$6  = add ? 32'd0 : \bias$12 ;
   assign \$7  = $signed(operand) + $signed(bias);
   assign \$8  = - $signed(total);
@@ -50621,7 +50662,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$3799$0 , \port$3800$0 , \add
   assign \$110  = | magnitude[7:6];
   assign \$111  = \$109  | \$110 ;
   assign \$112  = ~ \$111 ;
-  assign \$113  = \port$10042$24 [4:0] + 4'h8;
+  assign \$113  = \port$10054$24 [4:0] + 4'h8;
   assign \$114  = counted << { coarse_amount, 3'h0 };
   assign \$239  = coarse_amount * 2'h3;
   assign \$115  = { zeros_3, zeros_2, zeros_1, zeros_0 } >> \$239 ;
@@ -50633,7 +50674,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$3799$0 , \port$3800$0 , \add
   assign \$120  = | normal[6:0];
   assign \$121  = \$120  | normal[8];
   assign \$122  = normal[7] & \$121 ;
-  assign \$123  = add_3 & \port$10042$24 [6];
+  assign \$123  = add_3 & \port$10054$24 [6];
   assign rounded = kept + up;
   assign \$124  = rounded[23] | rounded[24];
   always @(posedge stopping_clk)
@@ -50703,7 +50744,7 @@ module \talos.vector.lanes.lane_7.normalizer (\port$3799$0 , \port$3800$0 , \add
     .b(addend),
     .magnitude(\magnitude$49 ),
     .negative(\negative$50 ),
-    .\port$10042$31 (\port$10042$24 [22:7]),
+    .\port$10054$31 (\port$10054$24 [22:7]),
     .stopping_clk(stopping_clk),
     .stopping_rst(stopping_rst)
   );
@@ -50721,31 +50762,31 @@ module \talos.vector.lanes.lane_7.normalizer (\port$3799$0 , \port$3800$0 , \add
       negative = \negative$50 ;
     end
   end
-  assign \unsigned  = \port$10042$24 [5];
-  assign multiply = \port$10042$24 [6];
-  assign \operand$10  = { \port$3800$0 , \port$3799$0  };
-  assign align = \port$10042$24 [4:0];
+  assign \unsigned  = \port$10054$24 [5];
+  assign multiply = \port$10054$24 [6];
+  assign \operand$10  = { \port$3812$0 , \port$3811$0  };
+  assign align = \port$10054$24 [4:0];
   assign a = operand[7:0];
   assign b = addend;
-  assign zero_a = \port$10042$24 [14:7];
-  assign operand_zero = \port$10042$24 [14:7];
-  assign zero_b = \port$10042$24 [22:15];
-  assign addend_zero = \port$10042$24 [22:15];
+  assign zero_a = \port$10054$24 [14:7];
+  assign operand_zero = \port$10054$24 [14:7];
+  assign zero_b = \port$10054$24 [22:15];
+  assign addend_zero = \port$10054$24 [22:15];
   assign \negative$51  = negative_4;
   assign significand = { \$124 , rounded[22:0] };
   assign \adjust$53  = adjust_3;
   assign \carry$54  = carry;
-  assign \port$6980$0  = rounded[22:0];
-  assign \port$6981$0  = \$124 ;
+  assign \port$6992$0  = rounded[22:0];
+  assign \port$6993$0  = \$124 ;
 endmodule
 
-module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$10042$31 , a, b, negative, stopping_clk);
+module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \port$10054$31 , a, b, negative, stopping_clk);
   output [15:0] magnitude;
   wire [15:0] magnitude;
   input stopping_rst;
   wire stopping_rst;
-  input [15:0] \port$10042$31 ;
-  wire [15:0] \port$10042$31 ;
+  input [15:0] \port$10054$31 ;
+  wire [15:0] \port$10054$31 ;
   input signed [7:0] a;
   wire signed [7:0] a;
   input signed [7:0] b;
@@ -50771,12 +50812,12 @@ module \talos.vector.lanes.lane_7.normalizer.product (magnitude, stopping_rst, \
     y <= \$2 ;
   always @(posedge stopping_clk)
     product <= \$3 [16:0];
-  assign \$1  = $signed(a) - $signed(\port$10042$31 [7:0]);
-  assign \$2  = $signed(b) - $signed(\port$10042$31 [15:8]);
+  assign \$1  = $signed(a) - $signed(\port$10054$31 [7:0]);
+  assign \$2  = $signed(b) - $signed(\port$10054$31 [15:8]);
   assign \$3  = $signed(x) * $signed(y);
   assign \$4  = - $signed(product);
-  assign zero_a = \port$10042$31 [7:0];
-  assign zero_b = \port$10042$31 [15:8];
+  assign zero_a = \port$10054$31 [7:0];
+  assign zero_b = \port$10054$31 [15:8];
   assign magnitude = \$5 [15:0];
   assign negative = product[16];
 endmodule
@@ -51650,7 +51691,7 @@ module \talos.vector.lanes.residuals (o__ready, stopping_rst, write__data, i__va
   assign following = read__addr;
 endmodule
 
-module \talos.vector.lanes.window (stopping_rst, data, sum, \port$10096$1 , values, stopping_clk);
+module \talos.vector.lanes.window (stopping_rst, data, sum, \port$10108$1 , values, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$135  = 0;
   input stopping_rst;
   wire stopping_rst;
@@ -51658,8 +51699,8 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$10096$1 , valu
   wire [63:0] data;
   input sum;
   wire sum;
-  input [1:0] \port$10096$1 ;
-  wire [1:0] \port$10096$1 ;
+  input [1:0] \port$10108$1 ;
+  wire [1:0] \port$10108$1 ;
   output [191:0] values;
   wire [191:0] values;
   input stopping_clk;
@@ -51761,7 +51802,7 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$10096$1 , valu
   always @(posedge stopping_clk)
     valid <= \$41 ;
   always @(posedge stopping_clk)
-    first <= \port$10096$1 [1];
+    first <= \port$10108$1 [1];
   always @(posedge stopping_clk)
     so_far_0 <= \$42 ;
   always @(posedge stopping_clk)
@@ -51886,13 +51927,13 @@ module \talos.vector.lanes.window (stopping_rst, data, sum, \port$10096$1 , valu
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2505:dump_module$135 ) begin end
-    \$41  = \port$10096$1 [0];
+    \$41  = \port$10108$1 [0];
     if (stopping_rst) begin
       \$41  = 1'h0;
     end
   end
-  assign \valid$5  = \port$10096$1 [0];
-  assign \first$7  = \port$10096$1 [1];
+  assign \valid$5  = \port$10108$1 [0];
+  assign \first$7  = \port$10108$1 [1];
   assign total_0 = \$18 [23:0];
   assign total_1 = \$21 [23:0];
   assign total_2 = \$24 [23:0];
@@ -52271,7 +52312,7 @@ module \talos.weights (ar__ready, i__valid, \wait , start, ar__valid, done, idle
     .burst__payload(ar__payload),
     .burst__ready(burst__ready),
     .i__valid(run_valid),
-    .\port$8876$64 (\$36 ),
+    .\port$8888$64 (\$36 ),
     .run__payload(run__payload),
     .run__ready(run__ready),
     .stopping_clk(stopping_clk),
@@ -52746,7 +52787,7 @@ module \talos.weights.fifo.near (o__ready, stopping_rst, i__valid, write__data, 
   assign o__valid = filled[0];
 endmodule
 
-module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$8876$64 , run__ready, stopping_clk);
+module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__payload, burst__payload, valid, \port$8888$64 , run__ready, stopping_clk);
   reg \$auto$verilog_backend.cc:2505:dump_module$140  = 0;
   input burst__ready;
   wire burst__ready;
@@ -52760,8 +52801,8 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   wire [39:0] burst__payload;
   output valid;
   reg valid = 1'h0;
-  output [4:0] \port$8876$64 ;
-  wire [4:0] \port$8876$64 ;
+  output [4:0] \port$8888$64 ;
+  wire [4:0] \port$8888$64 ;
   output run__ready;
   wire run__ready;
   input stopping_clk;
@@ -52898,7 +52939,7 @@ module \talos.weights.splitter (burst__ready, stopping_rst, i__valid, run__paylo
   assign burst__valid = valid;
   assign \final  = now[64];
   assign tag = now[68:65];
-  assign \port$8876$64  = now[68:64];
+  assign \port$8888$64  = now[68:64];
   assign \run__payload.address  = run__payload[31:0];
   assign \run__payload.bytes  = run__payload[63:32];
   assign \run__payload.tag  = run__payload[67:64];

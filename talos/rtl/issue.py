@@ -27,9 +27,9 @@ def arrival_layout() -> data.StructLayout:
 
 
 def _request_layout() -> data.StructLayout:
-    """A read to be asked for. `residual`: of b; otherwise of the source. `first`, `last`: of a pixel's source; `block_end`: the last
+    """A read to be asked for. `source`, `residual`: of the source or of b; `first`, `last`: of a pixel's source; `block_end`: the last
     one that uses the block's parameters; `end`: the instruction's last one."""
-    return data.StructLayout({"address": ADDRESS, "residual": 1, "first": 1, "last": 1, "block_end": 1, "end": 1})
+    return data.StructLayout({"address": ADDRESS, "source": 1, "residual": 1, "first": 1, "last": 1, "block_end": 1, "end": 1})
 
 
 class PixelIssue(wiring.Component):
@@ -45,7 +45,8 @@ class PixelIssue(wiring.Component):
                  (made ahead)      valid: a register
 
     A grant comes late in its cycle. So the requests are made two ahead of it, and whether the head may be asked for in the next cycle is
-    known for both answers before the grant chooses.
+    known for both answers before the grant chooses. An empty head advances as a granted one does, and its flags are 0: so that nothing
+    has to look at whether there is one after the grant.
 
     Members
     -------
@@ -104,9 +105,9 @@ class PixelIssue(wiring.Component):
         # Requests, two ahead.
         made = Signal(_request_layout())
         push = Signal()
-        head = Signal(_request_layout(), reset_less=True)
+        head = Signal(_request_layout())
         second = Signal(_request_layout(), reset_less=True)
-        head_valid = Signal()
+        empty = Signal(init=1)  # there is no head
         second_valid = Signal()
         room = Signal(init=1)  # ~second_valid, in a register of its own: both have many readers
         next_second_valid = Signal()
@@ -114,31 +115,33 @@ class PixelIssue(wiring.Component):
 
         asks_act = Signal()
         asks_acc = Signal()
-        pop = Signal()
+        advance = Signal()  # the head is granted, or there is none
         launch = Signal()
         m.d.comb += [
             self.act_read.valid.eq(asks_act),
             self.act_read.address.eq(head.address),
             self.acc_read.valid.eq(asks_acc),
-            pop.eq((asks_act & self.act_read.grant) | (asks_acc & self.acc_read.grant)),
-            launch.eq(pop & head.last),
-            self.take.eq(pop & head.block_end),
-            self.end.eq(pop & head.end),
+            advance.eq((asks_act & self.act_read.grant) | (asks_acc & self.acc_read.grant) | empty),
+            launch.eq(advance & head.last),
+            self.take.eq(advance & head.block_end),
+            self.end.eq(advance & head.end),
             self.stall.eq((asks_act & ~self.act_read.grant) | (asks_acc & ~self.acc_read.grant)),
         ]
-        m.d.comb += next_second_valid.eq(~pop & head_valid & (second_valid | push))
-        following = Mux(second_valid, Value.cast(second), Value.cast(made))
+        there = second_valid | push
+        m.d.comb += next_second_valid.eq(~advance & there)
+        following = data.View(_request_layout(), Mux(second_valid, Value.cast(second), Value.cast(made)))
         with m.If(~second_valid):
             m.d.sync += second.eq(made)
-        with m.If(pop | ~head_valid):
-            m.d.sync += head.eq(following)
+        with m.If(advance):
+            m.d.sync += [head.address.eq(following.address), head.first.eq(following.first)]
+            m.d.sync += [head[flag].eq(following[flag] & there) for flag in ("source", "residual", "last", "block_end", "end")]
         m.d.sync += [
-            head_valid.eq(Mux(pop, second_valid | push, head_valid | push)),
+            empty.eq(advance & ~there),
             second_valid.eq(next_second_valid),
             room.eq(~next_second_valid),
         ]
 
-        # May the head of the next cycle be asked for? The answer if this cycle's is granted, and if it is not.
+        # May the head of the next cycle be asked for? The answer if it is another one, and if it is this cycle's.
         issuing = Signal()
         odd = Signal(reset_less=True)
         slots = Signal(range(2 * substeps), reset_less=True)  # cycles until the lanes are free again
@@ -153,24 +156,19 @@ class PixelIssue(wiring.Component):
                 (~two_pass if substeps == 1 else 0) & (Mux(head.block_end, self.ready_after, self.ready) | ~requantize)
             ),
         ]
-        waiting = data.View(_request_layout(), Mux(head_valid, Value.cast(head), Value.cast(made)))
+        started = self.load | issuing
         asks_if = {}
-        for granted, request, there, may in (
-            (0, waiting, (self.load | issuing) & (head_valid | push), free),
-            (
-                1,
-                data.View(_request_layout(), following),
-                ~head.end & (second_valid | push),
-                Mux(head.last, free_after_launch, free),
-            ),
+        for advances, request, may_ask, may_launch in (
+            (0, head, started, free),
+            (1, following, started & ~head.end & there, Mux(head.last, free_after_launch, free)),
         ):
-            asks = Signal(name=f"asks_if_{granted}")
-            acc = Signal(name=f"acc_if_{granted}")
-            m.d.comb += [asks.eq(there & (~request.last | may)), acc.eq(from_accumulator & ~request.residual)]
-            asks_if[granted] = (asks & ~acc, asks & acc)
+            asks = Signal(name=f"asks_if_{advances}")
+            acc = Signal(name=f"acc_if_{advances}")
+            m.d.comb += [asks.eq(may_ask & (~request.last | may_launch)), acc.eq(from_accumulator & ~request.residual)]
+            asks_if[advances] = (asks & ~acc, asks & acc)
         m.d.sync += [
-            asks_act.eq(Mux(pop, asks_if[1][0], asks_if[0][0])),
-            asks_acc.eq(Mux(pop, asks_if[1][1], asks_if[0][1])),
+            asks_act.eq(Mux(advance, asks_if[1][0], asks_if[0][0])),
+            asks_acc.eq(Mux(advance, asks_if[1][1], asks_if[0][1])),
         ]
 
         which = Signal(range(SETS))
@@ -190,7 +188,7 @@ class PixelIssue(wiring.Component):
         with m.If(self.load):
             m.d.sync += [issuing.eq(1), odd.eq(0), slots.eq(0)]
 
-        self._elaborate_arrival(m, pop, head, which, from_accumulator)
+        self._elaborate_arrival(m, advance, head, which, from_accumulator)
         return m
 
     def _elaborate_requests(self, m: Module, made: data.View, push: Signal, room: Value, requantize: Signal) -> None:
@@ -205,6 +203,7 @@ class PixelIssue(wiring.Component):
             nest.load.eq(self.prepare),
             nest.step.eq(push & ~residual),
             made.address.eq(nest.address),
+            made.source.eq(~residual),
             made.residual.eq(residual),
             made.first.eq(nest.firsts[:window_levels].all()),
             made.last.eq(~residual & nest.lasts[:window_levels].all()),
@@ -226,14 +225,14 @@ class PixelIssue(wiring.Component):
         with m.If(self.prepare):
             m.d.sync += residual.eq(fields.add)
 
-    def _elaborate_arrival(self, m: Module, pop: Signal, head: data.View, which: Signal, from_accumulator: Signal) -> None:
+    def _elaborate_arrival(self, m: Module, advance: Signal, head: data.View, which: Signal, from_accumulator: Signal) -> None:
         """What was granted travels beside the memories."""
         tag = Signal(arrival_layout())
         m.d.comb += [
-            tag.residual.eq(pop & head.residual),
-            tag.window.eq(pop & ~head.residual),
+            tag.residual.eq(advance & head.residual),
+            tag.window.eq(advance & head.source),
             tag.first.eq(head.first),
-            tag.launch.eq(pop & head.last),
+            tag.launch.eq(advance & head.last),
             tag.set.eq(which),
             tag.block_end.eq(head.block_end),
         ]
