@@ -3,6 +3,7 @@
 A file is `verilog/KEY.v`, or `KEY.il` for the RTLIL; KEY covers the configuration, the sources of the generator and the versions of its tools.
 """
 
+import functools
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -59,10 +60,17 @@ def _key(config: AcceleratorConfig) -> str:
             digest.update(f"{tool} {version(tool)}\n".encode())
         except PackageNotFoundError as error:
             raise _missing(tool) from error
+    return hashlib.sha256(digest.digest() + _sources()).hexdigest()[:32]
+
+
+@functools.cache
+def _sources() -> bytes:
+    """A digest of the generator's sources as they were when this process first used them: it goes on with those, whoever edits the files."""
+    digest = hashlib.sha256()
     for path in sorted(path for pattern in _SOURCES for path in _ROOT.glob(pattern)):
         data = path.read_bytes()
         digest.update(f"{path.relative_to(_ROOT)} {len(data)}\n".encode() + data)
-    return digest.hexdigest()[:32]
+    return digest.digest()
 
 
 def _missing(package: str) -> TalosError:

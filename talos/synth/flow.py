@@ -8,6 +8,7 @@ KEY covers the design as RTLIL (and so the configuration and what the generator 
 the tools: a change elsewhere does not cost hours of place and route.
 """
 
+import functools
 import gzip
 import hashlib
 import json
@@ -129,10 +130,14 @@ def synthesize(
 
 
 def _key(rtlil: str, device: Device, module: str | None) -> str:
-    digest = hashlib.sha256(f"{device.family.name} {module} {tool_version(YOSYS)}\n{rtlil}".encode())
-    for path in sorted(_SOURCES.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:32]
+    text = f"{device.family.name} {module} {tool_version(YOSYS)}\n{rtlil}"
+    return hashlib.sha256(text.encode() + _sources()).hexdigest()[:32]
+
+
+@functools.cache
+def _sources() -> bytes:
+    """This package's sources as they were when this process first used them: it goes on with those, whoever edits the files."""
+    return b"".join(path.read_bytes() for path in sorted(_SOURCES.glob("*.py")))
 
 
 def _modules(
